@@ -117,7 +117,7 @@ class ResultRole(StrEnum):
     """What a step hands out."""
 
     NEXT_STATE = "next_state"
-    """`key` is the name of the state's source; the caller gets the last: (B, shape)."""
+    """`key` is that of the state's source; the caller gets the last: (B, shape)."""
     OUTPUT = "output"
     """Per step: (T, B, shape), 0 past a sequence's end."""
     TAPE = "tape"
