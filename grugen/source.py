@@ -49,7 +49,9 @@ class Span:
     def through(self, last: Span) -> Span:
         """From the start of this span to the end of `last`; to the line's end if on another line."""
         if last.line == self.line:
-            return Span(self.source, self.line, self.column, last.column + last.length - self.column)
+            return Span(
+                self.source, self.line, self.column, last.column + last.length - self.column
+            )
         rest = len(self.source.line(self.line)) - self.column + 1
         return Span(self.source, self.line, self.column, max(rest, 1))
 

@@ -41,7 +41,7 @@ def _where(condition: Array, taken: Array, otherwise: Array | float) -> Array:
 
 def _power(a: Array, exponent: float) -> Array:
     # a whole exponent keeps negative bases real
-    return np.power(a, int(exponent) if exponent == int(exponent) else exponent)
+    return np.power(a, int(exponent) if exponent.is_integer() else exponent)
 
 
 ELEMENTWISE: dict[Op, Callable[..., Array]] = {

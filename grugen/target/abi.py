@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grugen.ir.nodes import Function, ResultRole, SourceRole
 from grugen.spec.dims import Shape
+from grugen.target.c_names import member_name
 
 
 class Group(StrEnum):
@@ -60,7 +62,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class ParamInit:
-    """How a parameter is drawn: `spec.model.Init` with its arguments as text over dims and hypers."""
+    """How a parameter is drawn: `spec.model.Init`, arguments as text over dims and hypers."""
 
     kind: str
     args: tuple[str, ...] = ()
@@ -134,3 +136,45 @@ class Interface:
     outputs: tuple[OutputInfo, ...]
     forward: Signature
     backward: Signature
+
+
+_SOURCE_GROUPS = {
+    SourceRole.INPUT: Group.INPUT,
+    SourceRole.TAPE: Group.TAPE_READ,
+    SourceRole.OUTPUT_GRADIENT: Group.OUTPUT_GRADIENT,
+    SourceRole.STATIC: Group.STATIC,
+    SourceRole.CONSTANT: Group.CONSTANT,
+    SourceRole.HYPER: Group.HYPER,
+    SourceRole.PARAM: Group.PARAM,
+    SourceRole.STATE: Group.INITIAL,
+}
+_RESULT_GROUPS = {
+    ResultRole.NEXT_STATE: Group.FINAL,
+    ResultRole.OUTPUT: Group.OUTPUT,
+    ResultRole.TAPE: Group.TAPE,
+    ResultRole.SEQUENCE_SUM: Group.SEQUENCE_SUM,
+    ResultRole.TOTAL: Group.TOTAL,
+}
+
+
+def group_of(role: SourceRole | ResultRole) -> Group:
+    """The group of the arguments that carry sources or results of `role`."""
+    if isinstance(role, SourceRole):
+        return _SOURCE_GROUPS[role]
+    return _RESULT_GROUPS[role]
+
+
+def signature_of(function: Function) -> Signature:
+    """The arguments of the kernel that runs `function`, by group, then in the function's order."""
+    types = function.types()
+    found = {(group_of(s.role), s.key): s.type.shape for s in function.sources}
+    found |= {(group_of(r.role), r.key): types[r.value].shape for r in function.results}
+    order = list(Group)
+    return Signature(
+        tuple(
+            Argument(group, key, shape, member_name(key))
+            for (group, key), shape in sorted(
+                found.items(), key=lambda item: order.index(item[0][0])
+            )
+        )
+    )

@@ -1,0 +1,1 @@
+"""Text to shared library: finding a C compiler, and building once, in a cache folder."""

@@ -1,0 +1,73 @@
+"""C spellings for the names of a spec: the name itself wherever C and our own text allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+C_WORDS = frozenset(
+    """
+    auto break case char const continue default do double else enum extern float for goto if inline
+    int long register restrict return short signed sizeof static struct switch typedef union
+    unsigned void volatile while _Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary
+    _Noreturn _Static_assert _Thread_local asm typeof bool true false NULL EOF INFINITY NAN
+    HUGE_VAL HUGE_VALF HUGE_VALL MATH_ERRNO MATH_ERREXCEPT math_errhandling errno assert offsetof
+    linux unix i386 and and_eq bitand bitor class compl delete explicit export friend mutable
+    namespace new not not_eq operator or or_eq private protected public template this throw try
+    catch typename using virtual wchar_t xor xor_eq nullptr alignas alignof constexpr decltype
+    noexcept static_assert thread_local int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
+    uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
+    stdin stdout stderr I complex imaginary signbit isnan isinf isfinite isnormal fpclassify
+    INT8_MAX INT16_MAX INT32_MAX INT64_MAX INT8_MIN INT16_MIN INT32_MIN INT64_MIN UINT8_MAX
+    UINT16_MAX UINT32_MAX UINT64_MAX SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN INTPTR_MAX INTPTR_MIN
+    UINTPTR_MAX INTMAX_MAX INTMAX_MIN UINTMAX_MAX
+    M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI M_SQRT2
+    M_SQRT1_2 FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL FP_ILOGB0 FP_ILOGBNAN
+    """.split()
+)
+"""Keywords, types and macros of C and C++ that no member of a struct may be called."""
+
+OUR_WORDS = frozenset(
+    """
+    call tile T B t b q r s i j k row rows sequence first last step start block count order ends
+    scratch work once total acc active threads lanes memcpy memset memmove real vec floorf fabsf
+    sqrtf expf logf tanhf powf floor fabs log1p log1pf float_t double_t omp_get_thread_num
+    omp_get_num_threads layout tiles longest finished
+    """.split()
+)
+"""What templates, headers and the renderer call things inside generated functions."""
+
+
+def member_name(name: str) -> str:
+    """`name` as a struct's member: an underscore is added where C or C++ forbids it."""
+    return f"{name}_" if name in C_WORDS else name
+
+
+class LocalNames:
+    """Distinct identifiers for the values and dims of one kernel, and for what belongs to them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._taken = set(C_WORDS | OUR_WORDS)
+        self._names: dict[str, str] = {}
+        later = []
+        for name in dict.fromkeys(names):
+            # first come those that keep their spelling
+            if name in self._taken or name.startswith("grugen"):
+                later.append(name)
+            else:
+                self._taken.add(name)
+                self._names[name] = name
+        for name in later:
+            self._names[name] = self.fresh(f"{name}_")
+
+    def __getitem__(self, name: str) -> str:
+        return self._names[name]
+
+    def fresh(self, wish: str) -> str:
+        """`wish`, or `wish` with a number, whichever is free; taken from now on."""
+        name = wish
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{wish}_{number}"
+        self._taken.add(name)
+        return name

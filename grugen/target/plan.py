@@ -1,0 +1,168 @@
+"""A kernel as data: what is computed in which loop, and where every value lies.
+
+Targets make plans, `grugen.render` writes them down; no plan holds text of the target language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from grugen.ir.nodes import Function
+from grugen.spec.dims import Dim
+from grugen.target.abi import Argument, Signature
+from grugen.target.nests import Nest, Stack, View
+from grugen.target.schedule import Schedule
+
+
+class Index(StrEnum):
+    """What picks a row of an array."""
+
+    NONE = "none"
+    """One row: for the whole call, or for the one row that is being computed."""
+    STEP = "step"
+    """Row t * B + b: an argument per step, or memory laid out like one."""
+    BATCH = "batch"
+    """Row b."""
+    TILE_ROW = "tile row"
+    """The rows of a time block of a tile, in order of execution."""
+    TILE_SEQUENCE = "tile sequence"
+    """The sequences of a tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory of the kernel's own: rows of `width` elements, one for each value of `index`.
+
+    `padded` rows end on a whole tile of the product that fills them.
+    """
+
+    name: str
+    index: Index
+    width: Dim
+    padded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies: in each row of `array`, from element `offset`."""
+
+    array: Argument | Buffer
+    offset: Dim = Dim(())
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A value that is in memory already is copied (or added) to `place` when the phase ends."""
+
+    value: str
+    place: Place
+    add: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Nests that run together, and what is copied when they are done.
+
+    `writes` says to which places a loop stores the values it computes; `sums` to which it adds
+    them. A value in neither lives in a register.
+    """
+
+    name: str
+    nests: tuple[Nest, ...] = ()
+    writes: Mapping[str, tuple[Place, ...]] = {}  # noqa: RUF012
+    sums: Mapping[str, tuple[Place, ...]] = {}  # noqa: RUF012
+    copies: tuple[Copy, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.nests or self.copies)
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A state between steps: `buffer` starts as `initial`, takes `value` after every step."""
+
+    state: str
+    value: str
+    buffer: Buffer
+    initial: Argument
+    final: Argument
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A phase that runs once for every step, in order of time, and the states it carries."""
+
+    phase: Phase
+    carries: tuple[Carry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterTotal:
+    """A matrix summed over all rows: left (outer) right, one product over T * B rows."""
+
+    left: str
+    right: str
+    argument: Argument
+
+
+@dataclass(frozen=True, slots=True)
+class VectorTotal:
+    """A vector or number summed over all rows."""
+
+    value: str
+    argument: Argument
+
+
+Total = OuterTotal | VectorTotal
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPlan:
+    """One kernel.
+
+    `once` runs once a call, `per_sequence` once for each sequence of a tile, `body` in order over
+    each time block: plain phases for all its rows at once, loops step by step. `totals` run when
+    all tiles are done, reading `total_reads`. `reads` says where a value is found by whoever did
+    not compute it; inside its loop a state is found in its carry's buffer.
+    """
+
+    direction: str
+    function: Function
+    signature: Signature
+    schedule: Schedule
+    views: Mapping[str, View]
+    reads: Mapping[str, Place]
+    once: Phase
+    per_sequence: Phase
+    body: tuple[Phase | Loop, ...]
+    totals: tuple[Total, ...]
+    total_reads: Mapping[str, Place]
+
+    def phases(self) -> Iterator[Phase]:
+        """Every phase, in order of execution."""
+        yield self.once
+        yield self.per_sequence
+        for part in self.body:
+            yield part.phase if isinstance(part, Loop) else part
+
+    def stacks(self) -> Iterator[Stack]:
+        """Every stack of products; each has packed weights of its own."""
+        for phase in self.phases():
+            for nest in phase.nests:
+                if isinstance(nest, Stack):
+                    yield nest
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """The kernel's own memory, in a fixed order."""
+        found: dict[Buffer, None] = {}
+        for part in self.body:
+            if isinstance(part, Loop):
+                found |= {carry.buffer: None for carry in part.carries}
+        places = [*self.reads.values(), *self.total_reads.values()]
+        for phase in self.phases():
+            places += [place for group in phase.writes.values() for place in group]
+            places += [copy.place for copy in phase.copies]
+        found |= {p.array: None for p in places if isinstance(p.array, Buffer)}
+        return tuple(found)

@@ -1,0 +1,362 @@
+"""A step becomes a `KernelPlan`: phases from strata, nests from phases, a place for every value.
+
+The baseline is the same plan with a single phase: nothing hoisted, nothing stacked, one row of
+scratch memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grugen.ir.nodes import Function, Let, Op, Result, ResultRole, Source, SourceRole
+from grugen.ir.shapes import ELEMENTWISE
+from grugen.passes.split_strata import Strata, Stratum, split_strata
+from grugen.spec.dims import Dim
+from grugen.target.abi import Argument, Group, group_of, signature_of
+from grugen.target.nests import (
+    INLINE,
+    Join,
+    Nest,
+    Pointwise,
+    Stack,
+    View,
+    find_views,
+    split_nests,
+)
+from grugen.target.plan import (
+    Buffer,
+    Carry,
+    Copy,
+    Index,
+    KernelPlan,
+    Loop,
+    OuterTotal,
+    Phase,
+    Place,
+    Total,
+    VectorTotal,
+)
+from grugen.target.schedule import OPENMP, SEQUENTIAL, Schedule
+
+_ALL_ROWS = (SourceRole.INPUT, SourceRole.TAPE, SourceRole.OUTPUT_GRADIENT)
+_PER_STEP = (ResultRole.OUTPUT, ResultRole.TAPE)
+
+
+def plan_sequential(function: Function, direction: str) -> KernelPlan:
+    """The baseline: step by step, sequence by sequence, every line where it stands."""
+    states = tuple(source.name for source in function.sources_of(SourceRole.STATE))
+    lines = tuple(let.name for let in function.lets)
+    draft = _Draft("step", lines, Index.NONE, states)
+    return _Planner(function, direction, SEQUENTIAL, [draft]).plan()
+
+
+def plan_openmp(function: Function, direction: str) -> KernelPlan:
+    """Threads own sequences; what does not depend on a stratum's states is out of its loop."""
+    strata = split_strata(function)
+    return _Planner(function, direction, OPENMP, _drafts(strata)).plan()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A phase before its values have places: names of lines; `states` make it a loop."""
+
+    name: str
+    lines: tuple[str, ...]
+    index: Index
+    states: tuple[str, ...] | None = None
+    nests: tuple[Nest, ...] = ()
+    writes: dict[str, list[Place]] = field(default_factory=dict)
+    sums: dict[str, list[Place]] = field(default_factory=dict)
+    copies: list[Copy] = field(default_factory=list)
+
+    def computes(self, value: str) -> bool:
+        """Whether a loop over single elements computes `value` here."""
+        pointwise = [nest for nest in self.nests if isinstance(nest, Pointwise)]
+        return any(let.name == value for nest in pointwise for let in nest.lets)
+
+    def finished(self) -> Phase:
+        return Phase(
+            self.name,
+            self.nests,
+            {value: tuple(places) for value, places in self.writes.items()},
+            {value: tuple(places) for value, places in self.sums.items()},
+            tuple(self.copies),
+        )
+
+
+def _drafts(strata: Strata) -> list[_Draft]:
+    drafts = [
+        _Draft("once", strata.once, Index.NONE),
+        _Draft("per_sequence", strata.per_sequence, Index.TILE_SEQUENCE),
+        _Draft("ahead", strata.rows[0], Index.TILE_ROW),
+    ]
+    for number, (loop, rows) in enumerate(zip(strata.loops, strata.rows[1:], strict=True), start=1):
+        drafts.append(_loop_draft(loop))
+        last = number == len(strata.loops)
+        drafts.append(_Draft("behind" if last else f"between_{number}", rows, Index.TILE_ROW))
+    return drafts
+
+
+def _loop_draft(loop: Stratum) -> _Draft:
+    return _Draft("step_" + "_".join(loop.states), loop.lines, Index.TILE_ROW, loop.states)
+
+
+@dataclass(slots=True)
+class _Planner:
+    """One kernel in the making; `drafts` in order of execution."""
+
+    function: Function
+    direction: str
+    schedule: Schedule
+    drafts: list[_Draft]
+    lets: dict[str, Let] = field(init=False)
+    views: dict[str, View] = field(init=False)
+    arguments: dict[tuple[Group, str], Argument] = field(init=False)
+    reads: dict[str, Place] = field(default_factory=dict)
+    total_reads: dict[str, Place] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lets = {let.name: let for let in self.function.lets}
+        self.views = find_views(self.function)
+        found = signature_of(self.function).arguments
+        self.arguments = {(argument.group, argument.key): argument for argument in found}
+
+    @property
+    def baseline(self) -> bool:
+        return not self.schedule.stack_products
+
+    def plan(self) -> KernelPlan:
+        self.split()
+        self.place_sources()
+        carries = {
+            number: self.carries(draft)
+            for number, draft in enumerate(self.drafts)
+            if draft.states is not None
+        }
+        totals = tuple(self.total(result) for result in self.function.results_of(ResultRole.TOTAL))
+        self.place_values(carries)
+        for result in self.function.results:
+            self.hand_out(result)
+        phases = {draft.name: draft.finished() for draft in self.drafts}
+        body = [
+            Loop(phase, carries[number]) if number in carries else phase
+            for number, phase in enumerate(phases.values())
+            if number in carries or (phase and phase.name not in ("once", "per_sequence"))
+        ]
+        return KernelPlan(
+            self.direction,
+            self.function,
+            signature_of(self.function),
+            self.schedule,
+            self.views,
+            self.reads,
+            phases.get("once", Phase("once")),
+            phases.get("per_sequence", Phase("per_sequence")),
+            tuple(body),
+            totals,
+            self.total_reads,
+        )
+
+    def split(self) -> None:
+        """Group every draft's lines into nests."""
+        handed_out = {result.value for result in self.function.results}
+        known = {source.name for source in self.function.sources}
+        for draft in self.drafts:
+            lets = [self.lets[name] for name in draft.lines if self.lets[name].op is not Op.OUTER]
+            stacked = self.schedule.stack_products and draft.index is not Index.NONE
+            draft.nests = split_nests(
+                lets, known, self.views, stack_products=stacked, handed_out=handed_out
+            )
+            known.update(draft.lines)
+
+    def width(self, value: str) -> Dim:
+        shape = self.function.types()[value].shape
+        return shape[0] if shape else Dim.fixed(1)
+
+    def place_sources(self) -> None:
+        """Sources that are the caller's arrays are read where they lie."""
+        for source in self.function.sources:
+            if source.role is not SourceRole.STATE:
+                self.reads[source.name] = Place(self.arguments[group_of(source.role), source.key])
+
+    def carries(self, draft: _Draft) -> tuple[Carry, ...]:
+        """The states of a loop; one that takes another's old value takes it from a copy."""
+        assert draft.states is not None
+        index = Index.BATCH if self.baseline else Index.TILE_SEQUENCE
+        by_name = {source.name: source for source in self.function.sources_of(SourceRole.STATE)}
+        nexts = {r.key: r.value for r in self.function.results_of(ResultRole.NEXT_STATE)}
+        return tuple(
+            Carry(
+                state,
+                nexts[by_name[state].key],
+                Buffer(state, index, self.width(state)),
+                self.arguments[Group.INITIAL, by_name[state].key],
+                self.arguments[Group.FINAL, by_name[state].key],
+            )
+            for state in draft.states
+        )
+
+    def total(self, result: Result) -> Total:
+        argument = self.arguments[Group.TOTAL, result.key]
+        let = self.lets.get(result.value)
+        if let is not None and let.op is Op.OUTER:
+            return OuterTotal(let.args[0], let.args[1], argument)
+        return VectorTotal(result.value, argument)
+
+    # Where values that are read outside the loop that computes them are stored.
+
+    def place_values(self, carries: Mapping[int, tuple[Carry, ...]]) -> None:
+        home = {name: draft for draft in self.drafts for name in draft.lines}
+        users = self.users(carries)
+        for draft in self.drafts:
+            for number, nest in enumerate(draft.nests):
+                if isinstance(nest, Stack):
+                    self.place_stack(draft, number, nest)
+                    continue
+                lets = nest.lets if isinstance(nest, Pointwise) else (nest.let,)
+                for let in lets:
+                    outside = users.get(let.name, set()) - {(draft.name, number)}
+                    if outside or isinstance(nest, Join):
+                        index = self.index_of(draft, {name for name, _ in outside})
+                        self.store(draft, let.name, Buffer(let.name, index, self.width(let.name)))
+        self.save_states(carries, users)
+        if not self.baseline:
+            for value in self.total_operands():
+                self.keep_all_rows(value, home)
+
+    def users(self, carries: Mapping[int, tuple[Carry, ...]]) -> dict[str, set[tuple[str, int]]]:
+        """Where each stored value is read: (phase, nest); nest -1 is the end of the phase."""
+        users: dict[str, set[tuple[str, int]]] = {}
+
+        def use(value: str, phase: str, nest: int) -> None:
+            users.setdefault(self.views[value].base, set()).add((phase, nest))
+
+        for number, draft in enumerate(self.drafts):
+            for place, nest in enumerate(draft.nests):
+                if isinstance(nest, Stack):
+                    use(nest.operand, draft.name, place)
+                elif isinstance(nest, Join):
+                    for arg in nest.let.args:
+                        use(arg, draft.name, place)
+                else:
+                    for let in nest.lets:
+                        # whole vectors are read from memory, also within one nest
+                        where = place if let.op in ELEMENTWISE else -1
+                        for arg in let.args:
+                            use(arg, draft.name, where)
+            for carry in carries.get(number, ()):
+                use(carry.value, draft.name, -1)
+        for result in self.function.results:
+            if self.views[result.value].base != result.value:
+                use(result.value, self.drafts[-1].name, -1)
+        if self.baseline:
+            for value in self.total_operands():
+                use(value, self.drafts[-1].name, -1)
+        return users
+
+    def index_of(self, draft: _Draft, phases: set[str]) -> Index:
+        """Values of a loop that only the loop reads are overwritten at every step."""
+        if draft.states is not None and phases <= {draft.name} and not self.baseline:
+            return Index.TILE_SEQUENCE
+        return draft.index
+
+    def store(self, draft: _Draft, value: str, buffer: Buffer) -> None:
+        place = Place(buffer)
+        self.reads[value] = place
+        draft.writes.setdefault(value, []).append(place)
+
+    def place_stack(self, draft: _Draft, number: int, nest: Stack) -> None:
+        """The products of a stack stand side by side in one padded row."""
+        widths = [self.width(let.name) for let in nest.lets]
+        name = f"{draft.name}_products_{number + 1}"
+        buffer = Buffer(name, draft.index, sum(widths, Dim(())), padded=True)
+        offset = Dim(())
+        for let, width in zip(nest.lets, widths, strict=True):
+            self.reads[let.name] = Place(buffer, offset)
+            offset = offset + width
+
+    def save_states(
+        self,
+        carries: Mapping[int, tuple[Carry, ...]],
+        users: Mapping[str, set[tuple[str, int]]],
+    ) -> None:
+        """States read outside their loop, or taken over by another state, are copied first."""
+        taken_over = {self.views[carry.value].base for group in carries.values() for carry in group}
+        for number, group in carries.items():
+            draft = self.drafts[number]
+            for carry in group:
+                readers = {phase for phase, _ in users.get(carry.state, set())}
+                if readers - {draft.name} or carry.state in taken_over:
+                    buffer = Buffer(f"{carry.state}_entering", draft.index, self.width(carry.state))
+                    self.reads[carry.state] = Place(buffer)
+                    draft.copies.append(Copy(carry.state, Place(buffer)))
+
+    def total_operands(self) -> list[str]:
+        """Every vector that totals are made of."""
+        operands: dict[str, None] = {}
+        for result in self.function.results_of(ResultRole.TOTAL):
+            let = self.lets.get(result.value)
+            outer = let is not None and let.op is Op.OUTER
+            operands |= dict.fromkeys(let.args if let and outer else (result.value,))
+        return list(operands)
+
+    def keep_all_rows(self, value: str, home: Mapping[str, _Draft]) -> None:
+        """Make a total's operand readable for all T * B rows when the tiles are done."""
+        source = self.source(value)
+        if source is not None and source.role in _ALL_ROWS:
+            self.total_reads[value] = self.reads[value]
+            return
+        place = Place(Buffer(f"{value}_rows", Index.STEP, self.width(value)))
+        self.total_reads[value] = place
+        self.write(value, place)
+
+    def source(self, value: str) -> Source | None:
+        return next((found for found in self.function.sources if found.name == value), None)
+
+    # Results.
+
+    def hand_out(self, result: Result) -> None:
+        """Store a per-step result in the caller's array, or add it up over a sequence."""
+        argument = self.arguments[group_of(result.role), result.key]
+        if result.role in _PER_STEP:
+            self.write(result.value, Place(argument))
+        elif result.role is ResultRole.SEQUENCE_SUM:
+            self.write(result.value, Place(argument), add=True)
+
+    def write(self, value: str, place: Place, *, add: bool = False) -> None:
+        """Have `value` written for every row: where it is computed, or copied when it is known."""
+        draft = self.row_phase(value)
+        if draft.computes(value):
+            target = draft.sums if add else draft.writes
+            target.setdefault(value, []).append(place)
+        else:
+            draft.copies.append(Copy(value, place, add))
+
+    def row_phase(self, value: str) -> _Draft:
+        """The phase over rows in which `value` is known: its own, or the first over rows."""
+        base = self.views[value].base
+        rows = [draft for draft in self.drafts if draft.name not in ("once", "per_sequence")]
+        for draft in rows:
+            if base in draft.lines or base in (draft.states or ()):
+                return draft
+        return rows[0]
+
+
+def reads_in(plan: KernelPlan, part: Phase | Loop) -> Mapping[str, Place]:
+    """Where values are found inside `part`: the loop's own states in their carries."""
+    if isinstance(part, Loop):
+        return {**plan.reads, **{c.state: Place(c.buffer) for c in part.carries}}
+    return plan.reads
+
+
+def stack_width(plan: KernelPlan, nest: Stack) -> Dim:
+    """How many rows the stacked matrix has."""
+    place = plan.reads[nest.lets[0].name]
+    assert isinstance(place.array, Buffer)
+    return place.array.width
+
+
+def inlined(let: Let, handed_out: Sequence[str]) -> bool:
+    """Whether a line is written out where it is used."""
+    return let.op in INLINE and let.name not in handed_out
