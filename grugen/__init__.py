@@ -1,0 +1,19 @@
+"""grugen: recurrent cells from gate equations to fast C, forward and backward."""
+
+from grugen.driver import load
+from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
+from grugen.runtime import CellModule, get_num_threads, set_num_threads
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CellModule",
+    "GrugenError",
+    "SpecError",
+    "SpecFileError",
+    "ToolchainError",
+    "UsageError",
+    "get_num_threads",
+    "load",
+    "set_num_threads",
+]

@@ -50,9 +50,9 @@ def spec_path(name_or_path: str | Path) -> Path:
 
 def _advice(path: Path) -> str:
     shipped = shipped_specs()
-    close = difflib.get_close_matches(path.stem, shipped, n=3)
+    close = difflib.get_close_matches(path.stem, shipped, n=1)
     if close:
-        return "help: did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+        return f"help: did you mean '{close[0]}'?"
     return "help: the shipped specs are " + ", ".join(shipped)
 
 

@@ -132,12 +132,14 @@ def _dot(step: _Step, let: Let, a: Array, b: Array) -> Array:
 
 def _matvec(step: _Step, let: Let, matrix: Array, v: Array) -> Array:
     order = step.order(v.shape[1])
-    return v[:, order] @ matrix[:, order].T
+    product: Array = v[:, order] @ matrix[:, order].T
+    return product
 
 
 def _matvec_t(step: _Step, let: Let, matrix: Array, v: Array) -> Array:
     order = step.order(v.shape[1])
-    return v[:, order] @ matrix[order, :]
+    product: Array = v[:, order] @ matrix[order, :]
+    return product
 
 
 def _outer(step: _Step, let: Let, a: Array, b: Array) -> Array:

@@ -16,6 +16,11 @@ from grugen.passes.simplify import simplify
 Observer = Callable[[str, Function], None]
 """Called after each pass with the pass's name and what it made; serves dumps and tests."""
 
+
+def ignore(name: str, function: Function) -> None:
+    """The observer that does nothing."""
+
+
 CLEANING: tuple[tuple[str, Callable[[Function], Function]], ...] = (
     ("simplify", simplify),  # first, so that what became equal can be shared
     ("share", share),
@@ -35,7 +40,7 @@ def lower(
     step: Function,
     constant: Iterable[str] = (),
     keep: Keep = "gates",
-    observe: Observer = lambda name, function: None,
+    observe: Observer = ignore,
 ) -> Steps:
     """Clean `step`, differentiate it and plan the tape; `constant` names get no gradient."""
     forward = _clean(step, observe)

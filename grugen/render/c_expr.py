@@ -5,7 +5,7 @@ Statements, loops and memory are not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,10 +145,10 @@ def literal(value: float, element: ElementType) -> CExpr:
     return Atom(digits + ("f" if element == "float32" else ""))
 
 
-def dim_expr(dim: Dim) -> CExpr:
-    """A dimension in terms of the local variables that hold the sizes."""
+def dim_expr(dim: Dim, names: Mapping[str, str]) -> CExpr:
+    """A dimension; `names` are the local variables that hold the sizes."""
     terms: list[CExpr] = [
-        Atom(name) if factor == 1 else Infix("*", Atom(str(factor)), Atom(name))
+        Atom(names[name]) if factor == 1 else Infix("*", Atom(str(factor)), Atom(names[name]))
         for name, factor in dim.terms
     ]
     if dim.constant or not terms:
@@ -176,8 +176,7 @@ def _literal(let: Let, args: Sequence[CExpr], element: ElementType) -> CExpr:
 
 
 def _extent(let: Let, args: Sequence[CExpr], element: ElementType) -> CExpr:
-    assert let.size is not None
-    return Prefix(f"({C_TYPES[element]})", dim_expr(let.size))
+    return Prefix(f"({C_TYPES[element]})", args[0])
 
 
 def _power(let: Let, args: Sequence[CExpr], element: ElementType) -> CExpr:
@@ -227,7 +226,7 @@ C_SPELLINGS: dict[Op, Spelling] = {
 
 
 def spell(let: Let, args: Sequence[CExpr], element: ElementType) -> CExpr:
-    """One line of a step as an expression for one element."""
+    """One line of a step as an expression for one element; EXTENT gets its size as argument."""
     if let.op not in ELEMENTWISE:
         raise InternalError(f"'{let.op}' reaches the expression printer; plan the kernel first")
     return C_SPELLINGS[let.op](let, args, element)

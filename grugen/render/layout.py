@@ -12,52 +12,60 @@ _STEP = "    "
 
 
 def lay_out(text: str) -> str:
-    """Indent by depth of braces and break long statements at spaces; laying out again is a no-op."""
+    """Indent by depth of braces, break long statements at spaces; a second time changes nothing.
+
+    Inside functions, blank lines stand after nested blocks and nowhere else.
+    """
     lines: list[str] = []
     depth = 0
+    continued = False
+    after_block = False
     for raw in text.split("\n"):
         line = raw.strip()
-        if line.startswith("#"):
-            # pragmas go with the code, other directives stay flush left
-            lines.append((_STEP * depth if line.startswith("#pragma omp") else "") + line)
+        if not line:
+            if depth == 0:
+                lines.append("")
             continue
-        code = _code(line)
+        if line.startswith("#") and not line.startswith("#pragma omp"):
+            lines.append(line)
+            continue
+        code = "" if line.startswith("#") else line.split("//")[0].rstrip()
         closing = len(code) - len(code.lstrip("}"))
         own = depth - closing
         depth += code.count("{") - code.count("}")
         if own < 0 or depth < 0:
             raise InternalError(f"unbalanced braces in generated text at '{line}'")
-        lines += _broken(line, _STEP * own) if line else [""]
+        if after_block and not closing:
+            lines.append("")
+        lines += _broken(line, own, continued and not code.startswith("{"))
+        after_block = code == "}" and depth > 0
+        if code:
+            continued = not code.endswith((";", "{", "}", ":", "*/"))
     if depth:
         raise InternalError("unbalanced braces at the end of generated text")
     return _without_double_blanks(lines)
 
 
-def _code(line: str) -> str:
-    """The line without its comment; generated text has no braces in strings."""
-    return line.split("//")[0] if "//" in line else line
-
-
-def _broken(line: str, indent: str) -> list[str]:
+def _broken(line: str, depth: int, continued: bool) -> list[str]:
     """The line, in several if it is too wide; comments are left alone."""
-    if line.startswith(("//", "*", "/*")) or len(indent) + len(line) <= WIDTH:
-        return [indent + line]
+    lead = _STEP * (depth + 2 * continued)
+    if line.startswith(("//", "#")):
+        return [_STEP * depth + line]
     pieces: list[str] = []
     rest = line
-    lead = indent
     while len(lead) + len(rest) > WIDTH:
         cut = rest.rfind(" ", 1, WIDTH - len(lead) + 1)
         if cut < 0:
             break
         pieces.append(lead + rest[:cut].rstrip())
         rest = rest[cut + 1 :]
-        lead = indent + 2 * _STEP
+        lead = _STEP * (depth + 2)
     return [*pieces, lead + rest]
 
 
 def _without_double_blanks(lines: list[str]) -> str:
     kept: list[str] = []
     for line in lines:
-        if line or (kept and kept[-1] and not kept[-1].endswith("{")):
+        if line or (kept and kept[-1]):
             kept.append(line)
     return "\n".join(kept).rstrip("\n") + "\n"

@@ -19,7 +19,6 @@ from grugen.spec.fields import (
 )
 from grugen.spec.inits import read_param_init, read_state_init
 from grugen.spec.model import Declaration, Init, Number, Role
-from grugen.spec.names import listed
 from grugen.spec.shapes import read_shape
 from grugen.spec.tree import Entry, Mapping, Node
 
@@ -53,7 +52,8 @@ def read_section(
 ) -> tuple[Declaration, ...]:
     """The declarations of one section, one for each name; dims are added to `uses`."""
     declared: list[Declaration] = []
-    for entry in mapping_entries(node, f"entries  name: [shape]  in '{role}'", found):
+    form = "name: 1.0" if role is Role.HYPER else "name: [H]"
+    for entry in mapping_entries(node, f"entries such as  {form}  in '{role}'", found):
         read = _read_hyper if role is Role.HYPER else _read_shaped
         entry_read = read(role, entry, uses, found)
         if entry_read is not None:
@@ -98,7 +98,9 @@ def _read_shaped(
         default = number_of(fields["default"], f"a number as the default of {_named(entry)}", found)
     mask = _read_mask(fields, entry, found)
     gradient = _read_gradient(role, fields, mask, entry, found)
-    if "shape" not in fields:
+    if "shape" not in fields and isinstance(entry.value, Mapping):
+        if len(fields) < len(entry.value.entries):
+            return None  # an unknown key, reported already, may have been meant for it
         advice = "add  shape: [H]  for a vector,  shape: []  for one number"
         found.append(Diagnostic(f"{_named(entry)} has no shape", entry.key.span, help=advice))
         return None
@@ -138,9 +140,7 @@ def _read_mask(fields: dict[str, Node], entry: Entry, found: list[Diagnostic]) -
     role = text_of(node, "a role, 'value' or 'mask'", found)
     if role is not None and role not in ("value", "mask"):
         message = f"unknown role '{role}' of {_named(entry)}"
-        found.append(
-            Diagnostic(message, node.span, help=f"expected {listed(('value', 'mask'), 'or')}")
-        )
+        found.append(Diagnostic(message, node.span, help="expected 'value' or 'mask'"))
     return role == "mask"
 
 

@@ -63,7 +63,7 @@ def parse_equations(
     texts = {line.number: line for line in lines}
     for tokens in _statements(tokenize(source, lines, found), found):
         try:
-            equations.append(_Parser(tokens).equation(_written(tokens, texts)))
+            equations.append(_Parser(tokens, in_equation=True).equation(_written(tokens, texts)))
         except _Mistake as mistake:
             found.append(mistake.diagnostic)
     return tuple(equations)
@@ -158,8 +158,9 @@ def _written(tokens: tuple[Token, ...], lines: dict[int, Line]) -> str:
 class _Parser:
     """Reads the tokens of one statement from left to right."""
 
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
+    def __init__(self, tokens: tuple[Token, ...], in_equation: bool = False) -> None:
         self.tokens = tokens
+        self.in_equation = in_equation  # advice is about equations, not about shapes and inits
         self.place = 0
         self.nesting = 0
         if len(tokens) > MOST_TOKENS:
@@ -285,7 +286,7 @@ class _Parser:
         if token.kind is Kind.NEXT:
             self.take()
             return Name(token.text, True, token.span)
-        if token.kind is Kind.NAME and token.text not in _WORDS:
+        if token.kind is Kind.NAME and not self.is_word(token):
             return self.name_or_call()
         if token.is_sign("("):
             self.take()
@@ -319,6 +320,9 @@ class _Parser:
         while not (self.here.is_sign(")") and not args and not options):
             name = self.here
             if name.kind is Kind.NAME and self.tokens[self.place + 1].is_sign("="):
+                if not args and not options and name.text not in OPTIONS:
+                    self.take()
+                    self.fail("'=' in an expression", "'==' compares")
                 self.place += 2
                 options.append((name.text, self.nested(0)))
             elif options:
@@ -337,12 +341,16 @@ class _Parser:
     def before(self) -> Token:
         return self.tokens[self.place - 1]
 
+    def is_word(self, token: Token) -> bool:
+        """Whether this is a word of Python's grammar that has no place in an equation."""
+        return self.in_equation and token.kind is Kind.NAME and token.text in _WORDS
+
     def unexpected(self, expected: str, opening: Token | None = None) -> NoReturn:
         """Say that `expected` should stand here; `opening` is the parenthesis that we are in."""
         token = self.here
         if token.kind is Kind.END and opening is not None:
             self.fail("'(' is never closed", "close it with ')'", opening.span)
-        if token.kind is Kind.NAME and token.text in _WORDS:
+        if self.is_word(token):
             self.fail(f"'{token.text}' is not part of the language", _WORDS[token.text])
         if token.is_sign(")") and opening is None and expected != "a value":
             self.fail("')' without '('", "remove it, or open it before")
@@ -353,7 +361,7 @@ class _Parser:
             advice = "the arguments of an init are separated by ';', because YAML splits at commas"
         elif token.is_sign(";"):
             advice = "arguments are separated by ','"
-        elif self.place and expected != "a value" and _starts_value(token):
+        elif self.in_equation and expected != "a value" and _starts_value(token):
             advice = "a product is written  a * b  or, with a matrix,  W @ v"
         self.fail(f"expected {expected}, found {token}", advice)
 

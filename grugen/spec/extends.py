@@ -34,7 +34,6 @@ def merge(parent: Draft, child: Draft) -> Draft:
         child,
         doc=parent.doc if child.doc is None else child.doc,
         cite=parent.cite if child.cite is None else child.cite,
-        drop=(),
         dims=_by_name(parent.dims, child.dims, drop),
         dim_uses=_first_uses(parent, child),
         declarations=_merged_declarations(kept, child.declarations),
@@ -71,16 +70,17 @@ def _check_drops(parent: Draft, child: Draft) -> None:
 def _by_name(
     parents: Iterable[Item], children: Iterable[Item], drop: Collection[str]
 ) -> tuple[Item, ...]:
-    """The parent's items, the child's in place of those of the same name, then the child's others."""
+    """The parent's items, the child's in place of those they replace, then the child's others."""
     own = tuple(children)
     replaced: set[str] = set()
     merged: list[Item] = []
     for item in parents:
         if item.name in drop:
             continue
-        replacements = [other for other in own if other.name == item.name]
-        merged += replacements or [item]
-        replaced |= {other.name for other in replacements}
+        if item.name not in replaced:
+            replacements = [other for other in own if other.name == item.name]
+            merged += replacements or [item]
+            replaced |= {other.name for other in replacements}
     return (*merged, *(other for other in own if other.name not in replaced))
 
 
@@ -121,14 +121,14 @@ def _merged_equations(parent: Draft, child: Draft, drop: Collection[str]) -> tup
         if new and any(target.next for target in equation.targets):
             merged += new
             new = []
-        merged += replacements.get(_left_side(equation), [equation])
+        merged += replacements.pop(_left_side(equation), [equation])
     return (*merged, *new)
 
 
 def _merged_interchange(
     parent: Draft, child: Draft, drop: Collection[str]
 ) -> tuple[ExternalTensor, ...] | None:
-    """The child's formats and those of the parent that still hold: all their params are unchanged."""
+    """The child's formats; those of the parent only where no parameter changed."""
     if parent.interchange is None or child.interchange == ():
         return child.interchange
     own = child.interchange or ()

@@ -78,7 +78,8 @@ def _unknown_key(
 ) -> Diagnostic:
     key = entry.key.text
     if previous is not None and _is_cut_by(entry, previous):
-        advice = "YAML splits at commas inside braces: separate the arguments of an init by ';'"
+        whole = f"{found_text(previous.value)[1:-1]}; {key}"
+        advice = f"YAML splits at commas inside braces: write  {whole}"
     else:
         advice = did_you_mean(key, known) or f"expected {listed(known, 'or')}"
     return Diagnostic(f"unknown key '{key}' in {what}", entry.key.span, help=advice)
@@ -102,14 +103,19 @@ def text_of(node: Node, what: str, found: list[Diagnostic]) -> str | None:
 
 def prose(node: Node, what: str, found: list[Diagnostic]) -> str:
     """Free text, without the line end that a block leaves."""
-    if _is_nothing(node):
+    if isinstance(node, Scalar) and not node.text:
         return ""
     return (text_of(node, what, found) or "").strip()
 
 
+def is_number(node: Scalar) -> bool:
+    """Whether the text is a number, in range or not."""
+    return bool(_NUMBER.fullmatch(node.text))
+
+
 def number_of(node: Node, what: str, found: list[Diagnostic]) -> float | None:
     """A number: `1`, `-0.5`, `1e-5`, `inf`, `-inf`."""
-    if isinstance(node, Scalar) and _NUMBER.fullmatch(node.text):
+    if isinstance(node, Scalar) and is_number(node):
         value = float(node.text)
         if abs(value) != float("inf") or node.text.endswith("inf"):
             return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grugen.errors import Diagnostic
 from grugen.spec.equations import Arguments, parse_arguments
 from grugen.spec.expressions import expression_text
-from grugen.spec.fields import found_text, number_of
+from grugen.spec.fields import found_text, is_number, number_of
 from grugen.spec.model import Expr, Init, Name, Negation, Number
 from grugen.spec.names import did_you_mean, listed
 from grugen.spec.tree import Node, Scalar
@@ -45,6 +45,10 @@ FIRST = "first"
 def read_param_init(node: Node, blocks: int, found: list[Diagnostic]) -> Init | None:
     """The init of a parameter."""
     what = "an init such as zeros or uniform(1/sqrt(H))"
+    if isinstance(node, Scalar) and is_number(node):
+        message = f"expected {what}, found {found_text(node)}"
+        found.append(Diagnostic(message, node.span, help=f"write constant({node.text})"))
+        return None
     arguments = _arguments(node, what, found)
     if arguments is None:
         return None
@@ -83,8 +87,8 @@ def read_state_init(node: Node, found: list[Diagnostic]) -> Init | None:
         case Arguments("first", (Name(name, False),)):
             return Init(FIRST, (), 1, name, arguments.span)
         case Arguments("first", args):
-            shown = "; ".join(expression_text(arg) for arg in args) or "nothing"
-            message = f"first takes the name of one input, found {shown}"
+            shown = "; ".join(expression_text(arg) for arg in args)
+            message = f"first takes the name of one input, found '{shown}'"
             found.append(Diagnostic(message, arguments.span))
         case _:
             advice = "a state starts with the same number everywhere or with an input's first value"

@@ -1,4 +1,4 @@
-"""The section `interchange` -> how frameworks store the parameters; its names and shapes unchecked."""
+"""The section `interchange` -> how frameworks store the parameters, names and shapes unchecked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def read_interchange(node: Node, found: list[Diagnostic]) -> tuple[ExternalTenso
     tensors = []
     for chosen in mapping_entries(node, "formats, such as  torch: {...}", found):
         what = f"tensors, such as  bias: [b_z, b_r]  in '{chosen.key.text}'"
-        for entry in mapping_entries(chosen.value, what, found):
+        entries = mapping_entries(chosen.value, what, found)
+        if not entries and isinstance(chosen.value, Mapping | Scalar):
+            message = f"format '{chosen.key.text}' has no tensor"
+            found.append(Diagnostic(message, chosen.key.span))
+        for entry in entries:
             tensor = _read_tensor(chosen.key.text, entry, found)
             if tensor is not None:
                 tensors.append(tensor)
@@ -37,7 +41,9 @@ def _read_tensor(chosen: str, entry: Entry, found: list[Diagnostic]) -> External
     name, span = entry.key.text, entry.key.span
     if isinstance(entry.value, Sequence):
         row = _read_row(entry.value, found)
-        return row and ExternalTensor(chosen, name, "stack", (row,), False, 0, span)
+        return (
+            None if row is None else ExternalTensor(chosen, name, "stack", (row,), False, 0, span)
+        )
     if not isinstance(entry.value, Mapping):
         message = f"expected a list of parameters for '{name}', found {found_text(entry.value)}"
         found.append(Diagnostic(message, entry.value.span))

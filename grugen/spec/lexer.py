@@ -60,7 +60,7 @@ _ASCII_ADVICE = {
     "]": _INDEXING,
     "{": "parentheses are the only brackets",
     "}": "parentheses are the only brackets",
-    ".": "there are no attributes; a number has digits before the point",
+    ".": "there are no attributes and no methods",
     "%": "the remainder is written mod(a, b)",
     "&": "write one where inside another for 'and'",
     "|": "write one where inside another for 'or'",
@@ -80,6 +80,10 @@ _SPELLINGS = {
     "∞": "inf", "√": "sqrt(...)",
 }  # fmt: skip
 
+LONGEST_LINE = 4000
+MOST_TOKENS = 50_000
+"""Limits for texts that no person wrote: what is beyond them is not even looked at."""
+
 
 def tokenize(
     source: SourceText, lines: tuple[Line, ...], found: list[Diagnostic]
@@ -87,7 +91,17 @@ def tokenize(
     """The tokens of the lines, a LINE_END after each line and an END at last."""
     tokens: list[Token] = []
     for line in lines:
+        start = Span(source, line.number, line.column)
+        if len(line.text) > LONGEST_LINE:
+            message = f"a line of {len(line.text)} characters, at most {LONGEST_LINE}"
+            found.append(Diagnostic(message, start))
+            tokens += (Token(Kind.BAD, "", start), Token(Kind.LINE_END, "", start))
+            continue
         tokens += _line_tokens(source, line, found)
+        if len(tokens) > MOST_TOKENS:
+            message = f"more than {MOST_TOKENS} names, numbers and signs in all equations"
+            found.append(Diagnostic(message, start))
+            break
     last = lines[-1] if lines else Line("", 1, 1)
     tokens.append(Token(Kind.END, "", Span(source, last.number, last.column + len(last.text))))
     return tuple(tokens)

@@ -1,4 +1,4 @@
-"""The text of one spec file -> a draft: every section read by its own rules, and nothing across them.
+"""The text of one spec file -> a draft: every section read by itself, nothing checked across them.
 
 The schema is written in specs/README.md.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from grugen.errors import Diagnostic, SpecError
 from grugen.source import SourceText
+from grugen.spec.declarations import read_section
 from grugen.spec.draft import Described, Draft
+from grugen.spec.equations import parse_equations
 from grugen.spec.fields import (
     Word,
     found_text,
@@ -19,8 +21,8 @@ from grugen.spec.fields import (
     value_name,
 )
 from grugen.spec.interchange import read_interchange
-from grugen.spec.model import Role
-from grugen.spec.tree import Mapping, Node, Scalar, parse_yaml
+from grugen.spec.model import Declaration, Equation, Output, Role
+from grugen.spec.tree import Entry, Mapping, Node, Scalar, parse_yaml
 
 VERSION = "1"
 SECTIONS = (
@@ -66,8 +68,9 @@ class _Reader:
         extends = self._word("extends", "the file or the name of another spec")
         name = self._word("name", "the cell's name")
         if "name" not in self.fields:
-            self._missing("name", "name: my_cell")
-        if "extends" not in self.fields:
+            self._missing("name", "add  name: my_cell")
+        has_unknown_keys = len(self.fields) < len(self.root.entries)
+        if "extends" not in self.fields and not has_unknown_keys:
             self._check_present()
         interchange = self.fields.get("interchange")
         return Draft(
@@ -121,12 +124,45 @@ class _Reader:
         return tuple(Word(name.name, name.span) for name in read if name is not None)
 
     def _dims(self) -> tuple[Described, ...]:
-        entries = mapping_entries(
-            self.fields.get("dims", _NOTHING(self)), "descriptions  H: hidden units", self.found
-        )
+        entries = self._entries("dims", "descriptions, such as  H: hidden units")
         return tuple(
-            Described(
-                entry.key.text, prose(entry.value, "a description", self.found), entry.key.span
-            )
+            Described(entry.key.text, prose(entry.value, "text", self.found), entry.key.span)
             for entry in entries
         )
+
+    def _entries(self, section: str, what: str) -> tuple[Entry, ...]:
+        if section not in self.fields:
+            return ()
+        return mapping_entries(self.fields[section], what, self.found)
+
+    def _declarations(self) -> tuple[Declaration, ...]:
+        return tuple(
+            declaration
+            for role in Role
+            if role.value in self.fields
+            for declaration in read_section(role, self.fields[role.value], self.uses, self.found)
+        )
+
+    def _equations(self) -> tuple[Equation, ...]:
+        if "equations" not in self.fields:
+            return ()
+        node = self.fields["equations"]
+        advice = "write  equations: |  and below it, indented, one equation per line"
+        if not isinstance(node, Scalar):
+            message = f"expected the equations as text, found {found_text(node)}"
+            self.found.append(Diagnostic(message, node.span, help=advice))
+            return ()
+        if node.text.strip() and not node.lines:
+            message = "equations in a text that YAML joins or unescapes"
+            self.found.append(Diagnostic(message, node.span, help=advice))
+            return ()
+        return parse_equations(node.span.source, node.lines, self.found)
+
+    def _outputs(self) -> tuple[Output, ...]:
+        outputs = []
+        for entry in self._entries("outputs", "outputs, such as  y: h'"):
+            what = f"a value for the output '{entry.key.text}'"
+            value = value_name(entry.value, what, self.found)
+            if value is not None:
+                outputs.append(Output(entry.key.text, value, entry.key.span))
+        return tuple(outputs)

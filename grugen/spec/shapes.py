@@ -46,6 +46,8 @@ def _read_dim(node: Node, uses: dict[str, Word], found: list[Diagnostic]) -> Dim
         return None
     try:
         dim = _dim(expr)
+        if max(dim.constant, *(factor for _, factor in dim.terms), 0) > LARGEST_SIZE:
+            raise _NoDim(expr, f"a dimension is at most {LARGEST_SIZE}")
     except _NoDim as error:
         advice = "a dimension is a sum of names and whole numbers, such as H, 3*H or D + H"
         found.append(Diagnostic(error.reason, error.part.span, help=advice))
@@ -60,7 +62,8 @@ def _dim(expr: Expr) -> Dim:
     match expr:
         case Number(value):
             if value != int(min(value, LARGEST_SIZE + 1)) or not 1 <= value <= LARGEST_SIZE:
-                reason = f"expected a whole number from 1 on, found '{expression_text(expr)}'"
+                shown = expression_text(expr)
+                reason = f"expected a whole number from 1 to {LARGEST_SIZE}, found '{shown}'"
                 raise _NoDim(expr, reason)
             return Dim.fixed(int(value))
         case Name(name, is_next):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
 import yaml
 
@@ -18,7 +19,7 @@ from grugen.source import SourceText, Span
 
 LARGEST = 1024 * 1024
 """The most characters (in a file: bytes) of a spec."""
-MOST_NODES = 20_000
+MOST_NODES = 10_000
 DEEPEST = 12
 
 # What may stand in a spec: printable characters, tab and line ends. YAML takes U+0085, U+2028,
@@ -31,6 +32,12 @@ _UNPRINTABLE = re.compile(
 _NOT_TEXT = re.compile(
     r"(?i:yes|no|on|off|true|false|null|~)|[-+]?[0-9.][0-9_.:]*(?:[eE][-+]?[0-9]+)?"
 )
+_NAMES = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:, [A-Za-z][A-Za-z0-9_]*)*")
+
+
+def is_plain_key(text: str) -> bool:
+    """Whether `text`, names separated by commas, is read as text when it stands unquoted."""
+    return bool(_NAMES.fullmatch(text)) and not _NOT_TEXT.fullmatch(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,13 @@ def _refuse_unprintable(source: SourceText) -> None:
     raise SpecError([Diagnostic(message, Span(source, line, column), help="remove it")])
 
 
+class _Mark(Protocol):
+    """A place as PyYAML has it, counted from 0."""
+
+    line: int
+    column: int
+
+
 class _Composer:
     """Takes the events of one text one by one."""
 
@@ -122,25 +136,28 @@ class _Composer:
         loader = yaml.SafeLoader(self.source.text)
         try:
             while loader.check_event():
-                yield loader.get_event()
+                event: yaml.Event = loader.get_event()  # type: ignore[no-untyped-call]
+                yield event
         except yaml.MarkedYAMLError as error:
             raise SpecError([self._syntax_error(error)]) from None
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             # PyYAML lets int() and chr() fail on "\UFFFFFFFF" and on endless version numbers
+            reason = "a number or a character code is out of range"
+            if isinstance(error, yaml.YAMLError):
+                reason = " ".join(str(error).split())
             place = self._span(loader.get_mark())
-            raise SpecError([Diagnostic(f"not valid YAML: {error}", place)]) from None
+            raise SpecError([Diagnostic(f"not valid YAML: {reason}", place)]) from None
         finally:
             loader.dispose()
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> Diagnostic:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(str(error.problem).split())
-        place = Span(self.source, 1, 1) if mark is None else self._span(mark)
         note = None
         if error.context and error.context_mark and error.context_mark is not mark:
             note = (" ".join(error.context.split()), self._span(error.context_mark))
         return Diagnostic(
-            f"not valid YAML: {problem}", place, note=note, help=_syntax_help(problem)
+            f"not valid YAML: {problem}", self._span(mark), note=note, help=_syntax_help(problem)
         )
 
     def document(self) -> Node:
@@ -164,9 +181,7 @@ class _Composer:
         if depth > DEEPEST:
             self._refuse(f"more than {DEEPEST} levels of nesting", event, "")
         if isinstance(event, yaml.AliasEvent):
-            advice = (
-                f"write the value out; text that starts with '*' is quoted: \"*{event.anchor}\""
-            )
+            advice = f'write the value out, or quote the text: "*{event.anchor}"'
             self._refuse(f"an alias, '*{event.anchor}'", event, advice)
         assert isinstance(event, yaml.NodeEvent)
         if event.anchor is not None:
@@ -218,17 +233,20 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         text = event.value
+        start, end = event.start_mark, event.end_mark
+        assert start is not None
+        assert end is not None
         bad = _UNPRINTABLE.search(text)
         if bad is not None:
             self._refuse(f"the unprintable character U+{ord(bad[0][0]):04X}", event, "remove it")
-        span = self._span(event.start_mark)
+        span = self._span(start)
         lines: tuple[Line, ...] = ()
         if event.style == "|":
-            lines = self._block_lines(text, event.start_mark.line + 1)
-        elif event.style != ">" and event.start_mark.line == event.end_mark.line:
+            lines = self._block_lines(text, start.line + 1)
+        elif event.style != ">" and start.line == end.line:
             quote = 1 if event.style else 0
-            first, last = event.start_mark.column + quote, event.end_mark.column - quote
-            if self.file_lines[event.start_mark.line][first:last] == text:
+            first, last = start.column + quote, end.column - quote
+            if self.file_lines[start.line][first:last] == text:
                 lines = (Line(text, span.line, first + 1),)
                 span = Span(self.source, span.line, first + 1, max(len(text), 1))
         return Scalar(text, not event.style, lines, span)
@@ -242,12 +260,14 @@ class _Composer:
                 lines.append(Line(line, number + 1, indent + 1))
         return tuple(lines)
 
-    def _span(self, mark: yaml.Mark) -> Span:
+    def _span(self, mark: _Mark | None) -> Span:
+        if mark is None:
+            return Span(self.source, 1, 1)
         # At the end of the text the mark stands past the last line; show the last line instead.
         line = min(mark.line, len(self.file_lines) - 1)
         return Span(self.source, line + 1, mark.column + 1 if line == mark.line else 1)
 
-    def _refuse(self, what: str, event: yaml.Event, advice: str) -> None:
+    def _refuse(self, what: str, event: yaml.Event, advice: str) -> NoReturn:
         place = self._span(event.start_mark)
         raise SpecError([Diagnostic(f"a spec cannot have {what}", place, help=advice)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 C_WORDS = frozenset(
     """
@@ -16,7 +16,7 @@ C_WORDS = frozenset(
     catch typename using virtual wchar_t xor xor_eq nullptr alignas alignof constexpr decltype
     noexcept static_assert thread_local int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
     uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
-    stdin stdout stderr I complex imaginary signbit isnan isinf isfinite isnormal fpclassify
+    stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
     INT8_MAX INT16_MAX INT32_MAX INT64_MAX INT8_MIN INT16_MIN INT32_MIN INT64_MIN UINT8_MAX
     UINT16_MAX UINT32_MAX UINT64_MAX SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN INTPTR_MAX INTPTR_MIN
     UINTPTR_MAX INTMAX_MAX INTMAX_MIN UINTMAX_MAX
@@ -28,13 +28,17 @@ C_WORDS = frozenset(
 
 OUR_WORDS = frozenset(
     """
-    call tile T B t b q r s i j k row rows sequence first last step start block count order ends
-    scratch work once total acc active threads lanes memcpy memset memmove real vec floorf fabsf
-    sqrtf expf logf tanhf powf floor fabs log1p log1pf float_t double_t omp_get_thread_num
-    omp_get_num_threads layout tiles longest finished
+    call tile work first last q row slot b j k keep_tape memcpy memset floorf powf pow
     """.split()
 )
-"""What templates, headers and the renderer call things inside generated functions."""
+"""What generated functions call things around the values of a cell."""
+
+FRAME_WORDS = frozenset(
+    """
+    arena tiling sequences rows count block steps done longest mode memory s t i own one thread
+    """.split()
+)
+"""What functions that mention sizes, but no values, use beside those."""
 
 
 def member_name(name: str) -> str:
@@ -62,12 +66,19 @@ class LocalNames:
     def __getitem__(self, name: str) -> str:
         return self._names[name]
 
-    def fresh(self, wish: str) -> str:
+    def fresh(self, wish: str, avoid: Collection[str] = ()) -> str:
         """`wish`, or `wish` with a number, whichever is free; taken from now on."""
         name = wish
         number = 1
-        while name in self._taken:
+        while name in self._taken or name in avoid:
             number += 1
             name = f"{wish}_{number}"
         self._taken.add(name)
         return name
+
+    def beside(self, name: str, suffix: str) -> str:
+        """`name_suffix`, with underscores added until no value is called so; not taken."""
+        wish = f"{name}_{suffix}"
+        while wish in self._taken:
+            wish += "_"
+        return wish

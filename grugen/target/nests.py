@@ -59,7 +59,7 @@ class View:
 
 
 def find_views(function: Function) -> dict[str, View]:
-    """Every value as a part of what is stored: slices refer to their vector, others to themselves."""
+    """Every value as a part of what is stored: slices of their vector, others of themselves."""
     views = {name: View(name, Dim(())) for name in function.types()}
     for let in function.lets:
         if let.op is Op.SLICE:

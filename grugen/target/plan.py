@@ -6,14 +6,16 @@ Targets make plans, `grugen.render` writes them down; no plan holds text of the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from grugen.ir.nodes import Function
+from grugen.ir.nodes import Function, Let
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Signature
 from grugen.target.nests import Nest, Stack, View
 from grugen.target.schedule import Schedule
+
+NO_OFFSET = Dim(())
 
 
 class Index(StrEnum):
@@ -49,7 +51,7 @@ class Place:
     """Where a value lies: in each row of `array`, from element `offset`."""
 
     array: Argument | Buffer
-    offset: Dim = Dim(())
+    offset: Dim = NO_OFFSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class Phase:
 
     name: str
     nests: tuple[Nest, ...] = ()
-    writes: Mapping[str, tuple[Place, ...]] = {}  # noqa: RUF012
-    sums: Mapping[str, tuple[Place, ...]] = {}  # noqa: RUF012
+    writes: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    sums: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
     copies: tuple[Copy, ...] = ()
 
     def __bool__(self) -> bool:
@@ -139,6 +141,11 @@ class KernelPlan:
     body: tuple[Phase | Loop, ...]
     totals: tuple[Total, ...]
     total_reads: Mapping[str, Place]
+
+    @property
+    def lets(self) -> dict[str, Let]:
+        """The lines of the step by name."""
+        return {let.name: let for let in self.function.lets}
 
     def phases(self) -> Iterator[Phase]:
         """Every phase, in order of execution."""

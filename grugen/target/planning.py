@@ -6,7 +6,7 @@ scratch memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grugen.ir.nodes import Function, Let, Op, Result, ResultRole, Source, SourceRole
@@ -234,17 +234,9 @@ class _Planner:
 
         for number, draft in enumerate(self.drafts):
             for place, nest in enumerate(draft.nests):
-                if isinstance(nest, Stack):
-                    use(nest.operand, draft.name, place)
-                elif isinstance(nest, Join):
-                    for arg in nest.let.args:
-                        use(arg, draft.name, place)
-                else:
-                    for let in nest.lets:
-                        # whole vectors are read from memory, also within one nest
-                        where = place if let.op in ELEMENTWISE else -1
-                        for arg in let.args:
-                            use(arg, draft.name, where)
+                for arg, elementwise in _read_by(nest):
+                    # whole vectors are read from memory, also within one nest
+                    use(arg, draft.name, place if elementwise else -1)
             for carry in carries.get(number, ()):
                 use(carry.value, draft.name, -1)
         for result in self.function.results:
@@ -341,6 +333,16 @@ class _Planner:
             if base in draft.lines or base in (draft.states or ()):
                 return draft
         return rows[0]
+
+
+def _read_by(nest: Nest) -> Iterator[tuple[str, bool]]:
+    """What a nest reads, and whether element by element."""
+    if isinstance(nest, Stack):
+        yield nest.operand, False
+        return
+    for let in nest.lets if isinstance(nest, Pointwise) else (nest.let,):
+        for arg in let.args:
+            yield arg, let.op in ELEMENTWISE
 
 
 def reads_in(plan: KernelPlan, part: Phase | Loop) -> Mapping[str, Place]:

@@ -31,9 +31,7 @@ class SourceBundle:
     def __post_init__(self) -> None:
         for name, _ in self.files:
             if not name or Path(name).name != name:
-                raise InternalError(
-                    f"a source file is called '{name}', which is no plain file name"
-                )
+                raise InternalError(f"'{name}' is no plain name of a source file")
 
     def text(self, name: str) -> str:
         """The text of the file called `name`."""
@@ -46,6 +44,9 @@ class BuildOptions:
 
     march: str = "native"
     extra: tuple[str, ...] = ()
+
+
+DEFAULTS = BuildOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class _Job:
 
 def build(
     bundle: SourceBundle,
-    options: BuildOptions = BuildOptions(),
+    options: BuildOptions = DEFAULTS,
     *,
     afresh: bool = False,
     environment: Mapping[str, str] = os.environ,

@@ -1,0 +1,123 @@
+"""The whole street: from a spec to a cell that runs.
+
+    read           text of a spec            -> CellSpec          grugen.spec
+    lower_spec     CellSpec                  -> Function          grugen.ir
+    lower          Function                  -> Steps             grugen.passes
+    plan           Function                  -> KernelPlan        grugen.target
+    render         KernelPlan                -> text              grugen.render
+    build          text                      -> shared library    grugen.toolchain
+    load           shared library            -> CellModule        grugen.runtime
+
+Each layer hands the next one a frozen value and knows nothing of what comes after it; only this
+file knows them all. The derivative of a step is a step again, so everything from `plan` on is
+done twice, forward and backward, by the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.ir.from_spec import lower_spec
+from grugen.ir.nodes import Function
+from grugen.ir.text import function_text
+from grugen.passes.pipeline import Observer, Steps, ignore, lower
+from grugen.render.files import TextFile, kernel_files, module_files, stem_of
+from grugen.runtime import CellModule, Engine, InterpretedEngine, compiled_engine
+from grugen.runtime.module import checked_target
+from grugen.spec import read_spec
+from grugen.spec.model import CellSpec
+from grugen.target.abi import Interface
+from grugen.target.interface import constant_names, interface_of
+from grugen.target.plan import KernelPlan
+from grugen.target.planning import plan_openmp, plan_sequential
+from grugen.toolchain.build import SourceBundle
+
+TARGETS = ("sequential", "openmp")
+"""What can be built; the target `numpy` needs no building."""
+
+PLANS: dict[str, Callable[[Function, str], KernelPlan]] = {
+    "sequential": plan_sequential,
+    "openmp": plan_openmp,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A cell before any target has been chosen."""
+
+    spec: CellSpec
+    steps: Steps
+    interface: Interface
+
+
+def compile_spec(path: str | Path, observe: Observer = ignore) -> Compiled:
+    """Read a spec (a path, or the name of a shipped one) and bring it to its two steps.
+
+    Raises SpecFileError if it cannot be read and SpecError with all mistakes that are in it.
+    """
+    spec = read_spec(path)  # text -> CellSpec
+    step = lower_spec(spec)  # CellSpec -> Function
+    observe("from-spec", step)
+    steps = lower(step, constant_names(spec), observe=observe)  # Function -> Steps
+    return Compiled(spec, steps, interface_of(spec, steps))
+
+
+def render(cell: Compiled, target: str, element: str) -> tuple[TextFile, ...]:
+    """The sources of one library, the main file first."""
+    plan = PLANS[target]
+    plans = {  # Function -> KernelPlan
+        "forward": plan(cell.steps.forward, "forward"),
+        "backward": plan(cell.steps.backward, "backward"),
+    }
+    return kernel_files(cell.spec, cell.interface, plans, target, element)  # KernelPlan -> text
+
+
+def render_module(cell: Compiled, builds: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """All files of `generated/NAME` for these (target, dtype) pairs, by relative path."""
+    wanted = tuple(dict.fromkeys(builds))
+    files: dict[str, str] = {}
+    for target, element in wanted:
+        for file in render(cell, target, element):
+            files[f"{target}/{file.path}"] = file.text
+    # the module comes last: what it names is there when it is
+    for file in module_files(cell.spec, cell.interface, wanted, ir_text(cell.steps)):
+        files[file.path] = file.text
+    return files
+
+
+def bundle(cell: Compiled, target: str, element: str) -> SourceBundle:
+    """The sources of one library as the toolchain takes them."""
+    files = render(cell, target, element)
+    stem = stem_of(cell.spec.name, element)
+    return SourceBundle(stem, tuple((file.path, file.text) for file in files))
+
+
+def load(spec: str | Path, target: str | None = None, dtype: str | None = None) -> CellModule:
+    """The module of a spec (a path, or the name of a shipped one), built when first needed.
+
+    `target` (openmp by default) and `dtype` (float32; float64 for target numpy) are what
+    `Cell(...)` takes when it names none. Libraries are kept in the cache. Raises SpecError,
+    SpecFileError or UsageError here, ToolchainError where a library is first needed.
+    """
+    cell = compile_spec(spec)
+
+    def engine(target: str, element: np.dtype[Any]) -> Engine:
+        if target == "numpy":
+            return InterpretedEngine(cell.steps.forward, cell.steps.backward, element)
+        if target not in TARGETS:
+            raise UsageError(f"target '{target}' is not in this version")
+        sources = bundle(cell, target, element.name)
+        return compiled_engine(sources, cell.interface, target, element)  # text -> library
+
+    return CellModule(cell.interface, engine, checked_target(target or "openmp"), dtype)
+
+
+def ir_text(steps: Steps, element: str = "f32") -> str:
+    """Both steps as printed."""
+    return function_text(steps.forward, element) + "\n" + function_text(steps.backward, element)

@@ -1,0 +1,159 @@
+"""Plans become the files of a build: names, banners, text. Nothing is written here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grugen.assets import templates_folder
+from grugen.render.c_expr import C_TYPES, SUFFIXES, ElementType
+from grugen.render.environment import environment
+from grugen.render.header_text import struct_view
+from grugen.render.kernel_text import kernel_view
+from grugen.render.layout import lay_out
+from grugen.render.python_literal import python_literal
+from grugen.render.views import FileView, HeaderView, ModuleView, TileView
+from grugen.spec.model import CellSpec
+from grugen.spec.text import spec_text
+from grugen.target.abi import Interface
+from grugen.target.plan import KernelPlan
+from grugen.target.schedule import Schedule
+
+SUPPORT = {
+    "sequential": ("common/grugen_math.h", "common/grugen_memory.h"),
+    "openmp": (
+        "common/grugen_math.h",
+        "common/grugen_memory.h",
+        "openmp/grugen_product.h",
+        "openmp/grugen_tiling.h",
+        "openmp/grugen_total.h",
+    ),
+}
+"""Headers without holes that stand beside the sources of a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file of a build; `path` is relative, with forward slashes."""
+
+    path: str
+    text: str
+
+
+def stem_of(name: str, element: ElementType) -> str:
+    """`gru_f32`: the name of a library's main file, and the prefix of its symbols."""
+    return f"{name}_{SUFFIXES[element]}"
+
+
+def kernel_files(
+    spec: CellSpec,
+    interface: Interface,
+    plans: Mapping[str, KernelPlan],
+    target: str,
+    element: ElementType,
+) -> tuple[TextFile, ...]:
+    """The sources of one library, the main file first; `plans` by direction."""
+    stem = stem_of(spec.name, element)
+    env = environment()
+    banner = _banner(spec, target, element)
+    kernels = tuple(
+        env.get_template(f"{target}/kernel.c.j2").render(
+            k=kernel_view(plan, stem, element, interface.dims)
+        )
+        for plan in plans.values()
+    )
+    schedule = next(iter(plans.values())).schedule
+    file = FileView(
+        banner=banner,
+        stem=stem,
+        real=C_TYPES[element],
+        tiles=_tiles(schedule),
+        tile_sequences=str(schedule.tile_sequences),
+        block_bytes=str(schedule.block_bytes),
+        kernels=kernels,
+    )
+    structs = tuple(
+        struct_view(plan.signature, direction, stem, element, interface.dims)
+        for direction, plan in plans.items()
+    )
+    header = HeaderView(banner, stem, structs)
+    main = env.get_template(f"{target}/file.c.j2").render(f=file)
+    declarations = env.get_template("common/abi.h.j2").render(h=header)
+    outer = env.get_template("common/header.h.j2").render(h=header)
+    support = [templates_folder() / path for path in SUPPORT[target]]
+    return (
+        TextFile(f"{stem}.c", lay_out(main)),
+        TextFile(f"{stem}_abi.h", lay_out(declarations)),
+        TextFile(f"{stem}.h", outer),
+        *(TextFile(path.name, path.read_text(encoding="utf-8")) for path in support),
+    )
+
+
+def module_files(
+    spec: CellSpec, interface: Interface, builds: tuple[tuple[str, str], ...], ir: str
+) -> tuple[TextFile, ...]:
+    """What stands beside the sources: the Python module, the merged spec, the printed steps."""
+    names: tuple[str, ...] = (
+        "ArrayInfo",
+        "Argument",
+        "Dim",
+        "Group",
+        "Interface",
+        "OutputInfo",
+        "ParamInfo",
+    )
+    names += ("ParamInit", "Signature", "StateInfo", "StateInit")
+    literal = python_literal(interface, indent=4)
+    view = ModuleView(
+        docstring=_docstring(spec),
+        spec_name=repr(spec.source.file_name),
+        names=tuple(
+            name for name in sorted(names) if f"{name}(" in literal or f"{name}." in literal
+        ),
+        interface=literal,
+        builds=python_literal(builds, indent=4),
+    )
+    return (
+        TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),
+        TextFile(f"{spec.name}.yaml", spec_text(spec)),
+        TextFile(f"{spec.name}.ir", ir),
+    )
+
+
+def _docstring(spec: CellSpec) -> str:
+    """A string literal that no text of the spec can close."""
+    lines = [f"{spec.name}: {' '.join(spec.doc.split())}", "", *_origin(spec)]
+    return '"""' + _safe("\n".join(lines)) + '\n"""'
+
+
+def _safe(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _banner(spec: CellSpec, target: str, element: ElementType) -> tuple[str, ...]:
+    """Comment lines; `doc` is free text, so it is brought to one line without backslashes."""
+    doc = " ".join(spec.doc.replace("\\", "/").replace("??", "? ?").split())
+    summary = f"{spec.name}: {doc}"
+    if len(summary) > 96:
+        summary = summary[:93].rstrip() + "..."
+    return (summary, f"Target {target}, {element}.", *_origin(spec))
+
+
+def _origin(spec: CellSpec) -> tuple[str, str]:
+    digest = hashlib.sha256(spec_text(spec).encode()).hexdigest()[:16]
+    file_name = spec.source.file_name
+    return (
+        f"@generated by grugen from {file_name} (sha256 of the merged spec {digest}).",
+        f"Do not edit; change the spec and run: grugen build {file_name}",
+    )
+
+
+def _tiles(schedule: Schedule) -> tuple[TileView, ...]:
+    views: list[TileView] = []
+    for tile in schedule.tiles:
+        word = "#elif" if views else "#if"
+        condition = f"{word} defined({tile.macro})" if tile.macro else "#else"
+        numbers = str(tile.vector_bytes), str(tile.rows), str(tile.vectors)
+        views.append(TileView(condition, *numbers))
+    return tuple(views)

@@ -1,0 +1,187 @@
+"""A `KernelPlan` becomes the strings that a kernel template puts in their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.memory_text import memory_view, packs, row_bytes
+from grugen.render.nest_text import PhaseText, factor
+from grugen.render.places import Spelling, index_of, kernel_names, width_of
+from grugen.render.views import BlockView, KernelView, NestView, PhaseView
+from grugen.target.abi import Argument, Group
+from grugen.target.c_names import member_name
+from grugen.target.plan import (
+    Carry,
+    Index,
+    KernelPlan,
+    Loop,
+    OuterTotal,
+    Phase,
+    Place,
+    Total,
+)
+from grugen.target.planning import reads_in
+
+_IN_TILE = {
+    Index.STEP: "const int64_t row = tile->row[q];",
+    Index.TILE_SEQUENCE: "const int64_t slot = tile->slot[q];",
+    Index.BATCH: "const int64_t b = tile->order[tile->slot[q]];",
+}
+_OVER_SEQUENCES = {Index.BATCH: "const int64_t b = tile->order[slot];"}
+_OPENMP_OWNERS = {
+    Index.NONE: "work",
+    Index.STEP: "work",
+    Index.TILE_ROW: "tile",
+    Index.TILE_SEQUENCE: "tile",
+}
+_BASELINE_OWNERS = {Index.NONE: "work", Index.BATCH: "work"}
+
+
+def kernel_view(
+    plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
+) -> KernelView:
+    """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
+    baseline = not plan.schedule.stack_products
+    owners = _BASELINE_OWNERS if baseline else _OPENMP_OWNERS
+    spelling = Spelling(plan, element, kernel_names(plan, dims), owners, restrict=not baseline)
+    return _KernelText(plan, spelling, C_TYPES[element], baseline).view(stem)
+
+
+@dataclass(frozen=True, slots=True)
+class _KernelText:
+    plan: KernelPlan
+    spelling: Spelling
+    real: str
+    baseline: bool
+
+    def view(self, stem: str) -> KernelView:
+        plan = self.plan
+        carries = [c for part in plan.body if isinstance(part, Loop) for c in part.carries]
+        ends = self.block(self.moved(Place(c.final), Place(c.buffer)) for c in carries)
+        past_the_end = self.block(self.past_the_end())
+        work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
+        return KernelView(
+            symbol=f"{stem}_{plan.direction}",
+            title=plan.direction,
+            real=self.real,
+            work=replace(work, sizes=self.sizes(work.takes)),
+            tile=replace(tile, sizes=self.sizes(tile.takes)),
+            row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
+            packs=self.block(packs(self.spelling)),
+            once=self.phase(plan.once, plan.reads, {}),
+            per_sequence=self.phase(
+                plan.per_sequence, plan.reads, _OVER_SEQUENCES, rows=("0", "tile->count")
+            ),
+            body=tuple(self.part(part) for part in plan.body),
+            starts=self.block(self.moved(Place(c.buffer), Place(c.initial)) for c in carries),
+            ends=replace(ends, sizes=self.sizes([*ends.lines, *past_the_end.lines])),
+            clears=self.block(self.clears()),
+            past_the_end=past_the_end,
+            totals=self.block([] if self.baseline else map(self.total, plan.totals)),
+        )
+
+    def block(self, lines: Iterable[str]) -> BlockView:
+        body = tuple(lines)
+        return BlockView(self.sizes(body), body)
+
+    def sizes(self, lines: Iterable[str]) -> tuple[str, ...]:
+        words = {word for line in lines for word in re.findall(r"\w+", line)}
+        return tuple(
+            f"const int64_t {name} = call->dims.{member_name(dim)};"
+            for dim, name in self.spelling.names.dims.items()
+            if name in words
+        )
+
+    def part(self, part: Phase | Loop) -> PhaseView:
+        """A phase of the body; in the baseline it adds each row to the totals, too."""
+        reads = reads_in(self.plan, part)
+        row_lines = {} if self.baseline else _IN_TILE
+        if not isinstance(part, Loop):
+            return self.phase(part, reads, row_lines)
+        totals = self.plan.totals if self.baseline else ()
+        return self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
+
+    def phase(
+        self,
+        phase: Phase,
+        reads: Mapping[str, Place],
+        row_lines: Mapping[Index, str],
+        carries: Iterable[Carry] = (),
+        totals: Iterable[Total] = (),
+        *,
+        loop: bool = False,
+        rows: tuple[str, str] = ("first", "last"),
+    ) -> PhaseView:
+        back = self.plan.direction == "backward"
+        text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
+        nests = (*text.nests(), *(text.total(total) for total in totals))
+        moves = tuple(self.carry(carry) for carry in carries)
+        constants = tuple(text.constants.values())
+        pointers: tuple[str, ...] = ()
+        if self.baseline:
+            pointers = tuple(dict.fromkeys(line for nest in nests for line in nest.pointers))
+            nests = tuple(replace(nest, pointers=()) for nest in nests)
+        mentioned = [line for nest in (*nests, *moves) for line in _texts(nest)]
+        sizes = self.sizes([*mentioned, *constants, *pointers])
+        keeps_tape = any("keep_tape" in text for text in mentioned + list(pointers))
+        return PhaseView(phase.name, sizes, constants, pointers, nests, moves, loop, keeps_tape)
+
+    def carry(self, carry: Carry) -> NestView:
+        """What brings a state's next value to where the next step finds it."""
+        view = self.plan.views[carry.value]
+        whole = self.plan.reads[view.base]
+        source = Place(whole.array, whole.offset + view.offset)
+        needed = {index_of(source.array), Index.TILE_SEQUENCE}
+        row_lines = {} if self.baseline else _IN_TILE
+        return NestView(
+            title=f"// {carry.state} of the next step",
+            rows=tuple(line for index, line in row_lines.items() if index in needed),
+            pointers=(),
+            size="",
+            lines=(self.moved(Place(carry.buffer), source),),
+        )
+
+    def moved(self, target: Place, source: Place) -> str:
+        """One row of a value copied from place to place."""
+        size = factor(self.spelling.dim(width_of(target.array)))
+        rows = f"{self.spelling.row(target)}, {self.spelling.row(source)}"
+        return f"memcpy({rows}, (size_t){size} * sizeof({self.real}));"
+
+    def past_the_end(self) -> Iterator[str]:
+        for argument in self.plan.signature.arguments:
+            if argument.group is Group.OUTPUT:
+                yield self.cleared(argument, self.spelling.row(Place(argument)), "")
+
+    def clears(self) -> Iterator[str]:
+        for argument in self.plan.signature.arguments:
+            if argument.group is Group.SEQUENCE_SUM:
+                yield self.cleared(argument, self.spelling.base(argument), "call->B")
+            elif argument.group is Group.TOTAL:
+                yield self.cleared(argument, self.spelling.base(argument), "")
+
+    def cleared(self, argument: Argument, pointer: str, count: str) -> str:
+        factors = [count] if count else []
+        factors += [factor(self.spelling.dim(dim)) for dim in argument.shape]
+        elements = " * ".join(factors) or "1"
+        return f"memset({pointer}, 0, (size_t){factor(elements)} * sizeof({self.real}));"
+
+    def total(self, total: Total) -> str:
+        """The call that sums over all rows when the tiles are done."""
+        target = self.spelling.base(total.argument)
+        if isinstance(total, OuterTotal):
+            operands = f"{self.rows_of(total.left)}, {self.rows_of(total.right)}"
+            return f"grugen_outer_total(rows, count, {operands}, {target});"
+        return f"grugen_vector_total(rows, count, {self.rows_of(total.value)}, {target});"
+
+    def rows_of(self, value: str) -> str:
+        """Base and width of a value that is kept for all rows."""
+        array = self.plan.total_reads[value].array
+        return f"{self.spelling.base(array)}, {self.spelling.dim(width_of(array))}"
+
+
+def _texts(nest: NestView) -> tuple[str, ...]:
+    """Every text of a nest that may mention a size."""
+    return (*nest.rows, *nest.pointers, nest.size, *nest.lines, nest.operand, nest.product)

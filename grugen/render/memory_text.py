@@ -1,0 +1,85 @@
+"""The structs of a kernel's own memory: members, and how they are carved out of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grugen.ir.nodes import Op
+from grugen.render.c_expr import C_TYPES
+from grugen.render.nest_text import factor, panel_name
+from grugen.render.places import Spelling
+from grugen.render.views import MemoryView
+from grugen.target.nests import Stack
+from grugen.target.plan import Index
+from grugen.target.planning import stack_width
+
+_COUNTS = {
+    Index.STEP: "call->T * call->B",
+    Index.BATCH: "call->B",
+    Index.TILE_ROW: "rows",
+    Index.TILE_SEQUENCE: "sequences",
+}
+"""How many rows a buffer has, by what picks a row."""
+
+
+def memory_view(spelling: Spelling, owner: str) -> MemoryView:
+    """The struct called `owner` (work or tile)."""
+    real = C_TYPES[spelling.element]
+    members: list[str] = []
+    takes: list[str] = []
+
+    def add(name: str, count: str, comment: str) -> None:
+        members.append(f"{real} *{name}; // {comment}")
+        size = f"{count} * (int64_t)sizeof({real})"
+        takes.append(f"{owner}->{name} = grugen_take(arena, {size});")
+
+    for buffer, name in spelling.names.buffers.items():
+        if spelling.owner[buffer.index] == owner:
+            count = factor(spelling.stride(buffer))
+            if buffer.index is not Index.NONE:
+                count = f"{_COUNTS[buffer.index]} * {count}"
+            add(name, count, f"{_rows_of(buffer.index)}[{buffer.width}]")
+    if owner == "work":
+        for nest in spelling.plan.stacks():
+            depth, width = _depth(spelling, nest), stack_width(spelling.plan, nest)
+            matrices = ", ".join(let.args[0] for let in nest.lets)
+            count = f"{factor(depth)} * grugen_padded({spelling.dim(width)})"
+            add(panel_name(spelling, nest), count, f"packed {matrices}")
+    return MemoryView(tuple(members), (), tuple(takes))
+
+
+def _rows_of(index: Index) -> str:
+    return "" if index is Index.NONE else f"[{index}]"
+
+
+def row_bytes(spelling: Spelling) -> str:
+    """How much memory of a tile grows with each row of a time block."""
+    strides = [
+        spelling.stride(buffer)
+        for buffer in spelling.names.buffers
+        if buffer.index is Index.TILE_ROW
+    ]
+    return f"({' + '.join(strides) or '1'}) * (int64_t)sizeof({C_TYPES[spelling.element]})"
+
+
+def packs(spelling: Spelling) -> Iterator[str]:
+    """The calls that bring matrices into the order in which products read them."""
+    types = spelling.plan.function.types()
+    for nest in spelling.plan.stacks():
+        depth = _depth(spelling, nest)
+        panel = f"work->{panel_name(spelling, nest)}"
+        before: list[str] = []
+        for let in nest.lets:
+            rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
+            matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
+            units, strides = rows, f"{columns}, 1"
+            if let.op is Op.MATVEC_T:
+                units, strides = columns, f"1, {columns}"
+            first = " + ".join(before) or "0"
+            yield f"grugen_pack({panel}, {depth}, {first}, {matrix}, {units}, {strides});"
+            before.append(units)
+        yield f"grugen_pack_zeros({panel}, {depth}, {' + '.join(before)});"
+
+
+def _depth(spelling: Spelling, nest: Stack) -> str:
+    return spelling.dim(spelling.plan.function.types()[nest.operand].shape[0])

@@ -1,0 +1,142 @@
+"""How the memory of a plan is spelled in C: base pointers, rows, pointer declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from grugen.ir.nodes import SourceRole
+from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
+from grugen.spec.dims import Dim
+from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
+from grugen.target.c_names import FRAME_WORDS, LocalNames
+from grugen.target.plan import Buffer, Index, KernelPlan, Place
+
+_ROW_VARIABLES = {
+    Index.STEP: "row",
+    Index.BATCH: "b",
+    Index.TILE_ROW: "q",
+    Index.TILE_SEQUENCE: "slot",
+}
+"""The variables of a row loop that pick a row of an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelNames:
+    """The identifiers of one kernel: of dims, of values, and of the kernel's own buffers."""
+
+    dims: Mapping[str, str]
+    values: Mapping[str, str]
+    buffers: Mapping[Buffer, str]
+    local: LocalNames
+
+
+def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
+    """Distinct identifiers for everything in `plan`; spec names keep their spelling if C does."""
+    values = [source.name for source in plan.function.sources]
+    values += [let.name for let in plan.function.lets]
+    local = LocalNames(values)
+    # a dim may have the name of a value, and a buffer has that of the value in it
+    sizes = {dim: local.fresh(dim, FRAME_WORDS) for dim in dims}
+    members = LocalNames(())
+    buffers = {buffer: members.fresh(buffer.name) for buffer in plan.buffers()}
+    return KernelNames(sizes, {name: local[name] for name in values}, buffers, local)
+
+
+def index_of(array: Argument | Buffer) -> Index:
+    """What picks a row of `array`."""
+    if isinstance(array, Buffer):
+        return array.index
+    if array.group in PER_STEP:
+        return Index.STEP
+    return Index.BATCH if array.group in PER_SEQUENCE else Index.NONE
+
+
+def width_of(array: Argument | Buffer) -> Dim:
+    """The number of elements in a row of `array`."""
+    if isinstance(array, Buffer):
+        return array.width
+    return array.shape[0] if array.shape else Dim.fixed(1)
+
+
+def is_number(plan: KernelPlan, value: str) -> bool:
+    """Whether `value` is a number that the caller hands in: read once, not through a pointer."""
+    roles = {s.name: s for s in plan.function.sources}
+    source = roles.get(value)
+    return source is not None and source.role is not SourceRole.STATE and not source.type.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """Spells the places of one kernel. `owner` names the struct that holds the buffers of an index.
+
+    `restrict` is set where pointers live only as long as the loop that uses them.
+    """
+
+    plan: KernelPlan
+    element: ElementType
+    names: KernelNames
+    owner: Mapping[Index, str]
+    restrict: bool
+
+    def dim(self, dim: Dim) -> str:
+        """A size as C text."""
+        return c_text(dim_expr(dim, self.names.dims))
+
+    def base(self, array: Argument | Buffer) -> str:
+        """The pointer to row 0."""
+        if isinstance(array, Argument):
+            return f"call->{array.group}.{array.field}"
+        return f"{self.owner[array.index]}->{self.names.buffers[array]}"
+
+    def stride(self, array: Argument | Buffer) -> str:
+        """Elements from row to row."""
+        if isinstance(array, Buffer) and array.padded:
+            return f"grugen_padded({self.dim(array.width)})"
+        return self.dim(width_of(array))
+
+    def row(self, place: Place) -> str:
+        """The pointer to the current row of a value."""
+        array = place.array
+        text = self.base(array)
+        index = index_of(array)
+        if index is not Index.NONE:
+            stride = self.stride(array)
+            if stride == "1":
+                text += f" + {_ROW_VARIABLES[index]}"
+            else:
+                factor = f"({stride})" if " " in stride and "(" not in stride else stride
+                text += f" + {_ROW_VARIABLES[index]} * {factor}"
+        if place.offset != Dim(()):
+            text += f" + {self.dim(place.offset)}"
+        return text
+
+    def reading(self, name: str, place: Place, number: bool) -> str:
+        """The declaration of a value that is read from memory: a row, or the number itself."""
+        c_type = C_TYPES[self.element]
+        if not number:
+            alone = "restrict " if self.restrict else ""
+            return f"const {c_type} *const {alone}{name} = {self.row(place)};"
+        if isinstance(place.array, Argument) and place.array.group is Group.HYPER:
+            return f"const {c_type} {name} = {self.base(place.array)};"
+        row = self.row(place)
+        return f"const {c_type} {name} = {_element(row)};"
+
+    def writing(self, name: str, place: Place, *, restrict: bool) -> str:
+        """The declaration of a pointer to the row that a value is written to."""
+        alone = "restrict " if restrict and self.restrict else ""
+        row = self.row(place)
+        if on_tape(place):
+            row = f"keep_tape ? {row} : NULL"
+        return f"{C_TYPES[self.element]} *const {alone}{name} = {row};"
+
+
+def on_tape(place: Place) -> bool:
+    """Whether the memory is there only if the caller asks for a tape."""
+    return isinstance(place.array, Argument) and place.array.group is Group.TAPE
+
+
+def _element(pointer: str) -> str:
+    """`p + q` as `p[q]`."""
+    base, plus, index = pointer.partition(" + ")
+    return f"{base}[{index}]" if plus else f"{base}[0]"

@@ -1,0 +1,149 @@
+"""What templates see: strings and tuples of strings, nothing to call and nothing to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NestView:
+    """One nest for one row.
+
+    `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
+    `size` and runs `lines` for each element, in vectors if `simd`; straight code has no size. A
+    stack has `product`: the call that multiplies all rows at once, and `operand`: where a row of
+    its operand is.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    pointers: tuple[str, ...]
+    size: str
+    lines: tuple[str, ...]
+    operand: str = ""
+    product: str = ""
+    simd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseView:
+    """A function over rows: the sizes and constants it mentions, its nests.
+
+    `pointers` are declared for a row where all nests of the row share them. A loop's `carries`
+    bring the states to where the next step finds them.
+    """
+
+    name: str
+    sizes: tuple[str, ...]
+    constants: tuple[str, ...]
+    pointers: tuple[str, ...]
+    nests: tuple[NestView, ...]
+    carries: tuple[NestView, ...]
+    loop: bool
+    keeps_tape: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    """Lines in a scope of their own, and the sizes they mention."""
+
+    sizes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """A struct of the kernel's own memory: its members, and the lines that carve them out."""
+
+    members: tuple[str, ...]
+    sizes: tuple[str, ...]
+    takes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelView:
+    """One kernel, forward or backward.
+
+    `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
+    block takes of it. `packs` fill the panels of packed weights; `starts` and `ends` load and
+    hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
+    zero what is summed up, `past_the_end` the outputs of a row that belongs to no sequence.
+    """
+
+    symbol: str
+    title: str
+    real: str
+    work: MemoryView
+    tile: MemoryView
+    row_bytes: BlockView
+    packs: BlockView
+    once: PhaseView
+    per_sequence: PhaseView
+    body: tuple[PhaseView, ...]
+    starts: BlockView
+    ends: BlockView
+    clears: BlockView
+    past_the_end: BlockView
+    totals: BlockView
+
+
+@dataclass(frozen=True, slots=True)
+class TileView:
+    """The shape of the product tile for one instruction set, behind `condition`."""
+
+    condition: str
+    vector_bytes: str
+    rows: str
+    vectors: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """One C file; `kernels` are rendered already, forward and backward."""
+
+    banner: tuple[str, ...]
+    stem: str
+    real: str
+    tiles: tuple[TileView, ...]
+    tile_sequences: str
+    block_bytes: str
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A member of a kernel's struct that holds the arguments of one group."""
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StructView:
+    """The struct of one kernel's arguments, and its two functions."""
+
+    symbol: str
+    title: str
+    dims: tuple[str, ...]
+    groups: tuple[GroupView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """The declarations of a library."""
+
+    banner: tuple[str, ...]
+    stem: str
+    structs: tuple[StructView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleView:
+    """The Python module of a built cell; `interface` and `builds` are Python expressions."""
+
+    docstring: str
+    spec_name: str
+    names: tuple[str, ...]
+    interface: str
+    builds: str

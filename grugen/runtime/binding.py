@@ -1,0 +1,178 @@
+"""A cell's interface with its sizes, constants, hypers and engine: what all of its calls share.
+
+Parameters are no part of it, because they change between calls.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
+from grugen.runtime.engine import Array, Engine, Key
+from grugen.spec.dims import Shape
+from grugen.spec.names import listed
+from grugen.target.abi import PER_SEQUENCE, PER_STEP, ArrayInfo, Group, Interface, Signature
+
+OPTIONS = ("seed", "target", "dtype")
+"""The arguments of `Cell` that are no names of the spec."""
+
+_LEADING = {
+    **dict.fromkeys(PER_STEP, (TIME, BATCH)),
+    **dict.fromkeys(PER_SEQUENCE, (BATCH,)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An argument of a kernel with its sizes: `leading` counts its axes before `tail`."""
+
+    group: Group
+    key: Key
+    leading: int
+    tail: tuple[int, ...]
+
+    def new(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
+        """An array for it, not yet filled."""
+        return np.empty(self._full(steps, batch), dtype)
+
+    def zeros(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
+        """An array of zeros for it."""
+        return np.zeros(self._full(steps, batch), dtype)
+
+    def _full(self, steps: int, batch: int) -> tuple[int, ...]:
+        return (steps, batch)[2 - self.leading :] + self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `Cell(...)` was given: `sizes` of the dims, and `fixed` constants and hypers."""
+
+    sizes: Mapping[str, int]
+    fixed: Mapping[Key, Array | float]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Dims and hypers by name: what the init of a parameter may be made of."""
+        hypers = {key: v for (_, key), v in self.fixed.items() if isinstance(v, float)}
+        return {**self.sizes, **hypers}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """An interface whose sizes are known, and the engine that runs it.
+
+    `rules` has, by group, what each argument of a user must be; OUTPUT stands for the gradients of
+    outputs and FINAL for those of final states. The slots are the arguments of the kernels.
+    """
+
+    interface: Interface
+    engine: Engine
+    settings: Settings
+    rules: Mapping[Group, Mapping[str, ArrayRule]]
+    forward: tuple[Slot, ...]
+    backward: tuple[Slot, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The element type of every array."""
+        return self.engine.dtype
+
+
+def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
+    """Work out once what every call needs."""
+    kinds: tuple[tuple[Group, str, tuple[Any, ...]], ...] = (
+        (Group.INPUT, "input", interface.inputs),
+        (Group.STATIC, "static input", interface.static),
+        (Group.INITIAL, "state", interface.states),
+        (Group.OUTPUT, "gradient of output", interface.outputs),
+        (Group.FINAL, "gradient of state", interface.states),
+    )
+    rules = {
+        group: {
+            info.name: _rule(f"{what} '{info.name}'", group, info, settings.sizes, engine.dtype)
+            for info in infos
+        }
+        for group, what, infos in kinds
+    }
+    return Binding(
+        interface,
+        engine,
+        settings,
+        rules,
+        _slots(interface.forward, settings.sizes),
+        _slots(interface.backward, settings.sizes),
+    )
+
+
+def accept_settings(
+    interface: Interface, values: Mapping[str, object], dtype: np.dtype[Any]
+) -> Settings:
+    """The keyword arguments of `Cell` that are no options, checked and complete."""
+    constants = {info.name: info for info in interface.constants}
+    hypers = dict(interface.hyper)
+    where = f"Cell of '{interface.name}'"
+    check_keys(where, values, (*interface.dims, *constants, *hypers), "its arguments", OPTIONS)
+    required = [*interface.dims, *(n for n, info in constants.items() if info.default is None)]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise UsageError(f"{where} needs {listed(missing)} too")
+    sizes = {name: _size(name, values[name]) for name in interface.dims}
+    fixed: dict[Key, Array | float] = {}
+    for name, info in constants.items():
+        rule = _rule(f"constant '{name}'", Group.CONSTANT, info, sizes, dtype)
+        if name not in values:
+            fixed[Group.CONSTANT, name] = np.full(rule.tail, info.default, dtype)
+        elif not rule.tail and is_number(values[name]):
+            fixed[Group.CONSTANT, name] = np.array(values[name], dtype)
+        else:
+            fixed[Group.CONSTANT, name] = np.array(rule.check_loosely(values[name]), order="C")
+    for name, default in hypers.items():
+        fixed[Group.HYPER, name] = _number(name, values.get(name, default))
+    return Settings(sizes, fixed)
+
+
+def tail_of(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """`shape` in numbers."""
+    return tuple(dim.size(sizes) for dim in shape)
+
+
+def _rule(
+    what: str, group: Group, info: Any, sizes: Mapping[str, int], dtype: np.dtype[Any]
+) -> ArrayRule:
+    mask = isinstance(info, ArrayInfo) and info.mask
+    tail = tail_of(info.shape, sizes)
+    return ArrayRule(what, info.name, _LEADING.get(group, ()), info.shape, tail, dtype, mask)
+
+
+def _slots(signature: Signature, sizes: Mapping[str, int]) -> tuple[Slot, ...]:
+    return tuple(
+        Slot(
+            argument.group,
+            (argument.group, argument.key),
+            len(_LEADING.get(argument.group, ())),
+            tail_of(argument.shape, sizes),
+        )
+        for argument in signature.arguments
+    )
+
+
+def _size(name: str, value: object) -> int:
+    try:
+        size = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        size = 0
+    if size < 1:
+        raise UsageError(f"dim '{name}' is {value!r}; a whole number of at least 1 is needed")
+    return size
+
+
+def _number(name: str, value: object) -> float:
+    if is_number(value):
+        return float(value)  # type: ignore[arg-type]
+    raise UsageError(f"hyper '{name}' is {value!r}; a number is needed")

@@ -1,0 +1,143 @@
+"""What a user holds: a cell with its sizes and parameters, and its snapshots.
+
+The work is done by `forward`, `backward` and `stepper`; here it gets its signatures.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.runtime.backward import Grads, run_backward
+from grugen.runtime.binding import Binding
+from grugen.runtime.engine import Array
+from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.params import Params
+from grugen.runtime.stepper import Stepper
+from grugen.runtime.threads import checked_threads, get_num_threads
+
+_TAPES = (False, True, "gates", "states")
+
+
+class Cell:
+    """A recurrent cell with sizes and parameters; made by `CellModule.Cell`.
+
+    Any thread may call `forward` and `backward` at any time; they release the interpreter lock.
+    Parameters are read at each call, so they must not be written while one runs.
+    """
+
+    def __init__(self, binding: Binding, params: Params) -> None:
+        self._binding = binding
+        self._params = params
+
+    @property
+    def params(self) -> Params:
+        """The parameters by name: arrays to read, and to write into."""
+        return self._params
+
+    @property
+    def dims(self) -> Mapping[str, int]:
+        """The sizes of the named dimensions."""
+        return self._binding.settings.sizes
+
+    @property
+    def target(self) -> str:
+        """`numpy`, `sequential`, `openmp` or `cuda`."""
+        return self._binding.engine.target
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of every array but masks and lengths."""
+        return self._binding.dtype
+
+    def __repr__(self) -> str:
+        sizes = " ".join(f"{name}={size}" for name, size in self.dims.items())
+        return f"<{self._binding.interface.name} cell {sizes} {self.dtype} {self.target}>"
+
+    def forward(
+        self,
+        *,
+        states: Mapping[str, Array] | None = None,
+        lengths: Array | None = None,
+        reverse: bool = False,
+        tape: Tape = False,
+        threads: int | None = None,
+        **arrays: Array,
+    ) -> Run:
+        """Run over whole sequences: per-step inputs (T, B, ...) and static inputs (B, ...) by name.
+
+        `states` (B, ...) are those before the first step; one that is left out starts as the spec
+        says. Sequence b has `lengths[b]` steps (default: T); after them its states stay and its
+        outputs are 0. `reverse` runs over them backwards in time. `tape` keeps what `backward`
+        needs: True or "gates" keeps what is costly to compute again, "states" as little as
+        possible. Raises UsageError for what does not fit.
+        """
+        if not (isinstance(tape, (bool, str)) and tape in _TAPES):
+            raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
+        given = accept(self._binding, arrays, states, lengths, reverse)
+        return run_forward(self._binding, self._params, given, threads, self if tape else None)
+
+    def backward(
+        self,
+        run: Run,
+        *,
+        outputs: Mapping[str, Array] | None = None,
+        states: Mapping[str, Array] | None = None,
+        threads: int | None = None,
+    ) -> Grads:
+        """The gradients of a loss, from its gradients with respect to the outputs and last states.
+
+        `run` is what `forward(..., tape=True)` returned; its inputs and the parameters must be
+        unchanged. `outputs` (T, B, ...) and `states` (B, ...) that are left out count as 0. May be
+        called again. Raises UsageError for what does not fit.
+        """
+        return run_backward(self._binding, self._params, run, self, outputs, states, threads)
+
+    def freeze(self) -> Frozen:
+        """A snapshot that later changes of the parameters do not reach; it keeps no tapes."""
+        return Frozen(self._binding, self._params)
+
+    def stepper(self, batch: int = 1, *, threads: int | None = None) -> Stepper:
+        """A stream of `batch` sequences, with a snapshot of the parameters."""
+        try:
+            rows = 0 if isinstance(batch, bool) else operator.index(batch)
+        except TypeError:
+            rows = 0
+        if rows < 1:
+            raise UsageError(f"batch is {batch!r}; a whole number of at least 1 is needed")
+        count = get_num_threads() if threads is None else checked_threads(threads)
+        return Stepper(self._binding, self._params, rows, count)
+
+
+class Frozen:
+    """A cell with a snapshot of its parameters, for forward passes only."""
+
+    def __init__(self, binding: Binding, params: Params) -> None:
+        self._binding = binding
+        self._source = params
+        self._params = params.copy()
+
+    def refresh(self) -> None:
+        """Take the cell's parameters as they are now."""
+        self._params.update(self._source)
+
+    def forward(
+        self,
+        *,
+        states: Mapping[str, Array] | None = None,
+        lengths: Array | None = None,
+        reverse: bool = False,
+        threads: int | None = None,
+        **arrays: Array,
+    ) -> Run:
+        """As `Cell.forward`, without a tape."""
+        if "tape" in arrays:
+            raise UsageError(
+                "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
+            )
+        given = accept(self._binding, arrays, states, lengths, reverse)
+        return run_forward(self._binding, self._params, given, threads)

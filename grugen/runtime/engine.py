@@ -1,0 +1,70 @@
+"""What runs a cell's two kernels, compiled or interpreted: one call of arrays in, arrays filled.
+
+Everything is checked before it comes here; an engine trusts its caller and knows no defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grugen.target.abi import Group
+
+Array = NDArray[Any]
+Key = tuple[Group, str]
+"""Which argument of a kernel: its group and the spec's name of what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a call was run: the name of the way that was taken, and on how many threads at most."""
+
+    name: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelCall:
+    """All that a kernel reads, and the arrays that it fills.
+
+    `arrays` has every argument of the kernel's signature, laid out as its group says, C-contiguous
+    and of the engine's dtype; hypers are floats, and the tape is left out unless `keep_tape`.
+    `sizes` has every dimension; `lengths` None means that all are `steps`.
+    """
+
+    steps: int
+    batch: int
+    sizes: Mapping[str, int]
+    lengths: NDArray[np.int64] | None
+    reverse: bool
+    keep_tape: bool
+    threads: int
+    arrays: Mapping[Key, Array | float]
+
+
+class Engine(Protocol):
+    """The two kernels of a cell for one target and dtype; any thread may call at any time."""
+
+    @property
+    def target(self) -> str:
+        """`numpy`, `sequential`, `openmp` or `cuda`."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The element type of every array."""
+
+    def forward(self, call: KernelCall) -> Plan:
+        """Fill the states after the last step, the outputs and, if asked, the tape."""
+
+    def backward(self, call: KernelCall) -> Plan:
+        """Fill the gradients; `call.reverse` is the opposite of the forward call's."""
+
+    def prepare(self, call: KernelCall) -> Callable[[], None]:
+        """The forward kernel bound to `call`, to be run again and again on the same arrays.
+
+        What it returns owns its memory, so it may not be run twice at the same time.
+        """

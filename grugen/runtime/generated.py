@@ -1,0 +1,70 @@
+"""A generated folder becomes a cell module: its sources are built when a cell first needs them.
+
+Only the interpreter reads the spec that lies in the folder. Importing a generated package builds
+and loads nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.runtime.engine import Engine
+from grugen.runtime.interpreted import interpreted_engine
+from grugen.runtime.library import compiled_engine
+from grugen.runtime.module import CellModule
+from grugen.target.abi import Interface
+from grugen.toolchain.build import SourceBundle
+
+SUFFIXES = {"float32": "f32", "float64": "f64"}
+"""What stands for a dtype in the names of files and functions."""
+
+PREFERRED = ("openmp", "sequential")
+"""The target of a cell that names none: the first of these that was generated, else numpy."""
+
+
+def generated_module(
+    init_file: str, *, interface: Interface, spec: str, builds: tuple[tuple[str, str], ...]
+) -> CellModule:
+    """The module of the folder of `init_file`.
+
+    `builds` has the (target, dtype) pairs whose sources lie in the sub-folders; `spec` is the name
+    of the spec file that they came from. The spec itself lies in the folder as `NAME.yaml`.
+    """
+    folder = Path(init_file).resolve().parent
+    targets = [target for target, _ in builds]
+    default = next((target for target in PREFERRED if target in targets), "numpy")
+
+    def engine(target: str, dtype: np.dtype[Any]) -> Engine:
+        if target == "numpy":
+            return interpreted_engine(folder / f"{interface.name}.yaml", dtype)
+        if (target, dtype.name) not in builds:
+            raise UsageError(
+                f"'{interface.name}' was not generated for target '{target}' and {dtype}\n"
+                f"help: run  grugen build {spec} --target {target} --dtype {dtype}"
+            )
+        stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
+        return compiled_engine(read_bundle(folder / target, stem), interface, target, dtype)
+
+    return CellModule(interface, engine, default)
+
+
+def read_bundle(folder: Path, stem: str) -> SourceBundle:
+    """The sources of one library: all of `folder`, but those that belong to another dtype."""
+    main = f"{stem}.c"
+    others = tuple(f"{stem.rpartition('_')[0]}_{suffix}" for suffix in SUFFIXES.values())
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".c", ".h"))
+        mine = [n for n in names if n.startswith(stem) or not n.startswith(others)]
+        ordered = [main, *(name for name in mine if name != main)]
+        return SourceBundle(
+            stem, tuple((name, (folder / name).read_text(encoding="utf-8")) for name in ordered)
+        )
+    except OSError as error:
+        raise UsageError(
+            f"generated sources are missing: {error.filename}: {error.strerror}\n"
+            "help: run  grugen build  again"
+        ) from error

@@ -1,0 +1,81 @@
+"""The reference as an engine: both kernels run by the NumPy interpreter of the IR.
+
+Slow and exact; it defines what every other engine must return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grugen.ir import interpret
+from grugen.ir.from_spec import lower_spec
+from grugen.ir.nodes import Function
+from grugen.passes.pipeline import lower
+from grugen.runtime.engine import KernelCall, Plan
+from grugen.spec.load import read_spec
+from grugen.target.abi import group_of
+
+
+class InterpretedEngine:
+    """A cell's two steps, interpreted."""
+
+    target = "numpy"
+
+    def __init__(self, forward: Function, backward: Function, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._forward = forward
+        self._backward = backward
+
+    def forward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run(self._forward, call)
+
+    def backward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run(self._backward, call)
+
+    def prepare(self, call: KernelCall) -> Callable[[], None]:
+        """See `Engine`."""
+
+        return partial(_drop_plan, self.forward, call)
+
+    def _run(self, function: Function, call: KernelCall) -> Plan:
+        results = interpret.run(
+            function,
+            sizes=call.sizes,
+            steps=call.steps,
+            batch=call.batch,
+            given={
+                # hypers are floats; as arrays of the dtype they do not widen float32
+                (source.role, source.key): np.asarray(
+                    call.arrays[group_of(source.role), source.key], self.dtype
+                )
+                for source in function.sources
+            },
+            lengths=call.lengths,
+            reverse=call.reverse,
+            dtype=self.dtype,
+        )
+        for (role, key), result in results.items():
+            # a tape that nobody asked for has no place
+            place = call.arrays.get((group_of(role), key))
+            if isinstance(place, np.ndarray):
+                place[...] = result
+        return Plan(self.target, 1)
+
+
+def _drop_plan(run: Callable[[KernelCall], Plan], call: KernelCall) -> None:
+    run(call)
+
+
+def interpreted_engine(spec_file: Path, dtype: np.dtype[Any]) -> InterpretedEngine:
+    """The engine of the spec in `spec_file`. Raises SpecError or SpecFileError."""
+    spec = read_spec(spec_file)
+    constant = [declared.name for declared in spec.declarations if not declared.gradient]
+    steps = lower(lower_spec(spec), constant)
+    return InterpretedEngine(steps.forward, steps.backward, dtype)

@@ -1,0 +1,189 @@
+"""A built library becomes an engine: cffi reads its declarations, calls fill its C structs.
+
+The struct's members are found by the groups and fields of the interface's signatures. Nothing is
+checked or computed here, and the interpreter lock is free while a kernel runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+
+from grugen.errors import InternalError, ToolchainError
+from grugen.runtime.engine import KernelCall, Key, Plan
+from grugen.target.abi import Group, Interface, Signature
+from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
+
+ALIGNMENT = 64
+"""Of the workspace, in bytes: a cache line and the widest vector."""
+
+
+class _Workspace(threading.local):
+    """Memory for one thread's calls: it grows to the largest call and stays."""
+
+    def __init__(self) -> None:
+        self.memory: np.ndarray[Any, np.dtype[np.uint8]] = np.empty(0, np.uint8)
+
+    def of_size(self, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        if self.memory.size < size + ALIGNMENT:
+            self.memory = np.empty(size + ALIGNMENT, np.uint8)
+        return self.memory
+
+
+class _Kernel:
+    """One of a library's two kernels, with what all its calls have in common."""
+
+    def __init__(
+        self, ffi: Any, library: Any, name: str, signature: Signature, dims: tuple[str, ...]
+    ) -> None:
+        self._ffi = ffi
+        self._call_type = ffi.typeof(f"{name}_call *")
+        members = dict(self._call_type.item.fields)
+        # dims go by position: C may spell them otherwise
+        spelled = [field for field, _ in members["dims"].type.fields] if dims else []
+        if len(spelled) != len(dims):
+            raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
+        self._dims = tuple(zip(spelled, dims, strict=True))
+        groups: dict[Group, list[tuple[str, Any, Key]]] = {}
+        for argument in signature.arguments:
+            field = dict(members[argument.group.value].type.fields)[argument.field]
+            entry = (argument.field, field.type, (argument.group, argument.key))
+            groups.setdefault(argument.group, []).append(entry)
+        self._numbers = groups.pop(Group.HYPER, [])
+        self._tape = groups.pop(Group.TAPE, [])
+        self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
+        self.run: Callable[[Any], None] = getattr(library, name)
+        self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
+
+    def filled(self, call: KernelCall) -> Any:
+        """The C struct for `call`, but for its workspace; it points into the call's arrays."""
+        from_buffer = self._ffi.from_buffer
+        struct = self._ffi.new(self._call_type)
+        struct.T = call.steps
+        struct.B = call.batch
+        if self._dims:
+            dims = struct.dims
+            for field, name in self._dims:
+                setattr(dims, field, call.sizes[name])
+        if call.lengths is not None:
+            struct.lengths = from_buffer("int64_t *", call.lengths)
+        struct.reverse = call.reverse
+        struct.keep_tape = call.keep_tape
+        struct.threads = call.threads
+        arrays = call.arrays
+        for group, entries in self._arrays:
+            member = getattr(struct, group)
+            for field, type_, key in entries:
+                setattr(member, field, from_buffer(type_, arrays[key]))
+        if self._numbers:
+            for field, _, key in self._numbers:
+                setattr(struct.hyper, field, arrays[key])
+        if call.keep_tape:
+            for field, type_, key in self._tape:
+                setattr(struct.tape, field, from_buffer(type_, arrays[key]))
+        return struct
+
+    def place_workspace(self, struct: Any, memory: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+        """Let the struct's workspace begin at the first aligned byte of `memory`."""
+        start = self._ffi.from_buffer("char *", memory)
+        past = int(self._ffi.cast("uintptr_t", start)) % ALIGNMENT
+        struct.workspace = start + (ALIGNMENT - past)
+
+
+class CompiledEngine:
+    """The kernels of one shared library."""
+
+    def __init__(
+        self,
+        library: Path,
+        declarations: str,
+        stem: str,
+        interface: Interface,
+        target: str,
+        dtype: np.dtype[Any],
+    ) -> None:
+        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded."""
+        self.target = target
+        self.dtype = dtype
+        ffi = cffi.FFI()
+        ffi.cdef(declarations)
+        # kept: the library is closed when its handle goes
+        self._library = ffi.dlopen(str(library))
+        self._workspace = _Workspace()
+        self._forward, self._backward = (
+            _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
+            for name, signature in (
+                ("forward", interface.forward),
+                ("backward", interface.backward),
+            )
+        )
+
+    def forward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run(self._forward, call)
+
+    def backward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run(self._backward, call)
+
+    def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
+        struct = kernel.filled(call)
+        # held here: a signal handler may call a cell in this thread and grow the workspace
+        memory = self._workspace.of_size(kernel.workspace_size(struct))
+        kernel.place_workspace(struct, memory)
+        kernel.run(struct)
+        return Plan(self.target, call.threads)
+
+    def prepare(self, call: KernelCall) -> Callable[[], None]:
+        """See `Engine`."""
+        kernel = self._forward
+        struct = kernel.filled(call)
+        memory = np.empty(kernel.workspace_size(struct) + ALIGNMENT, np.uint8)
+        kernel.place_workspace(struct, memory)
+        return _Prepared(kernel.run, struct, (call, memory))
+
+
+class _Prepared:
+    """A kernel and its filled struct, with all that the struct points to."""
+
+    __slots__ = ("_kept", "_run", "_struct")
+
+    def __init__(self, run: Callable[[Any], None], struct: Any, kept: object) -> None:
+        self._run = run
+        self._struct = struct
+        self._kept = kept
+
+    def __call__(self) -> None:
+        self._run(self._struct)
+
+
+def compiled_engine(
+    bundle: SourceBundle,
+    interface: Interface,
+    target: str,
+    dtype: np.dtype[Any],
+    options: BuildOptions = DEFAULTS,
+) -> CompiledEngine:
+    """The engine of `bundle`, built if the cache lacks it; `STEM_abi.h` holds the declarations.
+
+    A library that cannot be loaded is built once more. Raises ToolchainError.
+    """
+    declarations = bundle.text(f"{bundle.stem}_abi.h")
+
+    def load(library: Path) -> CompiledEngine:
+        return CompiledEngine(library, declarations, bundle.stem, interface, target, dtype)
+
+    try:
+        return load(build(bundle, options))
+    except OSError:
+        # such as a cache folder that came from a machine with another C library
+        library = build(bundle, options, afresh=True)
+    try:
+        return load(library)
+    except OSError as error:
+        raise ToolchainError(f"a library was built but cannot be loaded: {error}") from error

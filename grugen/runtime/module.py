@@ -1,0 +1,109 @@
+"""A loaded spec: makes cells of any size, each with the engine for its target and dtype.
+
+Where engines come from is up to the caller; they are made when a cell first needs one.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.runtime.binding import accept_settings, bind
+from grugen.runtime.cell import Cell
+from grugen.runtime.engine import Engine
+from grugen.runtime.params import new_params
+from grugen.spec.names import did_you_mean, listed
+from grugen.target.abi import Interface
+
+TARGETS = ("numpy", "sequential", "openmp", "cuda")
+DTYPES = ("float32", "float64")
+
+MakeEngine = Callable[[str, np.dtype[Any]], Engine]
+"""Gives the engine for a target and a dtype; UsageError where there is none."""
+
+
+class CellModule:
+    """A spec, ready to make cells.
+
+    `default_dtype` None means float32, and float64 for the target `numpy`.
+    """
+
+    def __init__(
+        self,
+        interface: Interface,
+        engines: MakeEngine,
+        default_target: str,
+        default_dtype: str | None = None,
+    ) -> None:
+        self.interface = interface
+        self._make_engine = engines
+        self._default_target = default_target
+        self._default_dtype = default_dtype
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<cell module {self.interface.name}>"
+
+    def Cell(
+        self,
+        *,
+        seed: int | None = None,
+        target: str | None = None,
+        dtype: str | type[np.floating[Any]] | np.dtype[Any] | None = None,
+        **settings: object,
+    ) -> Cell:
+        """A cell with its dims, constants and hypers given by name, and its parameters drawn.
+
+        A `seed` draws the same parameters every time, whatever the target and dtype. Raises
+        UsageError for what does not fit, ToolchainError where a library cannot be built.
+        """
+        chosen = self._default_target if target is None else checked_target(target)
+        element = self._element(chosen, dtype)
+        accepted = accept_settings(self.interface, settings, element)
+        start = _checked_seed(seed)
+        # last: the first engine of its kind may have to be compiled
+        params = new_params(self.interface, accepted.sizes, accepted.numbers, element, start)
+        return Cell(bind(self.interface, self._engine(chosen, element), accepted), params)
+
+    def _engine(self, target: str, dtype: np.dtype[Any]) -> Engine:
+        with self._lock:
+            key = target, dtype.name
+            if key not in self._engines:
+                self._engines[key] = self._make_engine(target, dtype)
+            return self._engines[key]
+
+    def _element(self, target: str, dtype: object) -> np.dtype[Any]:
+        chosen = self._default_dtype if dtype is None else dtype
+        if chosen is None:
+            chosen = "float64" if target == "numpy" else "float32"
+        for name in DTYPES:
+            # compared with names first: np.dtype takes many things for a type
+            if chosen == name or chosen is np.dtype(name).type or chosen == np.dtype(name):
+                return np.dtype(name)
+        raise UsageError(f"dtype is {chosen!r}; {listed(DTYPES, 'or')} is needed")
+
+
+def checked_target(target: object) -> str:
+    """The target itself; raises UsageError if there is none of this name."""
+    if isinstance(target, str) and target in TARGETS:
+        return target
+    advice = did_you_mean(str(target), TARGETS) or f"the targets are {listed(TARGETS)}"
+    raise UsageError(f"there is no target {target!r}\nhelp: {advice}")
+
+
+def _checked_seed(seed: object) -> int | None:
+    if seed is None:
+        return None
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise UsageError(f"seed is {seed!r}; a whole number of at least 0, or None, is needed")
+    return number

@@ -1,0 +1,98 @@
+"""A cell's parameters: a mapping of arrays that are written in place and never replaced.
+
+How they are drawn is in `init`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from grugen.errors import UsageError
+from grugen.runtime.arrays import ArrayRule, check_keys, check_mapping, is_number
+from grugen.runtime.engine import Array
+from grugen.runtime.init import draw
+from grugen.target.abi import Interface
+
+
+class UnknownParam(UsageError, KeyError):
+    """No parameter has this name; a KeyError too, as mappings promise."""
+
+    # KeyError would show the repr of the message
+    __str__ = UsageError.__str__
+
+
+class Params(Mapping[str, Array]):
+    """Writable arrays by name, in the spec's order; what is written is used by the next call.
+
+    `params["W"][...] = a` writes in place, as `params["W"] = a` does after a check of dtype and
+    shape. A parameter that is one number is an array of shape ().
+    """
+
+    def __init__(self, rules: Mapping[str, ArrayRule], arrays: Mapping[str, Array]) -> None:
+        self._rules = rules
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._arrays:
+            try:
+                check_keys("params", [name], self._arrays, "the params")
+            except UsageError as error:
+                raise UnknownParam(str(error)) from None
+        return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {array.shape}" for name, array in self._arrays.items())
+        return f"<params {{{shapes}}}>"
+
+    def __setitem__(self, name: str, value: Array | float) -> None:
+        np.copyto(self[name], self._checked(name, value))
+
+    def update(self, values: Mapping[str, Array | float]) -> None:
+        """Assign several; if one of them does not fit, none is changed."""
+        found = check_mapping("params", values)
+        check_keys("params", found, self._arrays, "the params")
+        checked = {name: self._checked(name, value) for name, value in found.items()}
+        for name, array in checked.items():
+            np.copyto(self._arrays[name], array)
+
+    def copy(self) -> Params:
+        """A snapshot: the same values in arrays of its own."""
+        return Params(self._rules, {name: array.copy() for name, array in self._arrays.items()})
+
+    def _checked(self, name: str, value: object) -> Array:
+        rule = self._rules[name]
+        if not rule.tail and is_number(value):
+            return np.array(value, rule.dtype)
+        return rule.check_loosely(value)
+
+
+def new_params(
+    interface: Interface,
+    sizes: Mapping[str, int],
+    numbers: Mapping[str, float],
+    dtype: np.dtype[Any],
+    seed: int | None,
+) -> Params:
+    """Parameters drawn as the spec says; the same for a seed, whatever the target and dtype."""
+    generator = np.random.default_rng(seed)
+    rules: dict[str, ArrayRule] = {}
+    arrays: dict[str, Array] = {}
+    for info in interface.params:
+        tail = tuple(dim.size(sizes) for dim in info.shape)
+        what = f"param '{info.name}'"
+        rules[info.name] = ArrayRule(what, info.name, (), info.shape, tail, dtype)
+        # drawn in float64 and then rounded, so that the dtype does not change the draw
+        arrays[info.name] = np.array(draw(info, tail, numbers, generator), dtype, order="C")
+    return Params(rules, arrays)

@@ -1,0 +1,191 @@
+"""A cell that is fed one time step at a time, on buffers of its own.
+
+Nothing is allocated or checked in a step. A stepper keeps no tape and takes no lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grugen.runtime.binding import Binding
+from grugen.runtime.engine import Array, KernelCall, Key
+from grugen.runtime.forward import spread
+from grugen.runtime.params import Params
+from grugen.target.abi import ArrayInfo, Group, OutputInfo
+
+Rows = int | slice | list[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    """One of two kernel calls; each reads the states that the other one writes."""
+
+    run: Callable[[], None]
+    states: Mapping[str, Array]
+
+
+class Stepper:
+    """`step.x[:] = ...; step(); step.y`: a cell as a stream.
+
+    Each input, static input and output is a buffer (B, ...) in `inputs`, `static` and `outputs`,
+    and an attribute of its own name unless that name is taken. It works with a snapshot of the
+    parameters, and not for several threads at once.
+    """
+
+    __slots__ = (
+        "_binding",
+        "_first",
+        "_fresh",
+        "_named",
+        "_params",
+        "_reset",
+        "_source",
+        "_turns",
+        "inputs",
+        "outputs",
+        "static",
+    )
+
+    inputs: dict[str, Array]
+    """What the next step reads: first the defaults, else 0; then what was written last."""
+    static: dict[str, Array]
+    """What every step reads."""
+    outputs: dict[str, Array]
+    """What the last step returned; the next one overwrites it."""
+
+    def __init__(self, binding: Binding, params: Params, batch: int, threads: int) -> None:
+        interface = binding.interface
+        self._binding = binding
+        self._source = params
+        self._params = params.copy()
+        inputs = _buffers(binding, Group.INPUT, interface.inputs, (1, batch))
+        static = _buffers(binding, Group.STATIC, interface.static, (batch,))
+        outputs = _buffers(binding, Group.OUTPUT, interface.outputs, (1, batch))
+        shared: dict[Key, Array | float] = {
+            **binding.settings.fixed,
+            **{(Group.PARAM, name): array for name, array in self._params.items()},
+            **inputs,
+            **static,
+            **outputs,
+        }
+        # two sets, because no kernel need allow that it reads and writes the same memory
+        one, other = (
+            {
+                state.name: np.zeros(
+                    (batch, *binding.rules[Group.INITIAL][state.name].tail), binding.dtype
+                )
+                for state in interface.states
+            }
+            for _ in range(2)
+        )
+        self._turns = [
+            _turn(binding, shared, one, other, batch, threads),
+            _turn(binding, shared, other, one, batch, threads),
+        ]
+        self.inputs = {name: array[0] for (_, name), array in inputs.items()}
+        self.static = {name: array for (_, name), array in static.items()}
+        self.outputs = {name: array[0] for (_, name), array in outputs.items()}
+        self._named = {**self.inputs, **self.static, **self.outputs}
+        self._first = [state for state in interface.states if state.init.first]
+        self._fresh = np.zeros(batch, np.bool_)
+        # not empty: some sequence is fresh
+        self._reset: list[None] = []
+        self.reset()
+
+    def __call__(self) -> None:
+        """Run one step: `inputs` and `states` become `outputs` and the next `states`."""
+        turns = self._turns
+        if self._reset:
+            self._start_first_states()
+        turns[0].run()
+        turns.reverse()
+
+    @property
+    def states(self) -> Mapping[str, Array]:
+        """The states (B, ...) that the next step starts from, to be read or written until then.
+
+        A step puts the next states into other arrays: ask again after it.
+        """
+        return self._turns[0].states
+
+    def reset(self, rows: Rows | None = None) -> None:
+        """Start the sequences `rows` (all by default; an index of the batch axis) anew.
+
+        A state that starts as an input does is set by the next step, from that step's input.
+        """
+        chosen = slice(None) if rows is None else rows
+        for state in self._binding.interface.states:
+            self.states[state.name][chosen] = 0.0 if state.init.first else state.init.value
+        self._fresh[chosen] = True
+        self._reset.append(None)
+
+    def refresh(self) -> None:
+        """Take the cell's parameters as they are now."""
+        self._params.update(self._source)
+
+    def _start_first_states(self) -> None:
+        for state in self._first:
+            target = self.states[state.name]
+            values = self.inputs[state.init.first][self._fresh]
+            target[self._fresh] = spread(values, target.ndim - 1)
+        self._fresh[:] = False
+        self._reset.clear()
+
+    def __getattr__(self, name: str) -> Array:
+        if name.startswith("_") or name not in self._named:
+            raise AttributeError(f"the stepper has no '{name}'")
+        if name in self.outputs and (name in self.inputs or name in self.static):
+            raise AttributeError(
+                f"'{name}' is an input and an output\n"
+                f"help: write step.inputs['{name}'] or step.outputs['{name}']"
+            )
+        return self._named[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in Stepper.__slots__ and not hasattr(self, name):
+            object.__setattr__(self, name, value)
+        elif getattr(self, name, None) is not value:
+            # `step.x *= 2` assigns the array itself and is fine
+            raise AttributeError(
+                f"'{name}' is a buffer and cannot be replaced\n"
+                f"help: write into it: step.{name}[...] = value"
+            )
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._named]
+
+
+def _buffers(
+    binding: Binding,
+    group: Group,
+    infos: tuple[ArrayInfo, ...] | tuple[OutputInfo, ...],
+    leading: tuple[int, ...],
+) -> dict[Key, Array]:
+    buffers: dict[Key, Array] = {}
+    for info in infos:
+        default = info.default if isinstance(info, ArrayInfo) else None
+        shape = (*leading, *binding.rules[group][info.name].tail)
+        buffers[group, info.name] = np.full(shape, default or 0.0, binding.dtype)
+    return buffers
+
+
+def _turn(
+    binding: Binding,
+    shared: Mapping[Key, Array | float],
+    states: Mapping[str, Array],
+    finals: Mapping[str, Array],
+    batch: int,
+    threads: int,
+) -> _Turn:
+    arrays = {
+        **shared,
+        **{(Group.INITIAL, name): array for name, array in states.items()},
+        **{(Group.FINAL, name): array for name, array in finals.items()},
+    }
+    call = KernelCall(1, batch, binding.settings.sizes, None, False, False, threads, arrays)
+    return _Turn(binding.engine.prepare(call), states)

@@ -1,0 +1,96 @@
+"""How many threads a call uses when it does not say.
+
+OMP_NUM_THREADS where it is set, else as many as this process may really use. Kernels get the number
+with each call; OpenMP's own settings are left alone.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from grugen.errors import UsageError
+
+# the one setting of the process, as OMP_NUM_THREADS is
+_chosen: int | None = None
+
+
+def set_num_threads(n: int) -> None:
+    """Use `n` threads in every later call of any cell that does not give `threads=`."""
+    global _chosen  # noqa: PLW0603 - a setting of the process is what is wanted
+    _chosen = checked_threads(n)
+
+
+def get_num_threads() -> int:
+    """The number of threads a call uses when it does not give `threads=`."""
+    return _default() if _chosen is None else _chosen
+
+
+def checked_threads(n: object) -> int:
+    """`n` as a number of threads. Raises UsageError unless it is a whole number of at least 1."""
+    try:
+        count = 0 if isinstance(n, bool) else operator.index(n)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if not 1 <= count < 2**31:
+        raise UsageError(f"threads is {n!r}; a whole number of at least 1 is needed")
+    return count
+
+
+@cache
+def _default() -> int:
+    # asked once, as OpenMP does: it reads files, and a call should cost microseconds
+    return default_threads(os.environ)
+
+
+def default_threads(environment: Mapping[str, str], root: Path = Path("/")) -> int:
+    """OMP_NUM_THREADS, else the smaller of CPU affinity and cgroup quota, at least 1."""
+    # `4,2` gives the threads of each nested level
+    wanted = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and 1 <= int(wanted) < 2**31:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
+    else:
+        usable = os.cpu_count() or 1
+    # rounded down: threads that share a core wait for each other at every barrier
+    return max(1, min([usable, *(int(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """The CPUs granted to this process's control group and to those around it."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not controllers:
+            for folder in _upwards(root / "sys/fs/cgroup", path):
+                quota, period = [*" ".join(_lines(folder / "cpu.max")).split(), "", ""][:2]
+                yield from _ratio(quota, period)
+        elif "cpu" in controllers.split(","):
+            for folder in _upwards(root / "sys/fs/cgroup" / controllers, path):
+                quota = "".join(_lines(folder / "cpu.cfs_quota_us"))
+                yield from _ratio(quota, "".join(_lines(folder / "cpu.cfs_period_us")))
+
+
+def _upwards(mount: Path, path: str) -> Iterator[Path]:
+    """The group's folder and all above it; in a container only the mount itself may exist."""
+    folder = mount / path.strip().strip("/")
+    yield folder
+    while folder != mount:
+        folder = folder.parent
+        yield folder
+
+
+def _ratio(quota: str, period: str) -> Iterator[float]:
+    # `max` or -1: no limit
+    if quota.strip().isdecimal() and period.strip().isdecimal() and int(period):
+        yield int(quota) / int(period)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

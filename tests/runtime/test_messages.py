@@ -1,0 +1,195 @@
+"""Every refusal of `Cell` and `forward`, word for word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grugen.errors import UsageError
+from grugen.runtime import Cell, CellModule
+
+T, B = 4, 3
+X = np.ones((T, B, 3))
+
+
+def said(call: Any, *args: Any, **arguments: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        call(*args, **arguments)
+    return str(caught.value)
+
+
+BECAUSE = ", because input 'x' has T = 4 and B = 3"
+UNALIGNED = np.frombuffer(b"\0" * (T * B * 3 * 8 + 1), np.uint8)[1:].view(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "forward of 'leak' needs 'x' with shape (T, B, D) = (?, ?, 3) too"),
+        (
+            {"x": X, "z": X},
+            "forward of 'leak' has no 'z'\nhelp: its arrays are 'x', 'm' and 's'",
+        ),
+        ({"x": X, "length": X}, "forward of 'leak' has no 'length'\nhelp: did you mean 'lengths'?"),
+        (
+            {"x": [[[1.0]]]},
+            "input 'x' is of type list; a NumPy array of float64 is needed",
+        ),
+        (
+            {"x": X.astype(np.float32)},
+            "input 'x' has dtype float32; float64 is needed\nhelp: pass x.astype(np.float64)",
+        ),
+        (
+            {"x": X.astype(">f8")},
+            "input 'x' has dtype >f8; float64 is needed\nhelp: pass x.astype(np.float64)",
+        ),
+        (
+            {"x": X.astype(object)},
+            "input 'x' has dtype object; float64 is needed\nhelp: pass x.astype(np.float64)",
+        ),
+        (
+            {"x": X, "m": X.astype(np.int64)},
+            "input 'm' has dtype int64; float64, bool or uint8 is needed\n"
+            "help: pass m.astype(np.float64)",
+        ),
+        (
+            {"x": np.ma.masked_array(X)},
+            "input 'x' is a masked array, and its mask would be lost\n"
+            "help: pass x.filled(0), and what is missing as an input of its own",
+        ),
+        ({"x": X[0]}, "input 'x' has shape (3, 3); (T, B, D) = (?, ?, 3) is needed"),
+        (
+            {"x": np.ones((T, B, 5))},
+            "input 'x' has shape (4, 3, 5); (T, B, D) = (?, ?, 3) is needed",
+        ),
+        (
+            {"x": X, "m": X[:2]},
+            f"input 'm' has shape (2, 3, 3); (T, B, D) = (4, 3, 3) is needed{BECAUSE}",
+        ),
+        (
+            {"x": X, "s": np.ones((2, 3))},
+            f"static input 's' has shape (2, 3); (B, D) = (3, 3) is needed{BECAUSE}",
+        ),
+        (
+            {"x": X.transpose(1, 0, 2)[:3, :3]},
+            "input 'x' is not C-contiguous\nhelp: pass np.ascontiguousarray(x)",
+        ),
+        (
+            {"x": UNALIGNED.reshape(T, B, 3)},
+            "input 'x' is not aligned in memory\nhelp: pass x.copy()",
+        ),
+        (
+            {"x": X, "states": {"h": np.ones(3)}},
+            f"state 'h' has shape (3,); (B, D) = (3, 3) is needed{BECAUSE}",
+        ),
+        (
+            {"x": X, "states": {"c": X[0]}},
+            "states of 'leak' has no 'c'\nhelp: its states are 'h' and 'f'",
+        ),
+        (
+            {"x": X, "states": [X[0]]},
+            "states is of type list; a mapping of names to arrays is needed",
+        ),
+        (
+            {"x": X, "lengths": [4, 3, 2]},
+            "lengths is of type list; a NumPy array of integers with shape (B,) = (3,) is needed\n"
+            "help: pass np.array(lengths)",
+        ),
+        (
+            {"x": X, "lengths": np.ones(3)},
+            "lengths has dtype float64; an integer dtype is needed",
+        ),
+        (
+            {"x": X, "lengths": np.ones(4, np.int32)},
+            f"lengths has shape (4,); (B,) = (3,) is needed{BECAUSE}",
+        ),
+        (
+            {"x": X, "lengths": np.array([4, 5, 0], np.uint8)},
+            "lengths[1] is 5; it must be from 0 to T = 4",
+        ),
+        (
+            {"x": X, "lengths": np.array([0, 0, -1])},
+            "lengths[2] is -1; it must be from 0 to T = 4",
+        ),
+        (
+            {"x": X, "lengths": np.array([2**63, 0, 0], np.uint64)},
+            "lengths[0] is 9223372036854775808; it must be from 0 to T = 4",
+        ),
+        ({"x": X, "reverse": "no"}, "reverse is 'no'; True or False is needed"),
+        ({"x": X, "tape": "all"}, "tape is 'all'; True, False, 'gates' or 'states' is needed"),
+        ({"x": X, "tape": X}, f"tape is {X!r}; True, False, 'gates' or 'states' is needed"),
+        ({"x": X, "threads": 0}, "threads is 0; a whole number of at least 1 is needed"),
+        ({"x": X, "threads": True}, "threads is True; a whole number of at least 1 is needed"),
+        ({"x": X, "threads": 2.0}, "threads is 2.0; a whole number of at least 1 is needed"),
+    ],
+)
+def test_forward(arguments: dict[str, Any], message: str, cell: Cell) -> None:
+    assert said(cell.forward, **arguments) == message
+
+
+C = np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "Cell of 'leak' needs 'D' and 'c' too"),
+        ({"D": 3}, "Cell of 'leak' needs 'c' too"),
+        (
+            {"D": 3, "c": C, "H": 4},
+            "Cell of 'leak' has no 'H'\nhelp: its arguments are 'D', 'c' and 'k'",
+        ),
+        ({"D": 3, "c": C, "sead": 4}, "Cell of 'leak' has no 'sead'\nhelp: did you mean 'seed'?"),
+        ({"D": 0, "c": C}, "dim 'D' is 0; a whole number of at least 1 is needed"),
+        ({"D": 3.0, "c": C}, "dim 'D' is 3.0; a whole number of at least 1 is needed"),
+        ({"D": True, "c": C}, "dim 'D' is True; a whole number of at least 1 is needed"),
+        ({"D": 3, "c": C, "k": "1"}, "hyper 'k' is '1'; a number is needed"),
+        ({"D": 3, "c": 1.0}, "constant 'c' is of type float; a NumPy array of float32 is needed"),
+        ({"D": 4, "c": C}, "constant 'c' has shape (3,); (D,) = (4,) is needed"),
+        (
+            {"D": 3, "c": C.astype(np.float64)},
+            "constant 'c' has dtype float64; float32 is needed\nhelp: pass c.astype(np.float32)",
+        ),
+        (
+            {"D": 3, "c": C, "seed": -1},
+            "seed is -1; a whole number of at least 0, or None, is needed",
+        ),
+        (
+            {"D": 3, "c": C, "seed": "a"},
+            "seed is 'a'; a whole number of at least 0, or None, is needed",
+        ),
+        (
+            {"D": 3, "c": C, "dtype": "float16"},
+            "dtype is 'float16'; 'float32' or 'float64' is needed",
+        ),
+        (
+            {"D": 3, "c": C, "target": "opnmp"},
+            "there is no target 'opnmp'\nhelp: did you mean 'openmp'?",
+        ),
+        (
+            {"D": 3, "c": C, "target": None, "dtype": ">f4"},
+            "dtype is '>f4'; 'float32' or 'float64' is needed",
+        ),
+        (
+            {"D": 3, "c": C, "target": 3},
+            "there is no target 3\n"
+            "help: the targets are 'numpy', 'sequential', 'openmp' and 'cuda'",
+        ),
+    ],
+)
+def test_cell(arguments: dict[str, Any], message: str, module: CellModule) -> None:
+    arguments = {"dtype": "float32", **arguments}
+    assert said(module.Cell, **arguments) == message
+
+
+def test_stepper(cell: Cell) -> None:
+    assert said(cell.stepper, 0) == "batch is 0; a whole number of at least 1 is needed"
+    assert said(cell.stepper, 1.5) == "batch is 1.5; a whole number of at least 1 is needed"
+
+
+def test_frozen_cells_keep_no_tape(cell: Cell) -> None:
+    assert said(cell.freeze().forward, x=X, tape=True) == (
+        "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
+    )
