@@ -15,7 +15,7 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake in a spec: a sentence, its place, a label beside the caret, a second place, help."""
+    """One mistake in a spec: a sentence, its place, a label for the caret, a second place, help."""
 
     message: str
     span: Span

@@ -47,7 +47,7 @@ class Span:
         return f"{self.source.file_name}:{self.line}"
 
     def through(self, last: Span) -> Span:
-        """From the start of this span to the end of `last`; to the line's end if on another line."""
+        """From the start of this span to the end of `last`, or of the line if that is elsewhere."""
         if last.line == self.line:
             return Span(
                 self.source, self.line, self.column, last.column + last.length - self.column

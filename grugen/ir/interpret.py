@@ -112,7 +112,8 @@ def _slice(step: _Step, let: Let, a: Array) -> Array:
     assert let.size is not None
     assert let.offset is not None
     start = let.offset.size(step.sizes)
-    return a[:, start : start + let.size.size(step.sizes)]
+    part: Array = a[:, start : start + let.size.size(step.sizes)]
+    return part
 
 
 def _concat(step: _Step, let: Let, *parts: Array) -> Array:
@@ -121,13 +122,14 @@ def _concat(step: _Step, let: Let, *parts: Array) -> Array:
 
 
 def _sum(step: _Step, let: Let, a: Array) -> Array:
-    return a[:, step.order(a.shape[1])].sum(axis=1, keepdims=True)
+    total: Array = a[:, step.order(a.shape[1])].sum(axis=1, keepdims=True)
+    return total
 
 
 def _dot(step: _Step, let: Let, a: Array, b: Array) -> Array:
     order = step.order(a.shape[1])
-    products: Array = a[:, order] * b[:, order]
-    return products.sum(axis=1, keepdims=True)
+    total: Array = (a[:, order] * b[:, order]).sum(axis=1, keepdims=True)
+    return total
 
 
 def _matvec(step: _Step, let: Let, matrix: Array, v: Array) -> Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +33,12 @@ SUPPORT = {
     ),
 }
 """Headers without holes that stand beside the sources of a target."""
+
+MODULE_NAMES = (
+    *("Argument", "ArrayInfo", "Group", "Interface", "OutputInfo", "ParamInfo", "ParamInit"),
+    *("Signature", "StateInfo", "StateInit", "shape"),
+)
+"""What the literal of an interface may mention, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +102,11 @@ def module_files(
     spec: CellSpec, interface: Interface, builds: tuple[tuple[str, str], ...], ir: str
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
-    names: tuple[str, ...] = (
-        "ArrayInfo",
-        "Argument",
-        "Dim",
-        "Group",
-        "Interface",
-        "OutputInfo",
-        "ParamInfo",
-    )
-    names += ("ParamInit", "Signature", "StateInfo", "StateInit")
     literal = python_literal(interface, indent=4)
     view = ModuleView(
         docstring=_docstring(spec),
         spec_name=repr(spec.source.file_name),
-        names=tuple(
-            name for name in sorted(names) if f"{name}(" in literal or f"{name}." in literal
-        ),
+        names=tuple(name for name in MODULE_NAMES if re.search(rf"\b{name}\b", literal)),
         interface=literal,
         builds=python_literal(builds, indent=4),
     )
@@ -123,7 +119,8 @@ def module_files(
 
 def _docstring(spec: CellSpec) -> str:
     """A string literal that no text of the spec can close."""
-    lines = [f"{spec.name}: {' '.join(spec.doc.split())}", "", *_origin(spec)]
+    about = textwrap.wrap(f"{spec.name}: {spec.doc}", 96)
+    lines = [*about, "", *_origin(spec)]
     return '"""' + _safe("\n".join(lines)) + '\n"""'
 
 

@@ -51,6 +51,10 @@ def _broken(line: str, depth: int, continued: bool) -> list[str]:
     lead = _STEP * (depth + 2 * continued)
     if line.startswith(("//", "#")):
         return [_STEP * depth + line]
+    code, mark, comment = line.partition("//")
+    if mark and len(lead) + len(line) > WIDTH:
+        # a comment cannot be broken, so it stands above what it explains
+        return [_STEP * depth + mark + comment, *_broken(code.rstrip(), depth, continued)]
     pieces: list[str] = []
     rest = line
     while len(lead) + len(rest) > WIDTH:

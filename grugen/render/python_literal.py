@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from enum import Enum
 
+from grugen.spec.dims import Dim
+
 WIDTH = 100
 
 
@@ -38,6 +40,8 @@ def _given(value: object) -> list[tuple[str, object]]:
 def _flat(value: object) -> str:
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, tuple) and value and all(isinstance(item, Dim) for item in value):
+        return f"shape({', '.join(repr(str(dim)) for dim in value)})"
     if isinstance(value, tuple):
         inner = ", ".join(_flat(item) for item in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"

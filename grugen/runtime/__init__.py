@@ -11,7 +11,7 @@ from grugen.runtime.module import CellModule
 from grugen.runtime.params import Params
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import get_num_threads, set_num_threads
-from grugen.spec.dims import Dim
+from grugen.spec.dims import Dim, shape
 from grugen.target.abi import (
     Argument,
     ArrayInfo,
@@ -54,4 +54,5 @@ __all__ = [
     "get_num_threads",
     "interpreted_engine",
     "set_num_threads",
+    "shape",
 ]

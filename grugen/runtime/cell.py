@@ -60,6 +60,7 @@ class Cell:
 
     def forward(
         self,
+        /,
         *,
         states: Mapping[str, Array] | None = None,
         lengths: Array | None = None,
@@ -73,8 +74,8 @@ class Cell:
         `states` (B, ...) are those before the first step; one that is left out starts as the spec
         says. Sequence b has `lengths[b]` steps (default: T); after them its states stay and its
         outputs are 0. `reverse` runs over them backwards in time. `tape` keeps what `backward`
-        needs: True or "gates" keeps what is costly to compute again, "states" as little as
-        possible. Raises UsageError for what does not fit.
+        needs: True or "gates" keeps what is costly to compute again; "states" is to keep less in
+        a later version and now does the same. Raises UsageError for what does not fit.
         """
         if not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
@@ -127,6 +128,7 @@ class Frozen:
 
     def forward(
         self,
+        /,
         *,
         states: Mapping[str, Array] | None = None,
         lengths: Array | None = None,

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from grugen.errors import UsageError
+from grugen.render.c_expr import SUFFIXES
 from grugen.runtime.engine import Engine
 from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
 from grugen.runtime.module import CellModule
 from grugen.target.abi import Interface
 from grugen.toolchain.build import SourceBundle
-
-SUFFIXES = {"float32": "f32", "float64": "f64"}
-"""What stands for a dtype in the names of files and functions."""
 
 PREFERRED = ("openmp", "sequential")
 """The target of a cell that names none: the first of these that was generated, else numpy."""
@@ -54,12 +52,12 @@ def generated_module(
 
 def read_bundle(folder: Path, stem: str) -> SourceBundle:
     """The sources of one library: all of `folder`, but those that belong to another dtype."""
-    main = f"{stem}.c"
+    first = (f"{stem}.c", f"{stem}_abi.h")
     others = tuple(f"{stem.rpartition('_')[0]}_{suffix}" for suffix in SUFFIXES.values())
     try:
         names = sorted(path.name for path in folder.iterdir() if path.suffix in (".c", ".h"))
         mine = [n for n in names if n.startswith(stem) or not n.startswith(others)]
-        ordered = [main, *(name for name in mine if name != main)]
+        ordered = [*first, *(name for name in mine if name not in first)]
         return SourceBundle(
             stem, tuple((name, (folder / name).read_text(encoding="utf-8")) for name in ordered)
         )

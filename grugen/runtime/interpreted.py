@@ -19,6 +19,7 @@ from grugen.passes.pipeline import lower
 from grugen.runtime.engine import KernelCall, Plan
 from grugen.spec.load import read_spec
 from grugen.target.abi import group_of
+from grugen.target.interface import constant_names
 
 
 class InterpretedEngine:
@@ -76,6 +77,5 @@ def _drop_plan(run: Callable[[KernelCall], Plan], call: KernelCall) -> None:
 def interpreted_engine(spec_file: Path, dtype: np.dtype[Any]) -> InterpretedEngine:
     """The engine of the spec in `spec_file`. Raises SpecError or SpecFileError."""
     spec = read_spec(spec_file)
-    constant = [declared.name for declared in spec.declarations if not declared.gradient]
-    steps = lower(lower_spec(spec), constant)
+    steps = lower(lower_spec(spec), constant_names(spec))
     return InterpretedEngine(steps.forward, steps.backward, dtype)

@@ -115,13 +115,14 @@ class CompiledEngine:
         # kept: the library is closed when its handle goes
         self._library = ffi.dlopen(str(library))
         self._workspace = _Workspace()
-        self._forward, self._backward = (
-            _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
-            for name, signature in (
-                ("forward", interface.forward),
-                ("backward", interface.backward),
+        signatures = (("forward", interface.forward), ("backward", interface.backward))
+        try:
+            self._forward, self._backward = (
+                _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
+                for name, signature in signatures
             )
-        )
+        except (AttributeError, KeyError) as error:
+            raise InternalError(f"{library} does not fit its interface: {error}") from error
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""

@@ -52,6 +52,7 @@ class CellModule:
 
     def Cell(
         self,
+        /,
         *,
         seed: int | None = None,
         target: str | None = None,

@@ -67,6 +67,20 @@ Shape = tuple[Dim, ...]
 """() is one number, (n,) a vector, (m, n) a matrix; batch and time are never written."""
 
 
+def shape(*dims: str) -> Shape:
+    """A shape from dimensions as `str(Dim)` writes them: `shape("3*H", "D + H")`."""
+    return tuple(_read_dim(text) for text in dims)
+
+
+def _read_dim(text: str) -> Dim:
+    total = Dim(())
+    for term in text.split(" + "):
+        factor, _, name = term.rpartition("*")
+        named = Dim.fixed(int(term)) if term.isdigit() else Dim.named(name).times(int(factor or 1))
+        total = total + named
+    return total
+
+
 def shape_text(shape: Shape) -> str:
     """`[3*H, D]`, as the spec writes it; `[]` for one number."""
     return "[" + ", ".join(str(dim) for dim in shape) + "]"

@@ -19,8 +19,10 @@ from grugen.source import SourceText, Span
 
 LARGEST = 1024 * 1024
 """The most characters (in a file: bytes) of a spec."""
+MOST_LINES = 20_000
 MOST_NODES = 10_000
 DEEPEST = 12
+"""Limits far above what a cell needs: within them the slowest text takes about a second."""
 
 # What may stand in a spec: printable characters, tab and line ends. YAML takes U+0085, U+2028,
 # U+2029 and a lone carriage return for line ends; editors do not, so positions would go wrong.
@@ -91,6 +93,8 @@ def parse_yaml(source: SourceText) -> Mapping:
     start = Span(source, 1, 1)
     if len(source.text) > LARGEST:
         raise SpecError([Diagnostic("the spec is larger than 1 MiB", start)])
+    if source.text.count("\n") > MOST_LINES:
+        raise SpecError([Diagnostic(f"the spec has more than {MOST_LINES} lines", start)])
     _refuse_unprintable(source)
     found: list[Diagnostic] = []
     root = _Composer(source, found).document()

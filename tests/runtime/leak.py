@@ -33,6 +33,7 @@ from grugen.runtime import (
 from grugen.source import SourceText
 from grugen.spec.load import read_text
 from grugen.target.abi import signature_of
+from grugen.target.interface import constant_names
 from grugen.toolchain.build import BuildOptions, SourceBundle
 
 SPEC = """\
@@ -280,8 +281,7 @@ def bundle(dtype: str) -> SourceBundle:
 
 def steps() -> Steps:
     spec = read_text(SourceText("leak.yaml", SPEC))
-    fixed = [declared.name for declared in spec.declarations if not declared.gradient]
-    return lower(lower_spec(spec), fixed)
+    return lower(lower_spec(spec), constant_names(spec))
 
 
 def engine(target: str, dtype: np.dtype[Any]) -> Engine:

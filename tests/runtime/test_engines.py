@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -114,9 +115,14 @@ def test_library_that_cannot_be_loaded_is_built_once_more(monkeypatch: pytest.Mo
 
 
 @pytest.mark.compiles
-def test_dims_that_do_not_agree() -> None:
-    import dataclasses
+def test_interface_of_another_cell() -> None:
+    interface = dataclasses.replace(leak.INTERFACE, backward=leak.INTERFACE.forward)
+    with pytest.raises(InternalError, match=r"leak_f32\.so does not fit its interface: 'x'"):
+        compiled_engine(leak.bundle("float32"), interface, "openmp", np.dtype("float32"))
 
+
+@pytest.mark.compiles
+def test_dims_that_do_not_agree() -> None:
     interface = dataclasses.replace(leak.INTERFACE, dims=("D", "H"))
     with pytest.raises(InternalError, match="leak_f32_forward_call has 1 dims, the interface 2"):
         compiled_engine(leak.bundle("float32"), interface, "openmp", np.dtype("float32"))

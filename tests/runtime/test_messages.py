@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import leak
 import numpy as np
 import pytest
 
 from grugen.errors import UsageError
-from grugen.runtime import Cell, CellModule
+from grugen.runtime import ArrayInfo, Cell, CellModule
 
 T, B = 4, 3
 X = np.ones((T, B, 3))
@@ -193,3 +195,24 @@ def test_frozen_cells_keep_no_tape(cell: Cell) -> None:
     assert said(cell.freeze().forward, x=X, tape=True) == (
         "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
     )
+
+
+def changed(**parts: Any) -> Cell:
+    interface = dataclasses.replace(leak.interface("numpy"), **parts)
+    return CellModule(interface, leak.engine, "numpy").Cell(D=3, c=np.ones(3))
+
+
+def test_several_missing() -> None:
+    cell = changed(static=(ArrayInfo("s", leak.D),))
+    assert said(cell.forward) == (
+        "forward of 'leak' needs 'x' with shape (T, B, D) = (?, ?, 3), "
+        "'s' with shape (B, D) = (?, 3) too"
+    )
+
+
+def test_nothing_that_fixes_the_sizes() -> None:
+    cell = changed(inputs=tuple(ArrayInfo(name, leak.D, default=0.0) for name in "xm"))
+    expected = "forward of 'leak' cannot tell T and B: "
+    assert said(cell.forward) == f"{expected}give one of 'x' or 'm'"
+    cell = changed(inputs=(), states=())
+    assert said(cell.forward) == f"{expected}the cell has no per-step inputs"

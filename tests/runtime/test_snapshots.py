@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import leak
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grugen.runtime import Cell, CellModule
+from grugen.runtime import ArrayInfo, Cell, CellModule, OutputInfo
 
 T, B = 5, 2
 
@@ -124,12 +126,6 @@ def test_unknown_attribute(cell: Cell) -> None:
 
 
 def test_names_that_clash() -> None:
-    import dataclasses
-
-    import leak
-
-    from grugen.runtime import ArrayInfo, CellModule, OutputInfo
-
     interface = dataclasses.replace(
         leak.interface("numpy"),
         inputs=(ArrayInfo("x", leak.D), ArrayInfo("m", leak.D, default=1.0)),

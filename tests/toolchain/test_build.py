@@ -97,7 +97,6 @@ def test_second_build_starts_nothing(
     assert build(bundle, environment=environment) == first
 
 
-@pytest.mark.compiles
 @pytest.mark.parametrize(
     "other",
     [

@@ -1,0 +1,45 @@
+# make help lists what there is. Everything runs in a virtual environment that make sets up itself.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fuzz format generated clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(BIN)/.checkers: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[check]'
+	touch $@
+
+demo: $(BIN)/.installed ## train GRU-D on the bundled ICU stays
+	$(BIN)/python examples/physionet/train.py --compare
+
+test: $(BIN)/.installed ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.checkers ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fuzz: $(BIN)/.installed ## look for cells that go wrong, until interrupted
+	$(BIN)/python -m tests.fuzz
+
+format: $(BIN)/.checkers ## lay out all Python files
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+generated: $(BIN)/.installed ## write the committed generated sources anew
+	$(BIN)/grugen build gru gru_d
+
+clean: ## remove the virtual environment and caches of tools
+	rm -rf $(VENV) build *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache

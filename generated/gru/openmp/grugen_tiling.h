@@ -1,0 +1,62 @@
+// How a call is cut into tiles of sequences and blocks of steps, and which thread does what.
+#pragma once
+
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "grugen_memory.h"
+
+// `sequences` a tile, `steps` a time block. Results do not depend on them: every row is computed
+// by itself, and sums over rows are formed in an order of their own.
+typedef struct grugen_tiling {
+    int threads;
+    int64_t sequences;
+    int64_t tiles;
+    int64_t steps;
+} grugen_tiling;
+
+static inline grugen_tiling
+grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes)
+{
+    grugen_tiling tiling;
+    const int64_t share = (B + threads - 1) / threads;
+    tiling.sequences = share < 1 ? 1 : share > GRUGEN_TILE_SEQUENCES ? GRUGEN_TILE_SEQUENCES : share;
+    tiling.tiles = (B + tiling.sequences - 1) / tiling.sequences;
+    tiling.threads = tiling.tiles < threads ? (int)(tiling.tiles < 1 ? 1 : tiling.tiles) : threads;
+    const int64_t steps = GRUGEN_BLOCK_BYTES / (tiling.sequences * row_bytes);
+    tiling.steps = steps < 1 ? 1 : steps > T ? (T < 1 ? 1 : T) : steps;
+    return tiling;
+}
+
+// Sequences in order of falling length, equal lengths in their own order: at any step those of a
+// tile that still run come first. `counts` has room for T + 2 numbers.
+static inline void grugen_sort_by_length(
+    const int64_t *lengths, int64_t T, int64_t B, int64_t *counts, int64_t *order)
+{
+    memset(counts, 0, (size_t)(T + 2) * sizeof(int64_t));
+    for (int64_t b = 0; b < B; ++b) { counts[T - grugen_length(lengths, T, b) + 1] += 1; }
+    for (int64_t t = 0; t < T + 1; ++t) { counts[t + 1] += counts[t]; }
+    for (int64_t b = 0; b < B; ++b) { order[counts[T - grugen_length(lengths, T, b)]++] = b; }
+}
+
+// The rows t * B + b that belong to sequences, in order of t and b; returns how many.
+static inline int64_t
+grugen_list_rows(const int64_t *lengths, int64_t T, int64_t B, int64_t *rows)
+{
+    int64_t count = 0;
+    for (int64_t t = 0; t < T; ++t) {
+        for (int64_t b = 0; b < B; ++b) {
+            if (t < grugen_length(lengths, T, b)) { rows[count++] = t * B + b; }
+        }
+    }
+    return count;
+}
+
+// This thread's part of `count` things.
+static inline void grugen_share(int64_t count, int64_t *first, int64_t *last)
+{
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    *first = count * thread / threads;
+    *last = count * (thread + 1) / threads;
+}

@@ -1,0 +1,149 @@
+"""What the commands of the command line do, one function a command; each returns an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grugen.driver import TARGETS, Compiled, bundle, compile_spec, render_module
+from grugen.errors import GrugenError, SpecError, SpecFileError, UsageError
+from grugen.ir.nodes import Function
+from grugen.ir.shapes import PRODUCTS
+from grugen.ir.text import function_text
+from grugen.passes.split_strata import Strata, split_strata
+from grugen.render.c_expr import SUFFIXES
+from grugen.render.files import stem_of
+from grugen.spec import spec_text
+from grugen.spec.dims import shape_text
+from grugen.spec.names import did_you_mean
+from grugen.toolchain.build import build
+from grugen.toolchain.output import difference, write_files
+
+
+def check_specs(specs: Sequence[str], *, expand: bool) -> int:
+    """Print what the compiler makes of each spec, or the merged spec; 1 if any is wrong."""
+    failed = 0
+    for number, path in enumerate(specs):
+        try:
+            cell = compile_spec(path)
+        except (SpecError, SpecFileError) as error:
+            print(error, file=sys.stderr)
+            failed = 1
+            continue
+        if number:
+            print()
+        print(spec_text(cell.spec).rstrip() if expand else "\n".join(_report(cell)))
+    return failed
+
+
+def _report(cell: Compiled) -> Iterable[str]:
+    forward = cell.steps.forward
+    strata = split_strata(forward)
+    yield f"{cell.spec.name}: {' '.join(cell.spec.doc.split())}".rstrip(": ")
+    sections = (
+        ("inputs", cell.interface.inputs),
+        ("static", cell.interface.static),
+        ("constants", cell.interface.constants),
+        ("states", cell.interface.states),
+        ("params", cell.interface.params),
+        ("outputs", cell.interface.outputs),
+    )
+    for title, arrays in sections:
+        if arrays:
+            shapes = (f"{array.name} {shape_text(array.shape)}" for array in arrays)
+            yield f"  {title + ':':<11}" + ", ".join(shapes)
+    if cell.interface.hyper:
+        yield "  hyper:     " + ", ".join(f"{name} = {x:g}" for name, x in cell.interface.hyper)
+    yield ""
+    yield "  values"
+    yield from _values(forward, strata)
+    yield ""
+    yield from _strata(forward, strata)
+
+
+def _values(forward: Function, strata: Strata) -> Iterable[str]:
+    """Every value that the spec names, with its shape and where it is computed."""
+    where = dict.fromkeys(strata.once, "once a call")
+    where |= dict.fromkeys(strata.per_sequence, "once a sequence")
+    for loop in strata.loops:
+        where |= dict.fromkeys(loop.lines, f"in the loop of {', '.join(loop.states)}")
+    named = [let for let in forward.lets if let.given]
+    width = max((len(let.name) for let in named), default=0)
+    shapes = max((len(shape_text(let.type.shape)) for let in named), default=0)
+    for let in named:
+        place = where.get(let.name, "all steps at once")
+        yield f"    {let.name:<{width}}  {shape_text(let.type.shape):<{shapes}}  {place}"
+
+
+def _strata(forward: Function, strata: Strata) -> Iterable[str]:
+    """The loops in order, and how many products stay in them."""
+    products = {let.name for let in forward.lets if let.op in PRODUCTS}
+    inside = {name for loop in strata.loops for name in loop.lines} & products
+    yield f"  matrix products in a loop / all: {len(inside)} / {len(products)}"
+    for loop in strata.loops:
+        depth = f", {loop.depth} dependent products a step" if loop.depth else ""
+        yield f"  loop over {', '.join(loop.states)}: {loop.kind}{depth}"
+
+
+def build_specs(
+    specs: Sequence[str], target: str, dtype: str, out: str, *, check_only: bool
+) -> int:
+    """Write `out/NAME` for each spec and compile it; with `check_only` compare instead.
+
+    What was built there before for another target or dtype is brought up to date, too.
+    """
+    targets = TARGETS if target == "all" else (target,)
+    stale = 0
+    for path in specs:
+        cell = compile_spec(path)
+        folder = Path(out) / cell.spec.name
+        builds = [(found, dtype) for found in targets]
+        files = render_module(cell, [*builds, *_built_before(cell, folder)])
+        if check_only:
+            found = difference(folder, files)
+            print(found, end="")
+            stale |= bool(found)
+            continue
+        for built, element in builds:
+            build(bundle(cell, built, element))
+        changed = write_files(folder, files)
+        print(f"{folder}: {', '.join(targets)} {dtype}, {len(changed)} files changed")
+    if stale:
+        print(f"help: run  grugen build {' '.join(specs)}", file=sys.stderr)
+    return stale
+
+
+def _built_before(cell: Compiled, folder: Path) -> list[tuple[str, str]]:
+    return [
+        (target, element)
+        for target in TARGETS
+        for element in SUFFIXES
+        if (folder / target / f"{stem_of(cell.spec.name, element)}.c").is_file()
+    ]
+
+
+def dump_spec(spec: str, after: str | None, dtype: str) -> int:
+    """Print the steps after every pass, or as one pass left them."""
+    seen: list[tuple[str, Function]] = []
+    try:
+        compile_spec(spec, lambda name, function: seen.append((name, function)))
+    except GrugenError:
+        _print_dump(seen, dtype)
+        raise
+    names = list(dict.fromkeys(name for name, _ in seen))
+    if after is not None:
+        if after not in names:
+            advice = did_you_mean(after, names) or f"the passes are {', '.join(names)}"
+            raise UsageError(f"there is no pass '{after}'\nhelp: {advice}")
+        # a pass that runs on both steps leaves a forward and a backward one: the last of each
+        last = {function.name: (name, function) for name, function in seen if name == after}
+        seen = list(last.values())
+    _print_dump(seen, dtype)
+    return 0
+
+
+def _print_dump(seen: Iterable[tuple[str, Function]], dtype: str) -> None:
+    for number, (name, function) in enumerate(seen):
+        print(f"// ---- {number:02} {name}")
+        print(function_text(function, SUFFIXES[dtype]))
