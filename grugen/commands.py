@@ -12,11 +12,11 @@ from grugen.ir.nodes import Function
 from grugen.ir.shapes import PRODUCTS
 from grugen.ir.text import function_text
 from grugen.passes.split_strata import Strata, split_strata
-from grugen.render.c_expr import SUFFIXES
 from grugen.render.files import stem_of
 from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
 from grugen.spec.names import did_you_mean
+from grugen.target.abi import SUFFIXES
 from grugen.toolchain.build import build
 from grugen.toolchain.output import difference, write_files
 

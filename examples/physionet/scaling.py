@@ -18,8 +18,8 @@ SKEWED: tuple[str, ...] = (
     *("PaO2", "Platelets", "TroponinI", "TroponinT", "Urine", "WBC"),
 )
 CLIP = 5.0  # standard deviations
-# The cell's decays start at exp(-w delta) with w up to 1 / sqrt(D), summed over D variables for the
-# state's: with delta in hours it would forget everything at every step before it learnt not to.
+# The state's decay starts at exp(-sum of w delta) over D variables, w up to 1 / sqrt(D): with delta
+# in hours the cell would forget everything at every step before it learnt not to.
 HOURS_PER_DAY = 24
 
 _IS_SKEWED = np.isin(VARIABLES, SKEWED)

@@ -93,6 +93,7 @@ def main() -> None:
     print(summary(found))
     if options.compare:
         training = next(split(dataset.deaths, options.folds)).training
+        print("timing an epoch of the first fold with every target:")
         timings = compare(dataset, training, recipe, MODEL_SEED)
         print(timing_table(timings))
         found["seconds_per_epoch_by_target"] = [asdict(timing) for timing in timings]

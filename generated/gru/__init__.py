@@ -6,6 +6,7 @@ Do not edit; change the spec and run: grugen build gru.yaml
 """
 
 from grugen.runtime import (
+    generated_module,
     Argument,
     ArrayInfo,
     Group,
@@ -17,12 +18,12 @@ from grugen.runtime import (
     StateInfo,
     StateInit,
     shape,
-    generated_module,
 )
 
 MODULE = generated_module(
     __file__,
     spec='gru.yaml',
+    digest='c1312ae6747b62e8',
     builds=(('sequential', 'float32'), ('openmp', 'float32')),
     interface=Interface(
         name='gru',

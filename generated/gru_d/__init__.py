@@ -6,6 +6,7 @@ Do not edit; change the spec and run: grugen build gru_d.yaml
 """
 
 from grugen.runtime import (
+    generated_module,
     Argument,
     ArrayInfo,
     Group,
@@ -17,12 +18,12 @@ from grugen.runtime import (
     StateInfo,
     StateInit,
     shape,
-    generated_module,
 )
 
 MODULE = generated_module(
     __file__,
     spec='gru_d.yaml',
+    digest='bd79fb0ebd8cd258',
     builds=(('sequential', 'float32'), ('openmp', 'float32')),
     interface=Interface(
         name='gru_d',

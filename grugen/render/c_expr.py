@@ -14,12 +14,12 @@ from grugen.errors import InternalError
 from grugen.ir.nodes import Let, Op
 from grugen.ir.shapes import ELEMENTWISE
 from grugen.spec.dims import Dim
+from grugen.target.abi import SUFFIXES
 
 ElementType = str
 """`float32` or `float64`."""
 
 C_TYPES = {"float32": "float", "float64": "double"}
-SUFFIXES = {"float32": "f32", "float64": "f64"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class _KernelText:
     def view(self, stem: str) -> KernelView:
         plan = self.plan
         carries = [c for part in plan.body if isinstance(part, Loop) for c in part.carries]
+        keeps_tape = any(found.group is Group.TAPE for found in plan.signature.arguments)
         ends = self.block(self.moved(Place(c.final), Place(c.buffer)) for c in carries)
         past_the_end = self.block(self.past_the_end())
         work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
@@ -67,6 +68,11 @@ class _KernelText:
             symbol=f"{stem}_{plan.direction}",
             title=plan.direction,
             real=self.real,
+            keeps_tape=keeps_tape,
+            specialised="inline __attribute__((always_inline)) " if keeps_tape else "",
+            keep_parameter=", const int keep_tape" if keeps_tape else "",
+            keep_argument=", keep_tape" if keeps_tape else "",
+            keep_unused=("(void)keep_tape;",) if keeps_tape else (),
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),

@@ -64,6 +64,8 @@ class MemoryView:
 class KernelView:
     """One kernel, forward or backward.
 
+    With a tape to write (`keeps_tape`), functions are `specialised`: inlined twice, with and
+    without it, through a parameter that is a constant where they are called.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it. `packs` fill the panels of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
@@ -73,6 +75,11 @@ class KernelView:
     symbol: str
     title: str
     real: str
+    keeps_tape: bool
+    specialised: str
+    keep_parameter: str
+    keep_argument: str
+    keep_unused: tuple[str, ...]
     work: MemoryView
     tile: MemoryView
     row_bytes: BlockView
@@ -144,6 +151,7 @@ class ModuleView:
 
     docstring: str
     spec_name: str
+    digest: str
     names: tuple[str, ...]
     interface: str
     builds: str

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from grugen.errors import UsageError
-from grugen.render.c_expr import SUFFIXES
 from grugen.runtime.engine import Engine
 from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
 from grugen.runtime.module import CellModule
-from grugen.target.abi import Interface
+from grugen.target.abi import SUFFIXES, Interface
 from grugen.toolchain.build import SourceBundle
 
 PREFERRED = ("openmp", "sequential")
@@ -25,12 +24,18 @@ PREFERRED = ("openmp", "sequential")
 
 
 def generated_module(
-    init_file: str, *, interface: Interface, spec: str, builds: tuple[tuple[str, str], ...]
+    init_file: str,
+    *,
+    interface: Interface,
+    spec: str,
+    digest: str,
+    builds: tuple[tuple[str, str], ...],
 ) -> CellModule:
     """The module of the folder of `init_file`.
 
     `builds` has the (target, dtype) pairs whose sources lie in the sub-folders; `spec` is the name
-    of the spec file that they came from. The spec itself lies in the folder as `NAME.yaml`.
+    of the spec file that they came from; the spec itself lies in the folder as `NAME.yaml`.
+    `digest` stands in every source that was generated together with the module.
     """
     folder = Path(init_file).resolve().parent
     targets = [target for target, _ in builds]
@@ -45,9 +50,21 @@ def generated_module(
                 f"help: run  grugen build {spec} --target {target} --dtype {dtype}"
             )
         stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
-        return compiled_engine(read_bundle(folder / target, stem), interface, target, dtype)
+        sources = read_bundle(folder / target, stem)
+        _check_digest(sources, digest, folder / target, spec)
+        return compiled_engine(sources, interface, target, dtype)
 
     return CellModule(interface, engine, default)
+
+
+def _check_digest(sources: SourceBundle, digest: str, folder: Path, spec: str) -> None:
+    """A build that was killed may have left files of two specs side by side."""
+    for name in (f"{sources.stem}.c", f"{sources.stem}_abi.h"):
+        if digest not in sources.text(name):
+            raise UsageError(
+                f"'{folder / name}' was generated from another spec than the module beside it\n"
+                f"help: run  grugen build {spec}"
+            )
 
 
 def read_bundle(folder: Path, stem: str) -> SourceBundle:

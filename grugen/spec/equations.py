@@ -6,7 +6,7 @@ It knows no names and no functions. A mistake ends its own equation only; the ot
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
@@ -17,6 +17,7 @@ from grugen.spec.expressions import expression_text as _text
 from grugen.spec.functions import OPTIONS
 from grugen.spec.lexer import Kind, Token, tokenize
 from grugen.spec.model import Binary, Call, Equation, Expr, Name, Negation, Number
+from grugen.spec.statements import only_statement, statements, written
 from grugen.spec.tree import Line
 
 MOST_TOKENS = 500
@@ -24,6 +25,7 @@ MOST_TOKENS = 500
 MOST_NESTED = 40
 
 INFINITY = "inf"
+_FORM = "an equation is written  name = expression"
 Read = TypeVar("Read")
 
 _WORDS = {
@@ -61,9 +63,9 @@ def parse_equations(
     """The equations that can be read; each one that cannot leaves a diagnostic."""
     equations = []
     texts = {line.number: line for line in lines}
-    for tokens in _statements(tokenize(source, lines, found), found):
+    for tokens in statements(tokenize(source, lines, found), found):
         try:
-            equations.append(_Parser(tokens, in_equation=True).equation(_written(tokens, texts)))
+            equations.append(_Parser(tokens, in_equation=True).equation(written(tokens, texts)))
         except _Mistake as mistake:
             found.append(mistake.diagnostic)
     return tuple(equations)
@@ -73,86 +75,30 @@ def parse_expression(
     source: SourceText, lines: tuple[Line, ...], found: list[Diagnostic]
 ) -> Expr | None:
     """The one expression that the lines hold."""
-    for tokens in _one_statement(source, lines, found):
-        try:
-            return _Parser(tokens).to_the_end(_Parser.expression)
-        except _Mistake as mistake:
-            found.append(mistake.diagnostic)
-    return None
+    return _parse_all(source, lines, found, _Parser.expression)
 
 
 def parse_arguments(
     source: SourceText, lines: tuple[Line, ...], found: list[Diagnostic]
 ) -> Arguments | None:
     """The init that the lines hold."""
-    for tokens in _one_statement(source, lines, found):
-        try:
-            return _Parser(tokens).to_the_end(_Parser.init)
-        except _Mistake as mistake:
-            found.append(mistake.diagnostic)
-    return None
+    return _parse_all(source, lines, found, _Parser.init)
 
 
-def _one_statement(
-    source: SourceText, lines: tuple[Line, ...], found: list[Diagnostic]
-) -> Iterator[tuple[Token, ...]]:
-    """The tokens of all lines as one statement; none where they are broken or missing."""
-    tokens = tokenize(source, lines, found)
-    if any(token.kind is Kind.BAD for token in tokens):
-        return
-    statement = tuple(token for token in tokens if token.kind is not Kind.LINE_END)
-    if len(statement) > 1:
-        yield statement
-
-
-def _statements(tokens: Iterable[Token], found: list[Diagnostic]) -> Iterator[tuple[Token, ...]]:
-    """The tokens of one equation after another, each with an END; broken ones are left out.
-
-    A line end inside parentheses is a space, unless the next line begins like an equation: then the
-    parenthesis was never closed.
-    """
-    statement: list[Token] = []
-    opened: list[Token] = []
-    for token, *ahead in _with_two_ahead(tokens):
-        if token.is_sign("("):
-            opened.append(token)
-        elif token.is_sign(")") and opened:
-            opened.pop()
-        if token.kind not in (Kind.LINE_END, Kind.END):
-            statement.append(token)
-            continue
-        if opened and (token.kind is Kind.END or _starts_equation(*ahead)):
-            advice = "close it with ')'"
-            found.append(Diagnostic("'(' is never closed", opened[-1].span, help=advice))
-        elif opened:
-            continue
-        elif statement and not any(part.kind is Kind.BAD for part in statement):
-            yield (*statement, Token(Kind.END, "", token.span))
-        statement, opened = [], []
-
-
-def _with_two_ahead(tokens: Iterable[Token]) -> Iterator[tuple[Token, Token, Token]]:
-    here = list(tokens)
-    end = here[-1]
-    return zip(here, [*here[1:], end], [*here[2:], end, end], strict=False)
-
-
-def _starts_equation(first: Token, second: Token) -> bool:
-    is_name = first.kind is Kind.NEXT or (first.kind is Kind.NAME and first.text not in OPTIONS)
-    return is_name and second.is_sign("=")
-
-
-def _written(tokens: tuple[Token, ...], lines: dict[int, Line]) -> str:
-    """The text of an equation in one line, as its author spaced it."""
-    reach: dict[int, tuple[int, int]] = {}
-    for token in tokens[:-1]:
-        first, _ = reach.get(token.span.line, (token.span.column, 0))
-        reach[token.span.line] = first, token.span.column + token.span.length
-    pieces = []
-    for number, (first, last) in reach.items():
-        line = lines[number]
-        pieces.append(line.text[first - line.column : last - line.column])
-    return " ".join(pieces)
+def _parse_all(
+    source: SourceText,
+    lines: tuple[Line, ...],
+    found: list[Diagnostic],
+    read: Callable[[_Parser], Read],
+) -> Read | None:
+    tokens = only_statement(tokenize(source, lines, found))
+    if tokens is None:
+        return None
+    try:
+        return _Parser(tokens).to_the_end(read)
+    except _Mistake as mistake:
+        found.append(mistake.diagnostic)
+        return None
 
 
 class _Parser:
@@ -183,27 +129,20 @@ class _Parser:
         while self.here.is_sign(","):
             self.take()
             targets.append(self.target())
-        equals = self.here
-        if equals.is_sign("=="):
+        if self.here.is_sign("=="):
             self.fail("'==' compares", "an equation is written with one '='")
-        if not equals.is_sign("="):
+        if not self.here.is_sign("="):
             names = ", ".join(str(target) for target in targets)
-            self.fail(
-                f"expected '=' after '{names}', found {equals}",
-                "an equation is written  name = expression",
-            )
+            self.fail(f"expected '=' after '{names}', found {self.here}", _FORM)
         self.take()
         value = self.to_the_end(_Parser.expression)
         return Equation(tuple(targets), value, text, targets[0].span.through(value.span))
 
     def target(self) -> Name:
-        token = self.take()
+        token = self.here
         if token.kind not in (Kind.NAME, Kind.NEXT):
-            self.place -= token.kind is not Kind.END
-            self.fail(
-                f"expected the name of a value, found {token}",
-                "an equation is written  name = expression",
-            )
+            self.fail(f"expected the name of a value, found {token}", _FORM)
+        self.take()
         return Name(token.text, token.kind is Kind.NEXT, token.span)
 
     def to_the_end(self, read: Callable[[_Parser], Read]) -> Read:
@@ -214,14 +153,13 @@ class _Parser:
         return result
 
     def init(self) -> Arguments:
-        name = self.take()
-        if name.kind is not Kind.NAME:
-            self.place = 0
+        if self.here.kind is not Kind.NAME:
             self.unexpected("the name of an init")
+        name = self.take()
         args: tuple[Expr, ...] = ()
         if self.here.is_sign("("):
             args, _ = self.arguments(";")
-        return Arguments(name.text, args, name.span.through(self.tokens[self.place - 1].span))
+        return Arguments(name.text, args, name.span.through(self.before.span))
 
     def expression(self, floor: int = 0) -> Expr:
         """The longest expression from here whose operators bind more than `floor`."""
@@ -359,6 +297,8 @@ class _Parser:
             advice = "'==' compares; each line holds one equation"
         elif token.is_sign(",") and expected.startswith("';'"):
             advice = "the arguments of an init are separated by ';', because YAML splits at commas"
+        elif token.is_sign(",") and expected == "')'":
+            advice = "concat(a, b) joins vectors"
         elif token.is_sign(";"):
             advice = "arguments are separated by ','"
         elif self.in_equation and expected != "a value" and _starts_value(token):

@@ -32,6 +32,9 @@ class Group(StrEnum):
     TOTAL = "total"  # written (shape)
 
 
+SUFFIXES = {"float32": "f32", "float64": "f64"}
+"""What stands for an element type in the names of files and functions."""
+
 PER_STEP = (Group.INPUT, Group.TAPE_READ, Group.OUTPUT_GRADIENT, Group.OUTPUT, Group.TAPE)
 PER_SEQUENCE = (Group.STATIC, Group.INITIAL, Group.FINAL, Group.SEQUENCE_SUM)
 WRITTEN = (Group.FINAL, Group.OUTPUT, Group.TAPE, Group.SEQUENCE_SUM, Group.TOTAL)

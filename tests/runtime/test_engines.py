@@ -33,6 +33,7 @@ def generated(tmp_path: Path) -> CellModule:
         str(folder / "__init__.py"),
         interface=leak.INTERFACE,
         spec="leak.yaml",
+        digest="",
         builds=(("openmp", "float32"),),
     )
 
@@ -78,7 +79,7 @@ def test_what_was_not_generated(generated: CellModule) -> None:
     ],
 )
 def test_default_target(builds: Any, target: str) -> None:
-    module = generated_module(__file__, interface=leak.INTERFACE, spec="", builds=builds)
+    module = generated_module(__file__, interface=leak.INTERFACE, spec="", digest="", builds=builds)
     assert module._default_target == target
 
 
@@ -89,6 +90,26 @@ def test_missing_sources(generated: CellModule, tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"generated sources are missing: {tmp_path}/leak/openmp/leak_f32.c: "
         "No such file or directory\nhelp: run  grugen build  again"
+    )
+
+
+def test_sources_of_another_spec(tmp_path: Path) -> None:
+    folder = tmp_path / "leak"
+    (folder / "openmp").mkdir(parents=True)
+    for name, text in leak.bundle("float32").files:
+        (folder / "openmp" / name).write_text(text)
+    module = generated_module(
+        str(folder / "__init__.py"),
+        interface=leak.INTERFACE,
+        spec="leak.yaml",
+        digest="0123456789abcdef",
+        builds=(("openmp", "float32"),),
+    )
+    with pytest.raises(UsageError) as caught:
+        module.Cell(D=3, c=C)
+    assert str(caught.value) == (
+        f"'{folder}/openmp/leak_f32.c' was generated from another spec than the module beside it\n"
+        "help: run  grugen build leak.yaml"
     )
 
 

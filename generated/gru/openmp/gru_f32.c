@@ -140,15 +140,16 @@ static void gru_f32_forward_prepare(
 }
 
 // The rows first..last of a tile, all steps of a block together.
-static void gru_f32_forward_ahead(
+static inline __attribute__((always_inline)) void gru_f32_forward_ahead(
         const gru_f32_forward_tile *const tile,
         const int64_t first,
-        const int64_t last)
+        const int64_t last, const int keep_tape)
 {
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
     (void)call;
     (void)work;
+    (void)keep_tape;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     // W_z @ x, W_r @ x, W_n @ x
@@ -162,16 +163,16 @@ static void gru_f32_forward_ahead(
 }
 
 // One step of the rows first..last of a tile, all of the same time.
-static void gru_f32_forward_step_h(
+static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         const gru_f32_forward_tile *const tile,
         const int64_t first,
-        const int64_t last)
+        const int64_t last, const int keep_tape)
 {
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
     (void)call;
     (void)work;
-    const int keep_tape = call->keep_tape;
+    (void)keep_tape;
     const int64_t H = call->dims.H;
     const float *const restrict b_z = call->param.b_z;
     const float *const restrict b_r = call->param.b_r;
@@ -285,7 +286,9 @@ static void gru_f32_forward_finish_tile(const gru_f32_forward_tile *const tile)
 }
 
 // A tile from its first step to its last, a block of steps at a time.
-static void gru_f32_forward_run_tile(gru_f32_forward_tile *const tile, const int64_t block)
+static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
+        gru_f32_forward_tile *const tile,
+        const int64_t block, const int keep_tape)
 {
     const gru_f32_forward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
@@ -305,9 +308,9 @@ static void gru_f32_forward_run_tile(gru_f32_forward_tile *const tile, const int
         }
 
         tile->start[steps] = rows;
-        gru_f32_forward_ahead(tile, 0, rows);
+        gru_f32_forward_ahead(tile, 0, rows, keep_tape);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1]);
+            gru_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
     }
 
@@ -354,7 +357,11 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
             const int64_t first = i * tiling.sequences;
             tile.order = work.order + first;
             tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            gru_f32_forward_run_tile(&tile, tiling.steps);
+            if (call->keep_tape) {
+                gru_f32_forward_run_tile(&tile, tiling.steps, 1);
+            } else {
+                gru_f32_forward_run_tile(&tile, tiling.steps, 0);
+            }
         }
 
         grugen_restore_denormals(mode);
@@ -720,7 +727,9 @@ static void gru_f32_backward_finish_tile(const gru_f32_backward_tile *const tile
 }
 
 // A tile from its first step to its last, a block of steps at a time.
-static void gru_f32_backward_run_tile(gru_f32_backward_tile *const tile, const int64_t block)
+static void gru_f32_backward_run_tile(
+        gru_f32_backward_tile *const tile,
+        const int64_t block)
 {
     const gru_f32_backward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);

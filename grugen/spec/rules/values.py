@@ -86,28 +86,31 @@ def _undefined(
 ) -> Diagnostic | None:
     """What is wrong with reading `name`, which is no declared value, in equation `place`."""
     here = defined.get((name.name, name.next))
-    if here is not None and here < place:
-        return None
     if here is not None:
-        target = next(t for t in draft.equations[here].targets if t.name == name.name)
-        if here == place:
-            advice = "only a state has a previous value" if not name.next else ""
-            message = f"'{name}' is read in its own definition"
-            return Diagnostic(message, name.span, help=advice)
-        where = f"in line {target.span.line}"
-        if target.span.source is not name.span.source:
-            where = f"in {target.span.cite}"
-        message = f"'{name}' is read before it is defined {where}"
-        note = (f"'{name}' is defined here", target.span)
-        return Diagnostic(
-            message, name.span, note=note, help="equations are in order of evaluation"
-        )
+        return _too_early(draft, name, place, here) if here >= place else None
     if name.next:
         if name.name in {state.name for state in of_role(draft, Role.STATE)}:
             return None  # a state without its equation is reported at the state
         if (name.name, False) in defined:
             return _no_next(name, "it is no state")
     return _unknown(draft, name, defined)
+
+
+def _too_early(draft: Draft, name: Name, place: int, here: int) -> Diagnostic:
+    """`name` is read in equation `place`, but defined in equation `here`, which is not before it."""
+    if here == place:
+        advice = "" if name.next else "only a state has a previous value"
+        return Diagnostic(f"'{name}' is read in its own definition", name.span, help=advice)
+    target = next(t for t in draft.equations[here].targets if str(t) == str(name))
+    where = f"in line {target.span.line}"
+    if target.span.source is not name.span.source:
+        where = f"in {target.span.cite}"
+    note = (f"'{name}' is defined here", target.span)
+    advice = "equations are in order of evaluation"
+    if draft.extends is not None and target.span.source is draft.source:
+        advice += "; the new ones of an extending spec come before the first state update"
+    message = f"'{name}' is read before it is defined {where}"
+    return Diagnostic(message, name.span, note=note, help=advice)
 
 
 def _unknown(draft: Draft, name: Name, defined: dict[tuple[str, bool], int]) -> Diagnostic:
