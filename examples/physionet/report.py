@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,21 +12,23 @@ from comparison import Timing
 from metrics import auc, bootstrap_interval, mean_auc
 from training import Fitted, Recipe
 
+import grugen
+
 
 def fold_rows(fitted: Sequence[Fitted]) -> list[dict[str, float | int]]:
     """One row a fold: what was kept, how it scored, how long an epoch took."""
     return [
         {
             "fold": fold,
-            "test_stays": len(result.test.labels),
-            "test_deaths": int(result.test.labels.sum()),
-            "epochs": len(result.seconds),
-            "best_epoch": result.epoch,
-            "validation_auc": round(result.validation_auc, 4),
-            "test_auc": round(auc(result.test.labels, result.test.scores), 4),
-            "seconds_per_epoch": round(float(np.median(result.seconds)), 4),
+            "test_stays": len(one.test.labels),
+            "test_deaths": int(one.test.labels.sum()),
+            "epochs": len(one.seconds),
+            "best_epoch": one.epoch,
+            "validation_auc": round(one.validation_auc, 4),
+            "test_auc": round(auc(one.test.labels, one.test.scores), 4),
+            "seconds_per_epoch": round(float(np.median(one.seconds)), 4),
         }
-        for fold, result in enumerate(fitted, 1)
+        for fold, one in enumerate(fitted, 1)
     ]
 
 
@@ -40,7 +41,7 @@ def result(fitted: Sequence[Fitted], recipe: Recipe, **run: Any) -> dict[str, An
         **run,
         "machine": {
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
+            "threads": grugen.get_num_threads(),
             "python": platform.python_version(),
             "numpy": np.__version__,
         },
@@ -61,7 +62,7 @@ def summary(found: dict[str, Any]) -> str:
         f"(mean +- standard deviation of {len(found['folds'])} folds), "
         f"95 % bootstrap interval of the mean {low:.4f} to {high:.4f}.\n"
         f"{found['seconds_per_epoch']:.3f} s per training epoch (median), "
-        f"target {found['target']}, {found['machine']['cores']} cores."
+        f"target {found['target']}, {found['machine']['threads']} threads."
     )
 
 

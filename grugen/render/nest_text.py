@@ -250,7 +250,7 @@ class _PointwiseText:
                 return
             text = c_text(value)
         else:
-            text = self.phase.beside(let.name, "sum") if stored else self.name(let.name)
+            text = self.phase.beside(let.name, "acc") if stored else self.name(let.name)
             yield from self.accumulated(let, text)
         name = self.name(let.name)
         c_type = "int" if let.type.condition else C_TYPES[self.element_type]

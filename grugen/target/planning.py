@@ -239,12 +239,13 @@ class _Planner:
                     use(arg, draft.name, place if elementwise else -1)
             for carry in carries.get(number, ()):
                 use(carry.value, draft.name, -1)
-        for result in self.function.results:
-            if self.views[result.value].base != result.value:
-                use(result.value, self.drafts[-1].name, -1)
-        if self.baseline:
-            for value in self.total_operands():
-                use(value, self.drafts[-1].name, -1)
+        operands = self.total_operands()
+        for value in [*(result.value for result in self.function.results), *operands]:
+            phase = self.row_phase(value)
+            # what the loop that computes it cannot write where it belongs is copied from memory
+            copied = self.views[value].base != value or value not in phase.lines
+            if copied or (self.baseline and value in operands):
+                use(value, phase.name, -1)
         return users
 
     def index_of(self, draft: _Draft, phases: set[str]) -> Index:

@@ -86,9 +86,9 @@ static void gru_f32_forward_step(
         const float r = grugen_sigmoid_f32(t5 + t6 + b_r[j]);
         if (keep_tape) { r_tape[j] = r; }
         // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
-        float t9_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t9_sum += W_n[j * D + k] * x[k]; }
-        t9[j] = t9_sum;
+        float t9_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t9_acc += W_n[j * D + k] * x[k]; }
+        t9[j] = t9_acc;
         t10[j] = r * h[j];
         // h' = (1 - z) * h + z * n    gru.yaml:21
         t16[j] = (1.0f - z[j]) * h[j];
@@ -243,9 +243,9 @@ static void gru_f32_backward_step(
         // back through  r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
         d_r_pre[j] = t30 * h[j] * t38[j];
         // back through  z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
-        float t51_sum = 0.0f;
-        for (int64_t k = 0; k < H; ++k) { t51_sum += U_z[k * H + j] * d_z_pre[k]; }
-        t51[j] = t51_sum;
+        float t51_acc = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { t51_acc += U_z[k * H + j] * d_z_pre[k]; }
+        t51[j] = t51_acc;
     }
 
     for (int64_t j = 0; j < D; ++j) {

@@ -134,26 +134,26 @@ static void gru_d_f32_forward_step(
         // h_hat   = gamma_h * h    gru_d.yaml:33
         h_hat[j] = gamma_h * h[j];
         // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-        float t16_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t16_sum += W_z[j * D + k] * x_hat[k]; }
-        t16[j] = t16_sum;
-        float t19_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t19_sum += V_z[j * D + k] * m[k]; }
-        t19[j] = t19_sum;
+        float t16_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t16_acc += W_z[j * D + k] * x_hat[k]; }
+        t16[j] = t16_acc;
+        float t19_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t19_acc += V_z[j * D + k] * m[k]; }
+        t19[j] = t19_acc;
         // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
-        float t22_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t22_sum += W_r[j * D + k] * x_hat[k]; }
-        t22[j] = t22_sum;
-        float t25_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t25_sum += V_r[j * D + k] * m[k]; }
-        t25[j] = t25_sum;
+        float t22_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t22_acc += W_r[j * D + k] * x_hat[k]; }
+        t22[j] = t22_acc;
+        float t25_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t25_acc += V_r[j * D + k] * m[k]; }
+        t25[j] = t25_acc;
         // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-        float t28_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t28_sum += W_n[j * D + k] * x_hat[k]; }
-        t28[j] = t28_sum;
-        float t32_sum = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { t32_sum += V_n[j * D + k] * m[k]; }
-        t32[j] = t32_sum;
+        float t28_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t28_acc += W_n[j * D + k] * x_hat[k]; }
+        t28[j] = t28_acc;
+        float t32_acc = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { t32_acc += V_n[j * D + k] * m[k]; }
+        t32[j] = t32_acc;
     }
 
     for (int64_t j = 0; j < H; ++j) {
@@ -393,9 +393,9 @@ static void gru_d_f32_backward_step(
         // back through  r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
         d_r_pre[j] = t55 * h_hat[j] * t63[j];
         // back through  z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-        float t80_sum = 0.0f;
-        for (int64_t k = 0; k < H; ++k) { t80_sum += U_z[k * H + j] * d_z_pre[k]; }
-        t80[j] = t80_sum;
+        float t80_acc = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { t80_acc += U_z[k * H + j] * d_z_pre[k]; }
+        t80[j] = t80_acc;
     }
 
     for (int64_t j = 0; j < D; ++j) {

@@ -97,7 +97,7 @@ def _undefined(
 
 
 def _too_early(draft: Draft, name: Name, place: int, here: int) -> Diagnostic:
-    """`name` is read in equation `place`, but defined in equation `here`, which is not before it."""
+    """`name` is read in equation `place`, but defined in `here`, the same or a later one."""
     if here == place:
         advice = "" if name.next else "only a state has a previous value"
         return Diagnostic(f"'{name}' is read in its own definition", name.span, help=advice)

@@ -1,0 +1,116 @@
+"""Many cells in one shared library, and engines that leave nothing of their memory clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grugen.driver import Compiled, bundle
+from grugen.runtime import CellModule, CompiledEngine, Engine, KernelCall, Plan
+from grugen.runtime.library import ALIGNMENT
+from grugen.target.abi import WRITTEN
+from grugen.toolchain.build import BuildOptions, SourceBundle, build
+
+GUARD = 256
+POISON = 0xFF
+"""As bytes of a float this is NaN, as a whole number -1."""
+TOGETHER = 10
+
+
+class _GuardedWorkspace:
+    """Fresh memory for each call: NaN inside, and known bytes behind."""
+
+    def __init__(self) -> None:
+        self._guard = np.empty(0, np.uint8)
+
+    def of_size(self, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        memory = np.full(size + 2 * ALIGNMENT + GUARD, POISON, np.uint8)
+        aligned = memory[-memory.ctypes.data % ALIGNMENT :]
+        # the workspace begins one alignment behind an address that is aligned already
+        self._guard = aligned[ALIGNMENT + size :]
+        return aligned
+
+    def is_intact(self) -> bool:
+        return bool((self._guard == POISON).all())
+
+
+class PoisonedEngine:
+    """A compiled engine whose results and workspace are NaN before each call."""
+
+    def __init__(self, engine: CompiledEngine) -> None:
+        self.target = engine.target
+        self.dtype = engine.dtype
+        self._engine = engine
+        self._workspace = _GuardedWorkspace()
+        engine._workspace = self._workspace  # type: ignore[assignment]
+
+    def forward(self, call: KernelCall) -> Plan:
+        self._poison(call)
+        return self._checked(self._engine.forward(call))
+
+    def backward(self, call: KernelCall) -> Plan:
+        self._poison(call)
+        return self._checked(self._engine.backward(call))
+
+    def _poison(self, call: KernelCall) -> None:
+        for (group, _), array in call.arrays.items():
+            if group in WRITTEN and isinstance(array, np.ndarray):
+                array.fill(np.nan)
+
+    def _checked(self, plan: Plan) -> Plan:
+        assert self._workspace.is_intact(), "written behind the end of the workspace"
+        return plan
+
+
+def build_together(
+    cells: Sequence[Compiled], targets: Iterable[str], elements: Iterable[str], *flags: str
+) -> dict[str, CellModule]:
+    """A module of each cell by name, its libraries shared with others; `flags` for the compiler."""
+    kinds = [(target, element) for target in targets for element in elements]
+    jobs = [
+        (cells[start : start + TOGETHER], target, element, flags)
+        for target, element in kinds
+        for start in range(0, len(cells), TOGETHER)
+    ]
+    # two compilers at a time: as many as the smallest machine has cores
+    with ThreadPoolExecutor(2) as pool:
+        engines: dict[tuple[str, str, str], Engine] = {}
+        for found in pool.map(_engines, jobs):
+            engines.update(found)
+    return {cell.spec.name: _module(cell, engines) for cell in cells}
+
+
+def _engines(
+    job: tuple[Sequence[Compiled], str, str, tuple[str, ...]],
+) -> dict[tuple[str, str, str], Engine]:
+    cells, target, element, flags = job
+    bundles = {cell.spec.name: bundle(cell, target, element) for cell in cells}
+    library = _library(bundles, BuildOptions(extra=flags))
+    found: dict[tuple[str, str, str], Engine] = {}
+    for cell in cells:
+        sources = bundles[cell.spec.name]
+        declarations = sources.text(f"{sources.stem}_abi.h")
+        engine = CompiledEngine(
+            library, declarations, sources.stem, cell.interface, target, np.dtype(element)
+        )
+        found[cell.spec.name, target, element] = PoisonedEngine(engine)  # type: ignore[assignment]
+    return found
+
+
+def _library(bundles: Mapping[str, SourceBundle], options: BuildOptions) -> Path:
+    """One translation unit that includes all main files: headers are read once."""
+    mains = [found.files[0][0] for found in bundles.values()]
+    text = "".join(f'#include "{main}"\n' for main in mains)
+    files = {name: text for found in bundles.values() for name, text in found.files}
+    return build(SourceBundle("together", (("together.c", text), *files.items())), options)
+
+
+def _module(cell: Compiled, engines: Mapping[tuple[str, str, str], Engine]) -> CellModule:
+    def engine(target: str, dtype: np.dtype[Any]) -> Engine:
+        return engines[cell.spec.name, target, dtype.name]
+
+    return CellModule(cell.interface, engine, "openmp")

@@ -1,0 +1,157 @@
+"""How far a target may be from the interpreter: section 4 of the design.
+
+The distance e(a) = max|a - ref| / max(1, max|ref|) is taken to the float64 interpreter. A float32
+target may be four times as far as the float32 interpreter is when it sums in other orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from calls import Call, Tensors, run
+
+from grugen.driver import Compiled
+from grugen.ir import interpret
+from grugen.ir.nodes import Function
+from grugen.runtime import CellModule, Engine, KernelCall, Plan
+from grugen.target.abi import group_of
+
+ORDERS = 4
+FLOAT64_BOUND = 1e-10
+
+
+class Interpreter:
+    """The interpreter as an engine, summing in random orders if `shuffle` is given."""
+
+    target = "numpy"
+
+    def __init__(
+        self, cell: Compiled, dtype: np.dtype[Any], shuffle: np.random.Generator | None = None
+    ) -> None:
+        self.dtype = dtype
+        self._steps = cell.steps
+        self._shuffle = shuffle
+
+    def forward(self, call: KernelCall) -> Plan:
+        return self._run(self._steps.forward, call)
+
+    def backward(self, call: KernelCall) -> Plan:
+        return self._run(self._steps.backward, call)
+
+    def _run(self, function: Function, call: KernelCall) -> Plan:
+        given = {
+            (source.role, source.key): np.asarray(
+                call.arrays[group_of(source.role), source.key], self.dtype
+            )
+            for source in function.sources
+        }
+        results = interpret.run(
+            function,
+            sizes=call.sizes,
+            steps=call.steps,
+            batch=call.batch,
+            given=given,
+            lengths=call.lengths,
+            reverse=call.reverse,
+            dtype=self.dtype,
+            shuffle=self._shuffle,
+        )
+        for (role, key), result in results.items():
+            place = call.arrays.get((group_of(role), key))
+            if isinstance(place, np.ndarray):
+                place[...] = result
+        return Plan(self.target, 1)
+
+
+def interpreted(cell: Compiled, shuffle: np.random.Generator | None = None) -> CellModule:
+    """The cell as the interpreter runs it."""
+
+    def engine(target: str, dtype: np.dtype[Any]) -> Engine:
+        return Interpreter(cell, dtype, shuffle)  # type: ignore[return-value]
+
+    return CellModule(cell.interface, engine, "numpy")
+
+
+def distance(found: np.ndarray, reference: np.ndarray) -> float:
+    """e(a); infinite where NaN, infinities or shapes differ."""
+    if found.shape != reference.shape:
+        return float("inf")
+    finite = np.isfinite(reference)
+    if not np.array_equal(found[~finite], reference[~finite], equal_nan=True):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    values = found[finite].astype(np.float64)
+    if not np.isfinite(values).all():
+        return float("inf")
+    largest = max(1.0, float(np.abs(reference[finite]).max()))
+    return float(np.abs(values - reference[finite]).max()) / largest
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One tensor of a target beside the reference."""
+
+    tensor: str
+    shape: tuple[int, ...]
+    error: float
+    reference_error: float
+    allowed: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.tensor} {self.shape}: e = {self.error:.3g}, allowed {self.allowed:.3g}, "
+            f"e_ref = {self.reference_error:.3g}"
+        )
+
+
+class Yardstick:
+    """The reference of one call, and how far others may be from it."""
+
+    def __init__(self, cell: Compiled, call: Call) -> None:
+        self.cell = cell
+        self.call = call
+        self.reference = run(interpreted(cell), call, "numpy", "float64")
+        self._reference_errors: Mapping[str, float] | None = None
+
+    def reference_errors(self) -> Mapping[str, float]:
+        """e_ref by tensor."""
+        if self._reference_errors is None:
+            orders = [
+                run(interpreted(self.cell, np.random.default_rng(i)), self.call, "numpy", "float32")
+                for i in range(ORDERS)
+            ]
+            self._reference_errors = {
+                name: max(distance(found[name], reference) for found in orders)
+                for name, reference in self.reference.items()
+            }
+        return self._reference_errors
+
+    def differences(self, found: Tensors, dtype: str) -> list[Difference]:
+        """Every tensor with its error and what is allowed."""
+        assert found.keys() == self.reference.keys()
+        eps = float(np.finfo(np.float32).eps)
+        measured: list[Difference] = []
+        for name, reference in self.reference.items():
+            error_of_reference, allowed = 0.0, FLOAT64_BOUND
+            if dtype == "float32":
+                error_of_reference = self.reference_errors()[name]
+                allowed = 4 * error_of_reference + 16 * eps
+            error = distance(found[name], reference)
+            measured.append(
+                Difference(name, reference.shape, error, error_of_reference, allowed)
+            )
+        return measured
+
+    def check(self, found: Tensors, dtype: str, what: str) -> None:
+        """Fail with every tensor that is too far away, the call and the spec."""
+        wrong = [d for d in self.differences(found, dtype) if not d.error <= d.allowed]
+        if wrong:
+            listed = "\n".join(f"  {difference}" for difference in wrong)
+            raise AssertionError(
+                f"{what} {dtype} is not the interpreter:\n{listed}\n{self.call}\n"
+                f"{self.cell.spec.source.text}"
+            )
