@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+WIDEST = 160
+"""Characters of a line that an excerpt shows."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceText:
     """A spec as text.
@@ -56,10 +60,20 @@ class Span:
         return Span(self.source, self.line, self.column, max(rest, 1))
 
     def excerpt(self, label: str = "") -> str:
-        """The line with its number, and carets under the span followed by `label`."""
+        """The line with its number, and carets under the span followed by `label`.
+
+        Of a very long line only what is around the carets is shown.
+        """
         text = self.source.line(self.line).replace("\t", " ")
+        column = self.column
+        length = max(1, min(self.length, len(text) - column + 1))
+        if len(text) > WIDEST:
+            start = max(0, min(column - 1 - WIDEST // 3, len(text) - WIDEST))
+            shown = text[start : start + WIDEST]
+            text = ("..." if start else "") + shown + ("..." if start + WIDEST < len(text) else "")
+            column += (3 if start else 0) - start
+            length = max(1, min(length, len(shown) - (self.column - 1 - start)))
         number = str(self.line)
         gutter = " " * len(number)
-        carets = "^" * max(1, min(self.length, len(text) - self.column + 1))
-        under = " " * (self.column - 1) + carets + (f" {label}" if label else "")
+        under = " " * (column - 1) + "^" * length + (f" {label}" if label else "")
         return f"{gutter} |\n{number} | {text}\n{gutter} | {under}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grugen.runtime import CellModule
+from grugen.runtime import Cell, CellModule, Run
 from grugen.spec.dims import Shape
 from grugen.target.abi import ArrayInfo, Interface
 
@@ -162,25 +162,12 @@ def run(
     module: CellModule, call: Call, target: str, dtype: str, threads: int | None = None
 ) -> Tensors:
     """Forward and backward through the public interface."""
-
-    def cast(arrays: Arrays) -> dict[str, NDArray]:
-        return {name: np.array(array, dtype, order="C") for name, array in arrays.items()}
-
-    constants = cast({n: v for n, v in call.fixed.items() if isinstance(v, np.ndarray)})
-    cell = module.Cell(target=target, dtype=dtype, seed=0, **{**call.sizes, **call.fixed, **constants})
-    for name, values in call.params.items():
-        cell.params[name] = values.astype(dtype)
-    result = cell.forward(
-        states=cast(call.states),
-        lengths=call.lengths,
-        reverse=call.reverse,
-        tape=True,
-        threads=threads,
-        **cast(call.inputs),
-        **cast(call.static),
-    )
+    cell, result = run_forward(module, call, target, dtype, threads)
     grads = cell.backward(
-        result, outputs=cast(call.d_outputs), states=cast(call.d_states), threads=threads
+        result,
+        outputs=_cast(call.d_outputs, dtype),
+        states=_cast(call.d_states, dtype),
+        threads=threads,
     )
     groups: dict[str, Mapping[str, NDArray]] = {
         "output": result.outputs,
@@ -191,3 +178,32 @@ def run(
         "d state": grads.states,
     }
     return {f"{what} {name}": a for what, group in groups.items() for name, a in group.items()}
+
+
+def run_forward(
+    module: CellModule,
+    call: Call,
+    target: str,
+    dtype: str,
+    threads: int | None = None,
+    tape: bool = True,
+) -> tuple[Cell, Run]:
+    """The cell with the call's parameters, and its run."""
+    arrays = {name: v for name, v in call.fixed.items() if isinstance(v, np.ndarray)}
+    settings = {**call.sizes, **call.fixed, **_cast(arrays, dtype)}
+    cell = module.Cell(target=target, dtype=dtype, seed=0, **settings)
+    cell.params.update(_cast(call.params, dtype))
+    result = cell.forward(
+        states=_cast(call.states, dtype),
+        lengths=call.lengths,
+        reverse=call.reverse,
+        tape=tape,
+        threads=threads,
+        **_cast(call.inputs, dtype),
+        **_cast(call.static, dtype),
+    )
+    return cell, result
+
+
+def _cast(arrays: Arrays, dtype: str) -> dict[str, NDArray]:
+    return {name: np.array(array, dtype, order="C") for name, array in arrays.items()}

@@ -33,7 +33,7 @@ class Invented:
 
 @st.composite
 def cells(draw: st.DrawFn) -> Invented:
-    """A cell of one to three states with up to four values beside them."""
+    """A cell of one to three states with up to five values beside them."""
     writer = Writer(draw)
     states = _states(writer)
     for make in draw(st.permutations(_equations(writer, states))):
@@ -69,7 +69,7 @@ def _init(writer: Writer, shape: Dim | None) -> str:
 
 def _equations(writer: Writer, states: list[Known]) -> list:
     """What is still to be written, each a function that writes it."""
-    count = writer.draw(st.integers(0, 4))
+    count = writer.draw(st.integers(0, 5))
     values = [writer.choose(_value, _split, _alias, _fixed) for _ in range(count)]
     makers = [lambda value=value: value(writer) for value in values]
     return makers + [lambda state=state: _next_state(writer, state, states) for state in states]
@@ -90,7 +90,7 @@ def _shape(writer: Writer) -> Dim | None:
 
 def _value(writer: Writer) -> None:
     shape = _shape(writer)
-    depth = writer.draw(st.integers(0, 3))
+    depth = writer.draw(st.integers(1, 4))
     _define(writer, writer.bounded(shape, depth, 50.0), shape)
 
 
@@ -120,9 +120,9 @@ def _split(writer: Writer) -> None:
 
 
 def _next_state(writer: Writer, state: Known, states: list[Known]) -> None:
-    depth = writer.draw(st.integers(0, 3))
-    forms = (_squashed, _mixed, _decaying, _scanned, _delayed, _swapped, _constant, _held)
-    forms += (_clipped, _counting, _spread)
+    depth = writer.draw(st.integers(0, 4))
+    forms = (_squashed, _mixed, _mixed, _squashed, _decaying, _scanned, _delayed, _swapped)
+    forms += (_constant, _held, _clipped, _counting, _spread)
     form = writer.choose(*forms)
     text = form(writer, state, states, depth)
     name = f"{state.name}'"

@@ -164,12 +164,10 @@ class Writer:
         if found and not self.often():
             return self.read(self.draw(st.sampled_from(found)))
         kind = self.choose(*new)
-        if kind in ("input", "static") and self.rarely():
+        if kind in ("input", "static") and self.often():
             return self.gap(kind, shape)
         if shape is None and self.often():
-            if "hyper" in self.kinds and self.often():
-                return self.hyper()
-            return self.literal()
+            return self.hyper() if "hyper" in self.kinds and self.often() else self.literal()
         return self.declare_leaf(kind, shape)
 
     def literal(self) -> Term:
@@ -195,11 +193,11 @@ class Writer:
         if depth <= 0:
             return self.leaf(shape)
         forms = [self.leaf_form, self.product, self.unary, self.arithmetic, self.gentle]
-        forms += [self.positive_form, self.choice, self.extremum, self.power]
+        forms += [self.positive_form, self.choice, self.choice, self.extremum, self.power]
         if shape is None:
             forms.append(self.reduction)
         else:
-            forms += [self.product, self.affine, self.norm]
+            forms += [self.product, self.affine, self.affine, self.norm]
             if shape.constant + sum(factor for _, factor in shape.terms) > 1:
                 forms.append(self.joined)
         return self.draw(st.sampled_from(forms))(shape, depth - 1)
@@ -208,8 +206,8 @@ class Writer:
         return self.leaf(shape)
 
     def operand(self, shape: Dim | None, depth: int) -> Term:
-        """A vector, or rarely a number that is spread over one."""
-        return self.term(None if self.rarely() else shape, depth)
+        """A vector, or sometimes a number that is spread over one."""
+        return self.term(None if self.often() else shape, depth)
 
     def product(self, shape: Dim | None, depth: int) -> Term:
         if shape is None:
@@ -241,7 +239,7 @@ class Writer:
     def reduction(self, shape: Dim | None, depth: int) -> Term:
         of = self.dim()
         first = self.bounded(of, depth, 3.0)
-        form = self.choose("mean", "sum", "dot", "@")
+        form = self.choose("dot", "mean", "sum", "@")
         size = first.size * (1.0 if form == "mean" else 60.0)
         if form in ("mean", "sum"):
             return Term(f"{form}({first.text})", -size, size, atom=True)

@@ -62,7 +62,7 @@ def summary(found: dict[str, Any]) -> str:
         f"(mean +- standard deviation of {len(found['folds'])} folds), "
         f"95 % bootstrap interval of the mean {low:.4f} to {high:.4f}.\n"
         f"{found['seconds_per_epoch']:.3f} s per training epoch (median), "
-        f"target {found['target']}, {found['machine']['threads']} threads."
+        f"target {found['target']}, threads: {found['machine']['threads']}."
     )
 
 

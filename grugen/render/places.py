@@ -86,7 +86,9 @@ class Spelling:
     def base(self, array: Argument | Buffer) -> str:
         """The pointer to row 0."""
         if isinstance(array, Argument):
-            return f"call->{array.group}.{array.field}"
+            member = f"call->{array.group}.{array.field}"
+            # hypers stand in the struct by value
+            return f"&{member}" if array.group is Group.HYPER else member
         return f"{self.owner[array.index]}->{self.names.buffers[array]}"
 
     def stride(self, array: Argument | Buffer) -> str:
@@ -117,9 +119,9 @@ class Spelling:
         if not number:
             alone = "restrict " if self.restrict else ""
             return f"const {c_type} *const {alone}{name} = {self.row(place)};"
-        if isinstance(place.array, Argument) and place.array.group is Group.HYPER:
-            return f"const {c_type} {name} = {self.base(place.array)};"
         row = self.row(place)
+        if row.startswith("&"):
+            return f"const {c_type} {name} = {row[1:]};"
         return f"const {c_type} {name} = {_element(row)};"
 
     def writing(self, name: str, place: Place, *, restrict: bool) -> str:
