@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 WIDEST = 160
 """Characters of a line that an excerpt shows."""
 

@@ -9,7 +9,7 @@ from grugen.ir.nodes import SourceRole
 from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
-from grugen.target.c_names import FRAME_WORDS, LocalNames
+from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
 from grugen.target.plan import Buffer, Index, KernelPlan, Place
 
 _ROW_VARIABLES = {
@@ -39,7 +39,7 @@ def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
     # a dim may have the name of a value, and a buffer has that of the value in it
     sizes = {dim: local.fresh(dim, FRAME_WORDS) for dim in dims}
     members = LocalNames(())
-    buffers = {buffer: members.fresh(buffer.name) for buffer in plan.buffers()}
+    buffers = {buffer: members.fresh(buffer.name, FRAME_MEMBERS) for buffer in plan.buffers()}
     return KernelNames(sizes, {name: local[name] for name in values}, buffers, local)
 
 

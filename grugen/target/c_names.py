@@ -40,6 +40,9 @@ FRAME_WORDS = frozenset(
 )
 """What functions that mention sizes, but no values, use beside those."""
 
+FRAME_MEMBERS = frozenset("call work counts order rows count start row slot operand".split())
+"""What the structs of a kernel's memory hold beside the memory of its values."""
+
 
 def member_name(name: str) -> str:
     """`name` as a struct's member: an underscore is added where C or C++ forbids it."""

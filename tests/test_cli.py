@@ -1,0 +1,181 @@
+"""The command line: what it prints, what it writes, with which code it exits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grugen.cli import main
+
+SPEC = """\
+spec: 1
+name: leaky
+doc: A leaky integrator.
+inputs: {x: [D]}
+states: {h: [H]}
+params: {W: [H, D]}
+equations: |
+  a  = tanh(W @ x)
+  h' = 0.9 * h + 0.1 * a
+outputs: {y: h'}
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with leaky.yaml in it, and a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRUGEN_CACHE", str(tmp_path / "cache"))
+    Path("leaky.yaml").write_text(SPEC)
+    return tmp_path
+
+
+def test_check_reports_shapes_and_loops(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "leaky.yaml"]) == 0
+    assert capsys.readouterr().out == (
+        "leaky: A leaky integrator.\n"
+        "  inputs:    x [D]\n"
+        "  states:    h [H]\n"
+        "  params:    W [H, D]\n"
+        "  outputs:   y [H]\n"
+        "\n"
+        "  values\n"
+        "    a       [H]  all steps at once\n"
+        "    h_next  [H]  in the loop of h\n"
+        "\n"
+        "  matrix products in a loop / all: 0 / 1\n"
+        "  loop over h: scan\n"
+    )
+
+
+def test_check_goes_on_after_a_wrong_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wrong.yaml").write_text(SPEC.replace("W @ x", "V @ x"))
+    assert main(["check", "wrong.yaml", "gru"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("wrong.yaml:8:13: error: unknown name 'V'\n")
+    assert captured.out.startswith("\ngru: ") or captured.out.startswith("gru: ")
+
+
+def test_check_expand_prints_a_spec_that_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "gru_d_dropout", "--expand"]) == 0
+    expanded = capsys.readouterr().out
+    assert "extends" not in expanded
+    Path("expanded.yaml").write_text(expanded)
+    assert main(["check", "expanded.yaml"]) == 0
+
+
+def test_dump_after_a_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", "leaky.yaml", "--after", "from-spec", "--dtype", "float64"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("// ---- 00 from-spec\nstep leaky {\n  input x: f64[D]\n")
+    assert "a: f64[H]      = tanh t1" in out
+
+
+def test_dump_after_an_unknown_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", "leaky.yaml", "--after", "simplfy"]) == 2
+    assert capsys.readouterr().err == (
+        "there is no pass 'simplfy'\nhelp: did you mean 'simplify'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bild", "gru"], "help: did you mean 'build'?"),
+        (["build", "gru", "--target", "opnmp"], "help: did you mean 'openmp'?"),
+        (["build"], "the following arguments are required: SPEC"),
+    ],
+)
+def test_wrong_words(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "gruu"]) == 1
+    assert capsys.readouterr().err == (
+        "gruu: no such file and no shipped spec of this name\nhelp: did you mean 'gru'?\n"
+    )
+
+
+@pytest.mark.compiles
+def test_built_module_is_imported_and_runs(place: Path) -> None:
+    assert main(["build", "leaky.yaml"]) == 0
+    program = (
+        "import numpy as np, generated.leaky as leaky\n"
+        "cell = leaky.Cell(D=2, H=3, seed=0)\n"
+        "run = cell.forward(x=np.ones((4, 1, 2), np.float32), tape=True)\n"
+        "print(run.outputs['y'].shape, sorted(cell.backward(run).params))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=place
+    )
+    assert done.stdout == "(4, 1, 3) ['W']\n"
+
+
+@pytest.mark.compiles
+def test_build_check_shows_what_is_stale(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "leaky.yaml", "--target", "sequential"]) == 0
+    assert main(["build", "leaky.yaml", "--target", "sequential", "--check"]) == 0
+    header = Path("generated/leaky/sequential/leaky_f32.h")
+    header.write_text(header.read_text().replace("#pragma once", "#pragma twice"))
+    capsys.readouterr()
+    assert main(["build", "leaky.yaml", "--target", "sequential", "--check"]) == 1
+    captured = capsys.readouterr()
+    assert "-#pragma twice\n+#pragma once\n" in captured.out
+    assert captured.err == "help: run  grugen build leaky.yaml\n"
+    assert header.read_text().count("#pragma twice") == 1
+
+
+@pytest.mark.compiles
+def test_second_dtype_joins_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    for dtype in ("float32", "float64"):
+        assert main(["build", "leaky.yaml", "--target", "openmp", "--dtype", dtype]) == 0
+    module = Path("generated/leaky/__init__.py").read_text()
+    assert "('openmp', 'float64'), ('openmp', 'float32')" in module
+    assert "generated/leaky: openmp float64, " in capsys.readouterr().out
+
+
+def test_missing_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert main(["build", "leaky.yaml"]) == 3
+    assert capsys.readouterr().err.startswith(
+        "no C compiler was found: CC is 'no-such-compiler', and there is no program"
+    )
+    assert not Path("generated").exists()
+
+
+@pytest.mark.compiles
+def test_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken").write_text("a file, not a folder")
+    assert main(["build", "leaky.yaml", "--out", "taken"]) == 3
+    assert capsys.readouterr().err == (
+        f"cannot write '{Path('taken/leaky/sequential/leaky_f32.c')}': Not a directory\n"
+        "help: name a folder that can be written with --out\n"
+    )
+
+
+@pytest.mark.compiles
+def test_two_processes_build_at_once(place: Path) -> None:
+    command = [sys.executable, "-m", "grugen", "build", "leaky.yaml"]
+    both = [subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert main(["build", "leaky.yaml", "--check"]) == 0
+    left_over = [path for path in (place / "generated").rglob(".*")]
+    assert left_over == []
+
+
+def test_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m grugen dump gru_d | head -n 1"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stderr == ""
