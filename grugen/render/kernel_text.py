@@ -72,6 +72,7 @@ class _KernelText:
             specialised="inline __attribute__((always_inline)) " if keeps_tape else "",
             keep_parameter=", const int keep_tape" if keeps_tape else "",
             keep_argument=", keep_tape" if keeps_tape else "",
+            wait="" if plan.totals else " nowait",
             keep_unused=("(void)keep_tape;",) if keeps_tape else (),
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),

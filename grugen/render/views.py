@@ -65,7 +65,8 @@ class KernelView:
     """One kernel, forward or backward.
 
     With a tape to write (`keeps_tape`), functions are `specialised`: inlined twice, with and
-    without it, through a parameter that is a constant where they are called.
+    without it, through a parameter that is a constant where they are called. `wait` is the clause
+    that lets threads go on without each other, where no totals follow.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it. `packs` fill the panels of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
@@ -80,6 +81,7 @@ class KernelView:
     keep_parameter: str
     keep_argument: str
     keep_unused: tuple[str, ...]
+    wait: str
     work: MemoryView
     tile: MemoryView
     row_bytes: BlockView

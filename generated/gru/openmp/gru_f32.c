@@ -343,16 +343,17 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     gru_f32_forward_tile unused;
     gru_f32_forward_take_tile(call, tiling, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
+    const uint64_t callers_mode = grugen_flush_denormals();
+    gru_f32_forward_prepare(call, &work);
+    grugen_restore_denormals(callers_mode);
     #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
     {
         const uint64_t mode = grugen_flush_denormals();
-        #pragma omp single
-        gru_f32_forward_prepare(call, &work);
         grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
         gru_f32_forward_tile tile;
         gru_f32_forward_take_tile(call, tiling, &own, &tile);
         tile.work = &work;
-        #pragma omp for schedule(dynamic, 1)
+        #pragma omp for schedule(dynamic, 1) nowait
         for (int64_t i = 0; i < tiling.tiles; ++i) {
             const int64_t first = i * tiling.sequences;
             tile.order = work.order + first;
@@ -819,11 +820,12 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     memset(call->total.b_z, 0, (size_t)H * sizeof(float));
     memset(call->total.b_r, 0, (size_t)H * sizeof(float));
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
+    const uint64_t callers_mode = grugen_flush_denormals();
+    gru_f32_backward_prepare(call, &work);
+    grugen_restore_denormals(callers_mode);
     #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
     {
         const uint64_t mode = grugen_flush_denormals();
-        #pragma omp single
-        gru_f32_backward_prepare(call, &work);
         grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
         gru_f32_backward_tile tile;
         gru_f32_backward_take_tile(call, tiling, &own, &tile);

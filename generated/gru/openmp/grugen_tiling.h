@@ -20,8 +20,10 @@ static inline grugen_tiling
 grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes)
 {
     grugen_tiling tiling;
+    // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
-    tiling.sequences = share < 1 ? 1 : share > GRUGEN_TILE_SEQUENCES ? GRUGEN_TILE_SEQUENCES : share;
+    const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;
+    tiling.sequences = tiles < 1 ? 1 : (share + tiles - 1) / tiles;
     tiling.tiles = (B + tiling.sequences - 1) / tiling.sequences;
     tiling.threads = tiling.tiles < threads ? (int)(tiling.tiles < 1 ? 1 : tiling.tiles) : threads;
     const int64_t steps = GRUGEN_BLOCK_BYTES / (tiling.sequences * row_bytes);
