@@ -141,9 +141,9 @@ class Writer:
     def hyper(self) -> Term:
         """A positive number that the caller gives."""
         found = self.sections.setdefault("hyper", {})
-        if not found or self.rarely():
-            found[self.name("beta")] = self.choose("1.0", "0.5", "2")
-        return Term(self.choose(*found), 0.5, 2.0, atom=True)
+        name = self.choose(*found) if found and not self.rarely() else self.name("beta")
+        found.setdefault(name, self.choose("1.0", "0.5", "2"))
+        return Term(name, 0.5, 2.0, atom=True)
 
     def read(self, known: Known) -> Term:
         self.unread.pop(known.name, None)
