@@ -11,6 +11,7 @@ from grugen.errors import GrugenError, SpecError, SpecFileError, UsageError
 from grugen.ir.nodes import Function
 from grugen.ir.shapes import PRODUCTS
 from grugen.ir.text import function_text
+from grugen.passes.find_shielded import find_shielded_products
 from grugen.passes.split_strata import Strata, split_strata
 from grugen.render.files import stem_of
 from grugen.spec import spec_text
@@ -60,6 +61,11 @@ def _report(cell: Compiled) -> Iterable[str]:
     yield from _values(forward, strata)
     yield ""
     yield from _strata(forward, strata)
+    for let in find_shielded_products(forward):
+        yield (
+            f"  note: {let.args[0]} @ {let.args[1]} stands in a branch of where: its operand must be "
+            "finite in every element, selected or not"
+        )
 
 
 def _values(forward: Function, strata: Strata) -> Iterable[str]:

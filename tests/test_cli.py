@@ -179,3 +179,14 @@ def test_closed_pipe_is_no_error() -> None:
         ["sh", "-c", command], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stderr == ""
+
+
+def test_check_notes_products_under_a_select(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("held.yaml").write_text(
+        SPEC.replace("leaky", "held").replace("0.9 * h + 0.1 * a", "where(x @ x > 1, a, h)")
+    )
+    assert main(["check", "held.yaml"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "  note: W @ x stands in a branch of where: its operand must be finite in every element, "
+        "selected or not\n"
+    )

@@ -1,4 +1,4 @@
-"""A wheel holds everything: pyproject.toml lists each folder of the package, templates and specs."""
+"""A wheel holds everything: pyproject.toml lists each folder of package, templates and specs."""
 
 from __future__ import annotations
 
