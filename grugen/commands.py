@@ -63,8 +63,8 @@ def _report(cell: Compiled) -> Iterable[str]:
     yield from _strata(forward, strata)
     for let in find_shielded_products(forward):
         yield (
-            f"  note: {let.args[0]} @ {let.args[1]} stands in a branch of where: its operand must be "
-            "finite in every element, selected or not"
+            f"  note: {let.args[0]} @ {let.args[1]} stands in a branch of where: its operand must "
+            "be finite in every element, selected or not"
         )
 
 

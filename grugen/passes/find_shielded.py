@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grugen.ir.nodes import Function, Let, Op
+from grugen.ir.nodes import Function, Let, Op, ResultRole
 from grugen.ir.shapes import PRODUCTS
 
 
@@ -12,7 +12,7 @@ def find_shielded_products(function: Function) -> tuple[Let, ...]:
     A select keeps a NaN in an unselected element out of results and gradients, but a product mixes
     all elements of its operand: these need finite operands everywhere.
     """
-    exposed = {result.value for result in function.results}
+    exposed = {r.value for r in function.results if r.role is not ResultRole.TAPE}
     for let in reversed(function.lets):
         if let.name in exposed:
             exposed.update(let.args[:1] if let.op is Op.SELECT else let.args)
