@@ -68,7 +68,10 @@ class Known:
 
 @dataclass(slots=True)
 class Writer:
-    """A spec under construction; `kinds` says what expressions may read at the moment."""
+    """A spec under construction.
+
+    `kinds` says what expressions may read at the moment, `odd` that every name is an odd one.
+    """
 
     draw: st.DrawFn
     sizes: list[str] = field(default_factory=list)
@@ -79,6 +82,7 @@ class Writer:
     gaps: list[tuple[str, str]] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)
     kinds: tuple[str, ...] = ANYTHING
+    odd: bool = False
 
     def choose(self, *options: Choice) -> Choice:
         return self.draw(st.sampled_from(options))
@@ -93,7 +97,7 @@ class Writer:
     # Names and declarations.
 
     def name(self, plain: str) -> str:
-        if self.rarely():
+        if self.odd or self.rarely():
             odd = [name for name in ODD_NAMES if name not in self.taken]
             name = self.draw(st.sampled_from(odd))
         else:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.memory_text import memory_view, packs, row_bytes
-from grugen.render.nest_text import PhaseText, factor
-from grugen.render.places import Spelling, index_of, kernel_names, width_of
+from grugen.render.nest_text import PhaseText
+from grugen.render.places import Spelling, factor, index_of, kernel_names, width_of
 from grugen.render.views import BlockView, KernelView, NestView, PhaseView
 from grugen.target.abi import Argument, Group
 from grugen.target.c_names import member_name
@@ -47,25 +47,32 @@ def kernel_view(
     baseline = not plan.schedule.stack_products
     owners = _BASELINE_OWNERS if baseline else _OPENMP_OWNERS
     spelling = Spelling(plan, element, kernel_names(plan, dims), owners, restrict=not baseline)
-    return _KernelText(plan, spelling, C_TYPES[element], baseline).view(stem)
+    symbol = f"{stem}_{plan.direction}"
+    return _KernelText(plan, spelling, symbol, C_TYPES[element], baseline).view()
 
 
 @dataclass(frozen=True, slots=True)
 class _KernelText:
     plan: KernelPlan
     spelling: Spelling
+    symbol: str
     real: str
     baseline: bool
 
-    def view(self, stem: str) -> KernelView:
+    @property
+    def keeps_tape(self) -> bool:
+        return any(found.group is Group.TAPE for found in self.plan.signature.arguments)
+
+    def view(self) -> KernelView:
         plan = self.plan
+        keeps_tape = self.keeps_tape
         carries = [c for part in plan.body if isinstance(part, Loop) for c in part.carries]
-        keeps_tape = any(found.group is Group.TAPE for found in plan.signature.arguments)
         ends = self.block(self.moved(Place(c.final), Place(c.buffer)) for c in carries)
         past_the_end = self.block(self.past_the_end())
+        once = self.phase(plan.once, plan.reads, {})
         work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
         return KernelView(
-            symbol=f"{stem}_{plan.direction}",
+            symbol=self.symbol,
             title=plan.direction,
             real=self.real,
             keeps_tape=keeps_tape,
@@ -73,12 +80,12 @@ class _KernelText:
             keep_parameter=", const int keep_tape" if keeps_tape else "",
             keep_argument=", keep_tape" if keeps_tape else "",
             wait="" if plan.totals else " nowait",
-            keep_unused=("(void)keep_tape;",) if keeps_tape else (),
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
-            packs=self.block(packs(self.spelling)),
-            once=self.phase(plan.once, plan.reads, {}),
+            prepare=self.block([*packs(self.spelling), *_phase_texts(once)]).sizes,
+            packs=tuple(packs(self.spelling)),
+            once=once,
             per_sequence=self.phase(
                 plan.per_sequence, plan.reads, _OVER_SEQUENCES, rows=("0", "tile->count")
             ),
@@ -95,7 +102,8 @@ class _KernelText:
         return BlockView(self.sizes(body), body)
 
     def sizes(self, lines: Iterable[str]) -> tuple[str, ...]:
-        words = {word for line in lines for word in re.findall(r"\w+", line)}
+        code = (line for line in lines if not line.startswith("//"))
+        words = {word for line in code for word in re.findall(r"\w+", line)}
         return tuple(
             f"const int64_t {name} = call->dims.{member_name(dim)};"
             for dim, name in self.spelling.names.dims.items()
@@ -106,10 +114,14 @@ class _KernelText:
         """A phase of the body; in the baseline it adds each row to the totals, too."""
         reads = reads_in(self.plan, part)
         row_lines = {} if self.baseline else _IN_TILE
-        if not isinstance(part, Loop):
-            return self.phase(part, reads, row_lines)
-        totals = self.plan.totals if self.baseline else ()
-        return self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
+        if isinstance(part, Loop):
+            totals = self.plan.totals if self.baseline else ()
+            view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
+        else:
+            view = self.phase(part, reads, row_lines)
+        if self.keeps_tape and not any("keep_tape" in text for text in _phase_texts(view)):
+            return replace(view, heads=(*view.heads, "(void)keep_tape;"))
+        return view
 
     def phase(
         self,
@@ -131,10 +143,22 @@ class _KernelText:
         if self.baseline:
             pointers = tuple(dict.fromkeys(line for nest in nests for line in nest.pointers))
             nests = tuple(replace(nest, pointers=()) for nest in nests)
-        mentioned = [line for nest in (*nests, *moves) for line in _texts(nest)]
-        sizes = self.sizes([*mentioned, *constants, *pointers])
-        keeps_tape = any("keep_tape" in text for text in mentioned + list(pointers))
-        return PhaseView(phase.name, sizes, constants, pointers, nests, moves, loop, keeps_tape)
+        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop)
+        texts = _phase_texts(view)
+        return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
+
+    def heads(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """What a function over a tile needs of the call: declared if it is mentioned."""
+        code = "\n".join(texts)
+        lines: list[str] = []
+        if self.baseline:
+            keep = "const int keep_tape = call->keep_tape;"
+            return (keep,) if "keep_tape" in code else ()
+        if "call->" in code or self.sizes([code]):
+            lines.append(f"const {self.symbol}_call *const call = tile->call;")
+        if "work->" in code:
+            lines.append(f"const {self.symbol}_work *const work = tile->work;")
+        return tuple(lines)
 
     def carry(self, carry: Carry) -> NestView:
         """What brings a state's next value to where the next step finds it."""
@@ -187,6 +211,13 @@ class _KernelText:
         """Base and width of a value that is kept for all rows."""
         array = self.plan.total_reads[value].array
         return f"{self.spelling.base(array)}, {self.spelling.dim(width_of(array))}"
+
+
+def _phase_texts(view: PhaseView) -> list[str]:
+    """Every text of a phase that is code."""
+    nests = [text for nest in (*view.nests, *view.carries) for text in _texts(nest)]
+    code = [text for text in nests if not text.startswith("//")]
+    return [*code, *view.constants, *view.pointers]
 
 
 def _texts(nest: NestView) -> tuple[str, ...]:

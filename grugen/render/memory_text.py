@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
-from grugen.render.nest_text import factor, panel_name
-from grugen.render.places import Spelling
+from grugen.render.nest_text import panel_name
+from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
 from grugen.target.nests import Stack
 from grugen.target.plan import Index

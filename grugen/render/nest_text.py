@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from grugen.ir.nodes import Let, Op
 from grugen.ir.shapes import ELEMENTWISE, PRODUCTS
 from grugen.render.c_expr import C_TYPES, Atom, CExpr, c_text, depth, dim_expr, literal, spell
-from grugen.render.places import Spelling, index_of, is_number, on_tape
+from grugen.render.places import Spelling, factor, index_of, is_number, on_tape
 from grugen.render.views import NestView
 from grugen.spec.dims import Dim
 from grugen.target.abi import Group
@@ -344,11 +344,6 @@ def _use_counts(nest: Pointwise) -> dict[str, int]:
             for arg in let.args:
                 counts[arg] = counts.get(arg, 0) + 1
     return counts
-
-
-def factor(text: str) -> str:
-    """`text` as an operand of a product."""
-    return f"({text})" if " " in text and not text.endswith(")") else text
 
 
 def guarded(place: Place, statement: str) -> str:

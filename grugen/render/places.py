@@ -107,8 +107,7 @@ class Spelling:
             if stride == "1":
                 text += f" + {_ROW_VARIABLES[index]}"
             else:
-                factor = f"({stride})" if " " in stride and "(" not in stride else stride
-                text += f" + {_ROW_VARIABLES[index]} * {factor}"
+                text += f" + {_ROW_VARIABLES[index]} * {factor(stride)}"
         if place.offset != Dim(()):
             text += f" + {self.dim(place.offset)}"
         return text
@@ -131,6 +130,16 @@ class Spelling:
         if on_tape(place):
             row = f"keep_tape ? {row} : NULL"
         return f"{C_TYPES[self.element]} *const {alone}{name} = {row};"
+
+
+def factor(text: str) -> str:
+    """`text` as an operand of a product: in parentheses if an operator stands outside of any."""
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == " " and depth == 0:
+            return f"({text})"
+    return text
 
 
 def on_tape(place: Place) -> bool:

@@ -27,20 +27,20 @@ class NestView:
 
 @dataclass(frozen=True, slots=True)
 class PhaseView:
-    """A function over rows: the sizes and constants it mentions, its nests.
+    """A function over rows: the structs, sizes and constants it mentions, its nests.
 
     `pointers` are declared for a row where all nests of the row share them. A loop's `carries`
     bring the states to where the next step finds them.
     """
 
     name: str
+    heads: tuple[str, ...]
     sizes: tuple[str, ...]
     constants: tuple[str, ...]
     pointers: tuple[str, ...]
     nests: tuple[NestView, ...]
     carries: tuple[NestView, ...]
     loop: bool
-    keeps_tape: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class KernelView:
     without it, through a parameter that is a constant where they are called. `wait` is the clause
     that lets threads go on without each other, where no totals follow.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
-    block takes of it. `packs` fill the panels of packed weights; `starts` and `ends` load and
+    block takes of it. `packs` fill the panels of packed weights, with `prepare` as the
+    sizes that they and `once` mention; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
     zero what is summed up, `past_the_end` the outputs of a row that belongs to no sequence.
     """
@@ -80,12 +81,12 @@ class KernelView:
     specialised: str
     keep_parameter: str
     keep_argument: str
-    keep_unused: tuple[str, ...]
     wait: str
     work: MemoryView
     tile: MemoryView
     row_bytes: BlockView
-    packs: BlockView
+    prepare: tuple[str, ...]
+    packs: tuple[str, ...]
     once: PhaseView
     per_sequence: PhaseView
     body: tuple[PhaseView, ...]

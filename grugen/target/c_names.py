@@ -45,8 +45,17 @@ FRAME_MEMBERS = frozenset("call work counts order rows count start row slot oper
 
 
 def member_name(name: str) -> str:
-    """`name` as a struct's member: an underscore is added where C or C++ forbids it."""
-    return f"{name}_" if name in C_WORDS else name
+    """`name` as a struct's member: an underscore is added where C, C++ or a macro forbids it.
+
+    Different names stay different: `NULL` becomes `NULL_`, and `NULL_` becomes `NULL__`.
+    """
+    word = name.rstrip("_")
+    return f"{name}_" if word in C_WORDS or _is_ours(word) else name
+
+
+def _is_ours(name: str) -> bool:
+    """Whether `name` may be one of the functions and macros that our own text defines."""
+    return name.lower().startswith("grugen")
 
 
 class LocalNames:
@@ -58,20 +67,20 @@ class LocalNames:
         later = []
         for name in dict.fromkeys(names):
             # first come those that keep their spelling
-            if name in self._taken or name.startswith("grugen"):
+            if name in self._taken or _is_ours(name):
                 later.append(name)
             else:
                 self._taken.add(name)
                 self._names[name] = name
         for name in later:
-            self._names[name] = self.fresh(f"{name}_")
+            self._names[name] = self.fresh(name if _is_ours(name) else f"{name}_")
 
     def __getitem__(self, name: str) -> str:
         return self._names[name]
 
     def fresh(self, wish: str, avoid: Collection[str] = ()) -> str:
         """`wish`, or `wish` with a number, whichever is free; taken from now on."""
-        name = wish
+        name = wish = f"{wish}_" if _is_ours(wish) else wish
         number = 1
         while name in self._taken or name in avoid:
             number += 1

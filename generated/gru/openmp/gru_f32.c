@@ -70,7 +70,6 @@ typedef struct gru_f32_forward_tile {
 
 static int64_t gru_f32_forward_row_bytes(const gru_f32_forward_call *const call)
 {
-    (void)call;
     const int64_t H = call->dims.H;
     return (grugen_padded(3 * H) + grugen_padded(2 * H) + grugen_padded(H)) *
             (int64_t)sizeof(float);
@@ -124,19 +123,17 @@ static void gru_f32_forward_prepare(
 {
     (void)call;
     (void)work;
-    {
-        const int64_t D = call->dims.D;
-        const int64_t H = call->dims.H;
-        grugen_pack(work->panel_t1, D, 0, call->param.W_z, H, D, 1);
-        grugen_pack(work->panel_t1, D, H, call->param.W_r, H, D, 1);
-        grugen_pack(work->panel_t1, D, H + H, call->param.W_n, H, D, 1);
-        grugen_pack_zeros(work->panel_t1, D, H + H + H);
-        grugen_pack(work->panel_t2, H, 0, call->param.U_z, H, H, 1);
-        grugen_pack(work->panel_t2, H, H, call->param.U_r, H, H, 1);
-        grugen_pack_zeros(work->panel_t2, H, H + H);
-        grugen_pack(work->panel_t11, H, 0, call->param.U_n, H, H, 1);
-        grugen_pack_zeros(work->panel_t11, H, H);
-    }
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_t1, D, 0, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_t1, D, H, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_t1, D, H + H, call->param.W_n, H, D, 1);
+    grugen_pack_zeros(work->panel_t1, D, H + H + H);
+    grugen_pack(work->panel_t2, H, 0, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_t2, H, H, call->param.U_r, H, H, 1);
+    grugen_pack_zeros(work->panel_t2, H, H + H);
+    grugen_pack(work->panel_t11, H, 0, call->param.U_n, H, H, 1);
+    grugen_pack_zeros(work->panel_t11, H, H);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -147,8 +144,6 @@ static inline __attribute__((always_inline)) void gru_f32_forward_ahead(
 {
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     (void)keep_tape;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
@@ -170,9 +165,6 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
 {
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
-    (void)keep_tape;
     const int64_t H = call->dims.H;
     const float *const restrict b_z = call->param.b_z;
     const float *const restrict b_r = call->param.b_r;
@@ -262,8 +254,6 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
 static void gru_f32_forward_start_tile(const gru_f32_forward_tile *const tile)
 {
     const gru_f32_forward_call *const call = tile->call;
-    const gru_f32_forward_work *const work = tile->work;
-    (void)work;
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
@@ -419,7 +409,6 @@ typedef struct gru_f32_backward_tile {
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
 {
-    (void)call;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     return (H + H + H + H + H + H + grugen_padded(H) + grugen_padded(H) + H + grugen_padded(H) +
@@ -492,22 +481,20 @@ static void gru_f32_backward_prepare(
 {
     (void)call;
     (void)work;
-    {
-        const int64_t D = call->dims.D;
-        const int64_t H = call->dims.H;
-        grugen_pack(work->panel_t30, H, 0, call->param.U_n, H, 1, H);
-        grugen_pack_zeros(work->panel_t30, H, H);
-        grugen_pack(work->panel_t51, H, 0, call->param.U_z, H, 1, H);
-        grugen_pack_zeros(work->panel_t51, H, H);
-        grugen_pack(work->panel_t41, H, 0, call->param.U_r, H, 1, H);
-        grugen_pack_zeros(work->panel_t41, H, H);
-        grugen_pack(work->panel_t35, H, 0, call->param.W_n, D, 1, D);
-        grugen_pack_zeros(work->panel_t35, H, D);
-        grugen_pack(work->panel_t44, H, 0, call->param.W_r, D, 1, D);
-        grugen_pack_zeros(work->panel_t44, H, D);
-        grugen_pack(work->panel_t54, H, 0, call->param.W_z, D, 1, D);
-        grugen_pack_zeros(work->panel_t54, H, D);
-    }
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_t30, H, 0, call->param.U_n, H, 1, H);
+    grugen_pack_zeros(work->panel_t30, H, H);
+    grugen_pack(work->panel_t51, H, 0, call->param.U_z, H, 1, H);
+    grugen_pack_zeros(work->panel_t51, H, H);
+    grugen_pack(work->panel_t41, H, 0, call->param.U_r, H, 1, H);
+    grugen_pack_zeros(work->panel_t41, H, H);
+    grugen_pack(work->panel_t35, H, 0, call->param.W_n, D, 1, D);
+    grugen_pack_zeros(work->panel_t35, H, D);
+    grugen_pack(work->panel_t44, H, 0, call->param.W_r, D, 1, D);
+    grugen_pack_zeros(work->panel_t44, H, D);
+    grugen_pack(work->panel_t54, H, 0, call->param.W_z, D, 1, D);
+    grugen_pack_zeros(work->panel_t54, H, D);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -518,8 +505,6 @@ static void gru_f32_backward_ahead(
 {
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t H = call->dims.H;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -557,8 +542,6 @@ static void gru_f32_backward_step_d_h_carried(
 {
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t H = call->dims.H;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -660,8 +643,6 @@ static void gru_f32_backward_behind(
 {
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     // W_n^T @ d_n_pre
@@ -703,8 +684,6 @@ static void gru_f32_backward_behind(
 static void gru_f32_backward_start_tile(const gru_f32_backward_tile *const tile)
 {
     const gru_f32_backward_call *const call = tile->call;
-    const gru_f32_backward_work *const work = tile->work;
-    (void)work;
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];

@@ -83,7 +83,6 @@ typedef struct gru_d_f32_forward_tile {
 
 static int64_t gru_d_f32_forward_row_bytes(const gru_d_f32_forward_call *const call)
 {
-    (void)call;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     return (grugen_padded(H) + grugen_padded(3 * H) + D + D + D + H + D + grugen_padded(3 * H) +
@@ -153,25 +152,23 @@ static void gru_d_f32_forward_prepare(
 {
     (void)call;
     (void)work;
-    {
-        const int64_t D = call->dims.D;
-        const int64_t H = call->dims.H;
-        grugen_pack(work->panel_t5, D, 0, call->param.W_gh, H, D, 1);
-        grugen_pack_zeros(work->panel_t5, D, H);
-        grugen_pack(work->panel_t19, D, 0, call->param.V_z, H, D, 1);
-        grugen_pack(work->panel_t19, D, H, call->param.V_r, H, D, 1);
-        grugen_pack(work->panel_t19, D, H + H, call->param.V_n, H, D, 1);
-        grugen_pack_zeros(work->panel_t19, D, H + H + H);
-        grugen_pack(work->panel_t16, D, 0, call->param.W_z, H, D, 1);
-        grugen_pack(work->panel_t16, D, H, call->param.W_r, H, D, 1);
-        grugen_pack(work->panel_t16, D, H + H, call->param.W_n, H, D, 1);
-        grugen_pack_zeros(work->panel_t16, D, H + H + H);
-        grugen_pack(work->panel_t17, H, 0, call->param.U_z, H, H, 1);
-        grugen_pack(work->panel_t17, H, H, call->param.U_r, H, H, 1);
-        grugen_pack_zeros(work->panel_t17, H, H + H);
-        grugen_pack(work->panel_t30, H, 0, call->param.U_n, H, H, 1);
-        grugen_pack_zeros(work->panel_t30, H, H);
-    }
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_t5, D, 0, call->param.W_gh, H, D, 1);
+    grugen_pack_zeros(work->panel_t5, D, H);
+    grugen_pack(work->panel_t19, D, 0, call->param.V_z, H, D, 1);
+    grugen_pack(work->panel_t19, D, H, call->param.V_r, H, D, 1);
+    grugen_pack(work->panel_t19, D, H + H, call->param.V_n, H, D, 1);
+    grugen_pack_zeros(work->panel_t19, D, H + H + H);
+    grugen_pack(work->panel_t16, D, 0, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_t16, D, H, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_t16, D, H + H, call->param.W_n, H, D, 1);
+    grugen_pack_zeros(work->panel_t16, D, H + H + H);
+    grugen_pack(work->panel_t17, H, 0, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_t17, H, H, call->param.U_r, H, H, 1);
+    grugen_pack_zeros(work->panel_t17, H, H + H);
+    grugen_pack(work->panel_t30, H, 0, call->param.U_n, H, H, 1);
+    grugen_pack_zeros(work->panel_t30, H, H);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -182,9 +179,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const gru_d_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
-    (void)keep_tape;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const float *const restrict w_gx = call->param.w_gx;
@@ -256,10 +250,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
         const int64_t last, const int keep_tape)
 {
     const gru_d_f32_forward_call *const call = tile->call;
-    const gru_d_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
-    (void)keep_tape;
     const int64_t D = call->dims.D;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -309,8 +299,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const gru_d_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     (void)keep_tape;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
@@ -346,9 +334,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const gru_d_f32_forward_work *const work = tile->work;
-    (void)call;
-    (void)work;
-    (void)keep_tape;
     const int64_t H = call->dims.H;
     const float *const restrict b_z = call->param.b_z;
     const float *const restrict b_r = call->param.b_r;
@@ -454,8 +439,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
 static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const tile)
 {
     const gru_d_f32_forward_call *const call = tile->call;
-    const gru_d_f32_forward_work *const work = tile->work;
-    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
@@ -635,7 +618,6 @@ typedef struct gru_d_f32_backward_tile {
 
 static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const call)
 {
-    (void)call;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     return (D + D + H + H + H + H + H + H + H + H + grugen_padded(H) + grugen_padded(H) + H +
@@ -727,22 +709,20 @@ static void gru_d_f32_backward_prepare(
 {
     (void)call;
     (void)work;
-    {
-        const int64_t D = call->dims.D;
-        const int64_t H = call->dims.H;
-        grugen_pack(work->panel_t55, H, 0, call->param.U_n, H, 1, H);
-        grugen_pack_zeros(work->panel_t55, H, H);
-        grugen_pack(work->panel_t80, H, 0, call->param.U_z, H, 1, H);
-        grugen_pack_zeros(work->panel_t80, H, H);
-        grugen_pack(work->panel_t68, H, 0, call->param.U_r, H, 1, H);
-        grugen_pack_zeros(work->panel_t68, H, H);
-        grugen_pack(work->panel_t60, H, 0, call->param.W_n, D, 1, D);
-        grugen_pack_zeros(work->panel_t60, H, D);
-        grugen_pack(work->panel_t71, H, 0, call->param.W_r, D, 1, D);
-        grugen_pack_zeros(work->panel_t71, H, D);
-        grugen_pack(work->panel_t83, H, 0, call->param.W_z, D, 1, D);
-        grugen_pack_zeros(work->panel_t83, H, D);
-    }
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_t55, H, 0, call->param.U_n, H, 1, H);
+    grugen_pack_zeros(work->panel_t55, H, H);
+    grugen_pack(work->panel_t80, H, 0, call->param.U_z, H, 1, H);
+    grugen_pack_zeros(work->panel_t80, H, H);
+    grugen_pack(work->panel_t68, H, 0, call->param.U_r, H, 1, H);
+    grugen_pack_zeros(work->panel_t68, H, H);
+    grugen_pack(work->panel_t60, H, 0, call->param.W_n, D, 1, D);
+    grugen_pack_zeros(work->panel_t60, H, D);
+    grugen_pack(work->panel_t71, H, 0, call->param.W_r, D, 1, D);
+    grugen_pack_zeros(work->panel_t71, H, D);
+    grugen_pack(work->panel_t83, H, 0, call->param.W_z, D, 1, D);
+    grugen_pack_zeros(work->panel_t83, H, D);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -753,8 +733,6 @@ static void gru_d_f32_backward_ahead(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const float *const restrict w_gx = call->param.w_gx;
@@ -829,8 +807,6 @@ static void gru_d_f32_backward_step_d_h_carried(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t H = call->dims.H;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -937,8 +913,6 @@ static void gru_d_f32_backward_between_1(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const float *const restrict x_mean = call->constant.x_mean;
@@ -1020,9 +994,6 @@ static void gru_d_f32_backward_step_d_x_last_carried(
         const int64_t last)
 {
     const gru_d_f32_backward_call *const call = tile->call;
-    const gru_d_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t D = call->dims.D;
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -1063,9 +1034,6 @@ static void gru_d_f32_backward_behind(
         const int64_t last)
 {
     const gru_d_f32_backward_call *const call = tile->call;
-    const gru_d_f32_backward_work *const work = tile->work;
-    (void)call;
-    (void)work;
     const int64_t D = call->dims.D;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1085,8 +1053,6 @@ static void gru_d_f32_backward_behind(
 static void gru_d_f32_backward_start_tile(const gru_d_f32_backward_tile *const tile)
 {
     const gru_d_f32_backward_call *const call = tile->call;
-    const gru_d_f32_backward_work *const work = tile->work;
-    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
