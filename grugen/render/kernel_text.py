@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
@@ -102,8 +102,7 @@ class _KernelText:
         return BlockView(self.sizes(body), body)
 
     def sizes(self, lines: Iterable[str]) -> tuple[str, ...]:
-        code = (line for line in lines if not line.startswith("//"))
-        words = {word for line in code for word in re.findall(r"\w+", line)}
+        words = _words(lines)
         return tuple(
             f"const int64_t {name} = call->dims.{member_name(dim)};"
             for dim, name in self.spelling.names.dims.items()
@@ -119,7 +118,7 @@ class _KernelText:
             view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
         else:
             view = self.phase(part, reads, row_lines)
-        if self.keeps_tape and not any("keep_tape" in text for text in _phase_texts(view)):
+        if self.keeps_tape and "keep_tape" not in _words(_phase_texts(view)):
             return replace(view, heads=(*view.heads, "(void)keep_tape;"))
         return view
 
@@ -147,16 +146,16 @@ class _KernelText:
         texts = _phase_texts(view)
         return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 
-    def heads(self, texts: Iterable[str]) -> tuple[str, ...]:
+    def heads(self, texts: Collection[str]) -> tuple[str, ...]:
         """What a function over a tile needs of the call: declared if it is mentioned."""
-        code = "\n".join(texts)
+        words = _words(texts)
         lines: list[str] = []
         if self.baseline:
             keep = "const int keep_tape = call->keep_tape;"
-            return (keep,) if "keep_tape" in code else ()
-        if "call->" in code or self.sizes([code]):
+            return (keep,) if "keep_tape" in words else ()
+        if "call" in words or not words.isdisjoint(self.spelling.names.dims.values()):
             lines.append(f"const {self.symbol}_call *const call = tile->call;")
-        if "work->" in code:
+        if "work" in words:
             lines.append(f"const {self.symbol}_work *const work = tile->work;")
         return tuple(lines)
 
@@ -211,6 +210,12 @@ class _KernelText:
         """Base and width of a value that is kept for all rows."""
         array = self.plan.total_reads[value].array
         return f"{self.spelling.base(array)}, {self.spelling.dim(width_of(array))}"
+
+
+def _words(lines: Iterable[str]) -> set[str]:
+    """The identifiers that stand for themselves in lines of code, members of structs left out."""
+    code = (line for line in lines if not line.startswith("//"))
+    return {word for line in code for word in re.findall(r"(?<![>.\w])[A-Za-z_]\w*", line)}
 
 
 def _phase_texts(view: PhaseView) -> list[str]:

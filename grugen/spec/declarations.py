@@ -14,6 +14,7 @@ from grugen.spec.fields import (
     names_of,
     number_of,
     prose,
+    shares_next,
     text_of,
     whole_of,
 )
@@ -53,11 +54,17 @@ def read_section(
     """The declarations of one section, one for each name; dims are added to `uses`."""
     declared: list[Declaration] = []
     form = "name: 1.0" if role is Role.HYPER else "name: [H]"
-    for entry in mapping_entries(node, f"entries such as  {form}  in '{role}'", found):
+    waiting: list[Word] = []
+    entries = mapping_entries(node, f"entries such as  {form}  in '{role}'", found)
+    for number, entry in enumerate(entries, start=1):
+        if shares_next(entry) and number < len(entries):
+            waiting += names_of(entry.key)
+            continue
         read = _read_hyper if role is Role.HYPER else _read_shaped
         entry_read = read(role, entry, uses, found)
         if entry_read is not None:
-            declared += (entry_read(name) for name in names_of(entry.key))
+            declared += (entry_read(name) for name in (*waiting, *names_of(entry.key)))
+        waiting = []
     return tuple(declared)
 
 

@@ -168,6 +168,16 @@ def names_of(key: Scalar) -> Iterator[Word]:
         place += len(piece) + 1
 
 
+def shares_next(entry: Entry) -> bool:
+    """Whether a name stands before a comma inside braces: `{U_z, U_r: [H, H]}`.
+
+    YAML takes it for a key without a value; it shares the value of the next one.
+    """
+    span = entry.key.span
+    rest = span.source.line(span.line)[span.column - 1 + span.length :]
+    return _is_nothing(entry.value) and rest.lstrip().startswith(",")
+
+
 def part_of(scalar: Scalar, offset: int, length: int) -> Span:
     """Where `length` characters of a one-line scalar stand; the scalar's own place if unknown."""
     if len(scalar.lines) != 1:
