@@ -1,7 +1,7 @@
 """The command line: arguments in, exit codes out. What the commands do is the driver's business.
 
 Exit codes: 0 done, 1 a spec is wrong or committed sources are stale, 2 a wrong call, 3 no
-compiler, a compiler that failed, or a folder that cannot be written.
+compiler, a compiler that failed, or a folder that cannot be written, 70 a defect of grugen.
 """
 
 from __future__ import annotations
@@ -91,7 +91,3 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "build": (_build, "write and compile the module of each spec"),
     "dump": (_dump, "print the steps of a spec as the compiler sees them"),
 }
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -116,7 +116,8 @@ def build_specs(
         changed = write_files(folder, files)
         print(f"{folder}: {', '.join(targets)} {dtype}, {len(changed)} files changed")
     if stale:
-        print(f"help: run  grugen build {' '.join(specs)}", file=sys.stderr)
+        options = f"--target {target} --dtype {dtype} --out {out}"
+        print(f"help: run  grugen build {' '.join(specs)} {options}", file=sys.stderr)
     return stale
 
 

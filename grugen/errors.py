@@ -68,4 +68,5 @@ class InternalError(GrugenError):
     """A defect of grugen itself."""
 
     def __init__(self, message: str) -> None:
+        self.what = message
         super().__init__(f"{message}\nthis is a bug in grugen; please report it with the spec")

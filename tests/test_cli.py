@@ -129,7 +129,9 @@ def test_build_check_shows_what_is_stale(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["build", "leaky.yaml", "--target", "sequential", "--check"]) == 1
     captured = capsys.readouterr()
     assert "-#pragma twice\n+#pragma once\n" in captured.out
-    assert captured.err == "help: run  grugen build leaky.yaml\n"
+    assert captured.err == (
+        "help: run  grugen build leaky.yaml --target sequential --dtype float32 --out generated\n"
+    )
     assert header.read_text().count("#pragma twice") == 1
 
 

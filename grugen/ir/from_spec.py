@@ -136,6 +136,14 @@ class _Lowering:
         """The value's name: the spec's own, and `h_next` for `h'`."""
         return self.builder.fresh(target[:-1] + "_next") if target.endswith("'") else target
 
+    def product_name(self, op: Op, operands: tuple[Expr, ...]) -> str:
+        """`W_z_x` for `W_z @ x` inside an equation, so that it can be told from the others."""
+        if op is not Op.MATVEC or not isinstance(operands[0], Name):
+            return ""
+        vector = operands[1]
+        label = str(vector).replace("'", "_next") if isinstance(vector, Name) else "product"
+        return self.builder.fresh(f"{operands[0]}_{label}")
+
     def expression(self, expr: Expr, equation: Equation, target: str = "") -> str:
         """Add the lines of `expr` and return its value's name, `target` if it makes a line."""
         match expr:
@@ -185,6 +193,8 @@ class _Lowering:
             sign, exponent = -1.0, exponent.operand
         assert isinstance(exponent, Number)
         value = sign * exponent.value
+        if value == 0.5:
+            return self.add(expr, equation, target, Op.SQRT, (base,), (expr.left,))
         return self.add(expr, equation, target, Op.POWER, (base,), (expr.left,), value=value)
 
     def call(self, expr: Call, equation: Equation, target: str) -> str:
@@ -225,7 +235,7 @@ class _Lowering:
     ) -> str:
         """One operation on values; a mismatch becomes a diagnostic at the expression."""
         line = Line(self.builder, expr.span, equation)
-        name = self.name_for(target) if target else ""
+        name = self.name_for(target) if target else self.product_name(op, operands)
         try:
             return line.let(op, *args, value=value, name=name, given=bool(target))
         except ShapeMismatch as wrong:

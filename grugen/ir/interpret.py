@@ -55,7 +55,8 @@ ELEMENTWISE: dict[Op, Callable[..., Array]] = {
     Op.EXP: np.exp,
     Op.LOG: np.log,
     Op.SQRT: np.sqrt,
-    Op.ABS: lambda a: np.where(a.real < 0, -a, a),
+    # + 0: the absolute value of -0.0 is 0.0
+    Op.ABS: lambda a: _where(a.real < 0, -a, a) + 0,
     Op.FLOOR: lambda a: np.floor(a.real).astype(a.dtype),
     Op.SIGMOID: _sigmoid,
     Op.TANH: np.tanh,

@@ -21,7 +21,7 @@ class Op(StrEnum):
     """Every operation. Elementwise ones take equal shapes, or numbers that are spread out.
 
     ONE table per meaning has an entry for each: shapes (ir.shapes), NumPy (ir.interpret),
-    derivative (passes.vjp_rules), C (render.c_expr and render.nests).
+    derivative (passes.vjp_rules), C (render.c_expr and render.nest_text).
     """
 
     LITERAL = "literal"  # attribute value

@@ -37,7 +37,7 @@ class _Gradients:
 
     builder: Builder
     sums: dict[str, str] = field(default_factory=dict)
-    parts: dict[str, list[tuple[Dim, str]]] = field(default_factory=dict)
+    parts: dict[str, list[tuple[Dim, str, bool]]] = field(default_factory=dict)
     outer: dict[str, list[str]] = field(default_factory=dict)
     exposed: set[str] = field(default_factory=set)
 
@@ -61,13 +61,17 @@ class _Gradients:
     def gather_parts(self, name: str, at: Let | None) -> None:
         """Join the contributions to slices of `name` into one of its own shape."""
         by_size: dict[Dim, dict[Dim, str]] = {}
-        for offset, part in self.parts.pop(name):
+        found = self.parts.pop(name)
+        for offset, part, _ in found:
             (size,) = self.builder.types[part].shape
             ordered = by_size.setdefault(size, {})
             before = ordered.get(offset)
             ordered[offset] = self._line(at, Op.ADD, before, part) if before else part
+        (whole,) = self.builder.types[name].shape
         for size, ordered in by_size.items():
-            self.add(name, self._joined(name, size, ordered, at), True, at)
+            # what nobody reads has a gradient of 0 that must stay 0, as behind a select
+            exposed = whole == size.times(len(ordered)) and all(seen for _, _, seen in found)
+            self.add(name, self._joined(name, size, ordered, at), exposed, at)
 
     def _joined(self, name: str, size: Dim, ordered: dict[Dim, str], at: Let | None) -> str:
         """The equal parts of one split in order; those that nobody read are zero."""
@@ -158,7 +162,8 @@ def _differentiate_line(let: Let, gradients: _Gradients, active: set[str]) -> No
     shielded = let.name not in gradients.exposed
     if let.op is Op.SLICE:
         assert let.offset is not None
-        gradients.parts.setdefault(let.args[0], []).append((let.offset, gradient))
+        part = (let.offset, gradient, not shielded)
+        gradients.parts.setdefault(let.args[0], []).append(part)
         return
     exposed = not shielded and let.op not in BRANCHING
     backward = Backward(gradients.builder, let, gradient, shielded)
@@ -206,6 +211,10 @@ def _gradient_names(forward: Function, backward: Function, gradients: _Gradients
     for value, gradient in gradients.sums.items():
         if gradient in nameless and gradient not in granted and value in labels:
             granted[gradient] = names.fresh(f"d_{labels[value]}")
+    for let in backward.lets:
+        if let.op is Op.MATVEC_T and let.name in nameless and let.name not in granted:
+            vector = granted.get(let.args[1], let.args[1])
+            granted[let.name] = names.fresh(f"{let.args[0]}_T_{vector}")
     for result in backward.results_of(ResultRole.TOTAL):
         if result.value in nameless and result.value not in granted:
             granted[result.value] = names.fresh(f"d_{result.key}")

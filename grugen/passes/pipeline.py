@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from grugen.errors import InternalError
 from grugen.ir.nodes import Function
 from grugen.ir.verify import verify
 from grugen.passes.differentiate import differentiate
@@ -58,5 +59,8 @@ def _clean(function: Function, observe: Observer) -> Function:
 
 
 def _seen(name: str, function: Function, observe: Observer) -> Function:
-    observe(name, verify(function))
+    try:
+        observe(name, verify(function))
+    except InternalError as broken:
+        raise InternalError(f"after the pass '{name}': {broken.what}") from broken
     return function

@@ -1,4 +1,4 @@
-"""No line multiplies by one, adds zero, negates twice or computes with literals only.
+"""No line multiplies by one, subtracts zero, negates in vain or computes with literals only.
 
 Nothing here may change a result: x * 0 stays (x may be NaN or infinite), sums keep their order.
 """
@@ -35,7 +35,7 @@ def simplify(function: Function) -> Function:
         if same is not None and types[same].shape == let.type.shape:
             names[let.name] = same
         else:
-            lets[let.name] = _folded(let, lets)
+            lets[let.name] = _folded(_subtracted(let, lets), lets)
     results = tuple(with_value(result, names) for result in function.results)
     return replace(function, lets=tuple(lets.values()), results=results)
 
@@ -49,9 +49,12 @@ def _same_value(let: Let, lets: Mapping[str, Let], types: Mapping[str, Type]) ->
     """The argument that the line merely repeats, if it does."""
     literals = [_literal(arg, lets) for arg in let.args]
     match let.op, literals:
-        case (Op.MUL, [1.0, _]) | (Op.ADD, [0.0, _]):
+        case Op.MUL, [1.0, _]:
             return let.args[1]
-        case (Op.MUL | Op.DIV, [_, 1.0]) | (Op.ADD | Op.SUB, [_, 0.0]):
+        case (Op.MUL | Op.DIV, [_, 1.0]):
+            return let.args[0]
+        case Op.SUB, [_, 0.0 as zero] if math.copysign(1.0, zero or 0.0) > 0:
+            # adding 0.0 is not neutral: it makes 0.0 of -0.0
             return let.args[0]
         case Op.POWER, _ if let.value == 1.0:
             return let.args[0]
@@ -63,6 +66,17 @@ def _same_value(let: Let, lets: Mapping[str, Let], types: Mapping[str, Type]) ->
         case Op.SLICE, _ if let.type == types[let.args[0]]:
             return let.args[0]
     return None
+
+
+def _subtracted(let: Let, lets: Mapping[str, Let]) -> Let:
+    """a + -b as a - b."""
+    if let.op is Op.ADD:
+        left, right = (lets.get(arg) for arg in let.args)
+        if right is not None and right.op is Op.NEG:
+            return replace(let, op=Op.SUB, args=(let.args[0], right.args[0]))
+        if left is not None and left.op is Op.NEG:
+            return replace(let, op=Op.SUB, args=(let.args[1], left.args[0]))
+    return let
 
 
 def _folded(let: Let, lets: Mapping[str, Let]) -> Let:

@@ -132,9 +132,7 @@ def _safe(text: str) -> str:
 def _banner(spec: CellSpec, target: str, element: ElementType) -> tuple[str, ...]:
     """Comment lines; `doc` is free text, so it is brought to one line without backslashes."""
     doc = " ".join(spec.doc.replace("\\", "/").replace("??", "? ?").split())
-    summary = f"{spec.name}: {doc}"
-    if len(summary) > 96:
-        summary = summary[:93].rstrip() + "..."
+    summary = textwrap.shorten(f"{spec.name}: {doc}", 96, placeholder=" ...")
     return (summary, f"Target {target}, {element}.", *_origin(spec))
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.memory_text import memory_view, packs, row_bytes
 from grugen.render.nest_text import PhaseText
-from grugen.render.places import Spelling, factor, index_of, kernel_names, width_of
+from grugen.render.places import (
+    Spelling,
+    factor,
+    given_numbers,
+    index_of,
+    kernel_names,
+    width_of,
+)
 from grugen.render.views import BlockView, KernelView, NestView, PhaseView
 from grugen.target.abi import Argument, Group
 from grugen.target.c_names import member_name
@@ -37,6 +44,8 @@ _OPENMP_OWNERS = {
     Index.TILE_ROW: "tile",
     Index.TILE_SEQUENCE: "tile",
 }
+_SPECIALISED = "inline __attribute__((always_inline)) "
+_KEEP = ",\nconst int keep_tape"
 _BASELINE_OWNERS = {Index.NONE: "work", Index.BATCH: "work"}
 
 
@@ -46,7 +55,16 @@ def kernel_view(
     """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
     baseline = not plan.schedule.stack_products
     owners = _BASELINE_OWNERS if baseline else _OPENMP_OWNERS
-    spelling = Spelling(plan, element, kernel_names(plan, dims), owners, restrict=not baseline)
+    spelling = Spelling(
+        plan,
+        element,
+        kernel_names(plan, dims),
+        owners,
+        restrict=not baseline,
+        lets={let.name: let for let in plan.function.lets},
+        types=plan.function.types(),
+        numbers=given_numbers(plan.function),
+    )
     symbol = f"{stem}_{plan.direction}"
     return _KernelText(plan, spelling, symbol, C_TYPES[element], baseline).view()
 
@@ -76,9 +94,8 @@ class _KernelText:
             title=plan.direction,
             real=self.real,
             keeps_tape=keeps_tape,
-            specialised="inline __attribute__((always_inline)) " if keeps_tape else "",
-            keep_parameter=", const int keep_tape" if keeps_tape else "",
-            keep_argument=", keep_tape" if keeps_tape else "",
+            specialised=_SPECIALISED if keeps_tape else "",
+            keep_parameter=_KEEP if keeps_tape else "",
             wait="" if plan.totals else " nowait",
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
@@ -118,9 +135,11 @@ class _KernelText:
             view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
         else:
             view = self.phase(part, reads, row_lines)
-        if self.keeps_tape and "keep_tape" not in _words(_phase_texts(view)):
-            return replace(view, heads=(*view.heads, "(void)keep_tape;"))
-        return view
+        if "keep_tape" not in _words(_phase_texts(view)):
+            return view
+        return replace(
+            view, specialised=_SPECIALISED, keep_parameter=_KEEP, keep_argument=", keep_tape"
+        )
 
     def phase(
         self,

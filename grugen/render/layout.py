@@ -9,6 +9,8 @@ from grugen.errors import InternalError
 
 WIDTH = 100
 _STEP = "    "
+_PARAGRAPHS = ("//", "for ", "const ", "#pragma", "if ", "return ")
+"""What begins a paragraph after a block; other statements belong to it."""
 
 
 def lay_out(text: str) -> str:
@@ -35,7 +37,7 @@ def lay_out(text: str) -> str:
         depth += code.count("{") - code.count("}")
         if own < 0 or depth < 0:
             raise InternalError(f"unbalanced braces in generated text at '{line}'")
-        if after_block and not closing:
+        if after_block and not closing and line.startswith(_PARAGRAPHS):
             lines.append("")
         lines += _broken(line, own, continued and not code.startswith("{"))
         after_block = code == "}" and depth > 0
@@ -58,13 +60,22 @@ def _broken(line: str, depth: int, continued: bool) -> list[str]:
     pieces: list[str] = []
     rest = line
     while len(lead) + len(rest) > WIDTH:
-        cut = rest.rfind(" ", 1, WIDTH - len(lead) + 1)
+        cut = _cut(rest, WIDTH - len(lead))
         if cut < 0:
             break
         pieces.append(lead + rest[:cut].rstrip())
         rest = rest[cut + 1 :]
         lead = _STEP * (depth + 2)
     return [*pieces, lead + rest]
+
+
+def _cut(line: str, room: int) -> int:
+    """Where to break a line to fit: after a comma, else before an operator, not too early."""
+    for mark in (", ", " + ", " - ", " ? ", " "):
+        found = line.rfind(mark, room // 3, room)
+        if found > 0:
+            return found + len(mark.rstrip()) if mark == ", " else found
+    return line.rfind(" ", 1, room + 1)
 
 
 def _without_double_blanks(lines: list[str]) -> str:

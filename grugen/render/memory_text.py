@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
-from grugen.render.nest_text import panel_name
 from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
+from grugen.spec.dims import Dim
 from grugen.target.nests import Stack
 from grugen.target.plan import Index
 from grugen.target.planning import stack_width
@@ -44,7 +44,7 @@ def memory_view(spelling: Spelling, owner: str) -> MemoryView:
             depth, width = _depth(spelling, nest), stack_width(spelling.plan, nest)
             matrices = ", ".join(let.args[0] for let in nest.lets)
             count = f"{factor(depth)} * grugen_padded({spelling.dim(width)})"
-            add(panel_name(spelling, nest), count, f"packed {matrices}")
+            add(spelling.panel(nest), count, f"packed {matrices}")
     return MemoryView(tuple(members), (), tuple(takes))
 
 
@@ -64,22 +64,23 @@ def row_bytes(spelling: Spelling) -> str:
 
 def packs(spelling: Spelling) -> Iterator[str]:
     """The calls that bring matrices into the order in which products read them."""
-    types = spelling.plan.function.types()
+    types = spelling.types
     for nest in spelling.plan.stacks():
         depth = _depth(spelling, nest)
-        panel = f"work->{panel_name(spelling, nest)}"
-        before: list[str] = []
+        panel = f"work->{spelling.panel(nest)}"
+        before = Dim(())
         for let in nest.lets:
             rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
             matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
             units, strides = rows, f"{columns}, 1"
             if let.op is Op.MATVEC_T:
                 units, strides = columns, f"1, {columns}"
-            first = " + ".join(before) or "0"
+            first = spelling.dim(before)
             yield f"grugen_pack({panel}, {depth}, {first}, {matrix}, {units}, {strides});"
-            before.append(units)
-        yield f"grugen_pack_zeros({panel}, {depth}, {' + '.join(before)});"
+            (width,) = let.type.shape
+            before = before + width
+        yield f"grugen_pack_zeros({panel}, {depth}, {spelling.dim(before)});"
 
 
 def _depth(spelling: Spelling, nest: Stack) -> str:
-    return spelling.dim(spelling.plan.function.types()[nest.operand].shape[0])
+    return spelling.dim(spelling.types[nest.operand].shape[0])

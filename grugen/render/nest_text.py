@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from grugen.ir.nodes import Let, Op
 from grugen.ir.shapes import ELEMENTWISE, PRODUCTS
 from grugen.render.c_expr import C_TYPES, Atom, CExpr, c_text, depth, dim_expr, literal, spell
-from grugen.render.places import Spelling, factor, index_of, is_number, on_tape
+from grugen.render.places import Spelling, factor, index_of, on_tape
 from grugen.render.views import NestView
 from grugen.spec.dims import Dim
 from grugen.target.abi import Group
@@ -67,7 +67,7 @@ class PhaseText:
     def read(self, value: str) -> tuple[list[str], list[Place]]:
         """How `value` is declared for reading in a row; nothing if it is the same for all rows."""
         place = self.place(value)
-        number = is_number(self.spelling.plan, value)
+        number = value in self.spelling.numbers
         return self._declared(self.name(value), place, number, False)
 
     def write(self, name: str, place: Place) -> tuple[list[str], list[Place]]:
@@ -97,7 +97,7 @@ class PhaseText:
         """The name of a pointer through which a value is handed out."""
         array = place.array
         if isinstance(array, Buffer):
-            return self.beside(array.name, "to")
+            return self.beside(self.spelling.names.buffers[array], "to")
         if array.group is Group.TAPE:
             return self.beside(array.key, "tape")
         key = f"d_{array.key}" if self.back else array.key
@@ -109,29 +109,42 @@ class PhaseText:
         return tuple(line for index, line in self.row_lines.items() if index in needed)
 
     def _copy(self, copy: Copy) -> NestView:
-        size = self.spelling.plan.function.types()[copy.value].shape
+        """A row as it is from place to place, or added element by element."""
+        spelling = self.spelling
         source = self.place(copy.value)
+        places = [
+            place for place in (source, copy.place) if index_of(place.array) is not Index.NONE
+        ]
+        shape = spelling.types[copy.value].shape
+        size = spelling.dim(shape[0]) if shape else "1"
+        if copy.value in spelling.numbers:
+            declared, _ = self.read(copy.value)
+            operator = "+=" if copy.add else "="
+            store = f"*({spelling.row(copy.place)}) {operator} {self.name(copy.value)};"
+            return NestView(
+                "", self.rows(places), tuple(declared), "", (guarded(copy.place, store),)
+            )
+        if not copy.add:
+            rows = f"{spelling.row(copy.place)}, {spelling.row(source)}"
+            c_type = C_TYPES[spelling.element]
+            move = f"memcpy({rows}, (size_t){factor(size)} * sizeof({c_type}));"
+            lines = ("if (keep_tape) {", move, "}") if on_tape(copy.place) else (move,)
+            return NestView("", self.rows(places), (), "", lines)
         target = self.target(copy.place)
         source_name = self.beside(target, "from")
-        read, read_places = self._declared(source_name, source, False, False)
-        write, write_places = self.write(target, copy.place)
-        operator = "+=" if copy.add else "="
-        return NestView(
-            title="",
-            rows=self.rows((*read_places, *write_places)),
-            pointers=(*read, *write),
-            size=self.spelling.dim(size[0]) if size else "1",
-            lines=(guarded(copy.place, f"{target}[j] {operator} {source_name}[j];"),),
-        )
+        read, _ = self._declared(source_name, source, False, False)
+        write, _ = self.write(target, copy.place)
+        line = f"{target}[j] += {source_name}[j];"
+        return NestView("", self.rows(places), (*read, *write), size, (line,))
 
     def _join(self, nest: Join) -> NestView:
         lines: list[str] = []
         target = self.name(nest.let.name)
         pointers, places = self.write(target, self.reads[nest.let.name])
         offset = Dim(())
-        types = self.spelling.plan.function.types()
+        types = self.spelling.types
         for arg in dict.fromkeys(nest.let.args):
-            let = self.spelling.plan.lets.get(arg)
+            let = self.spelling.lets.get(arg)
             if let is None or let.op not in INLINE:
                 line, place = self.read(arg)
                 pointers += line
@@ -157,18 +170,19 @@ class PhaseText:
         spelling = self.spelling
         operand = self.place(nest.operand)
         first = self.reads[nest.lets[0].name]
-        depth_ = spelling.plan.function.types()[nest.operand].shape[0]
+        depth_ = spelling.types[nest.operand].shape[0]
         stride = spelling.stride(first.array)
         turned = "^T" if nest.op is Op.MATVEC_T else ""
         names = ", ".join(f"{let.args[0]}{turned} @ {nest.operand}" for let in nest.lets)
+        cites = dict.fromkeys(let.equation.span.cite for let in nest.lets if let.equation)
         return NestView(
-            title=f"// {names}",
+            title=f"// {names}    {', '.join(cites)}",
             rows=self.rows((operand,)),
             pointers=(),
             size="",
             lines=(),
             operand=spelling.row(operand),
-            product=f"grugen_product(work->{panel_name(spelling, nest)}, "
+            product=f"grugen_product(work->{spelling.panel(nest)}, "
             f"{spelling.dim(depth_)}, tile->operand, {self.span[1]} - {self.span[0]}, "
             f"{spelling.base(first.array)} + {self.span[0]} * {stride}, {stride});",
         )
@@ -191,17 +205,19 @@ class PhaseText:
         return NestView(title, (), pointers, sizes[0], (line,))
 
     def _element_of_row(self, value: str, index: str) -> str:
-        if is_number(self.spelling.plan, value):
+        if value in self.spelling.numbers:
             return self.name(value)
-        vector = self.spelling.plan.function.types()[value].shape
+        vector = self.spelling.types[value].shape
         return f"{self.name(value)}[{index if vector else '0'}]"
 
     def cited(self, let: Let) -> str:
         """A comment with the equation that a line comes from."""
         if let.equation is None:
             return ""
-        through = "back through  " if self.back else ""
-        return f"// {through}{let.equation.text}    {let.equation.span.cite}"
+        text = let.equation.text
+        if self.back:
+            text = "back through " + ", ".join(str(target) for target in let.equation.targets)
+        return f"// {text}    {let.equation.span.cite}"
 
 
 class _PointwiseText:
@@ -210,7 +226,6 @@ class _PointwiseText:
     def __init__(self, phase: PhaseText, nest: Pointwise) -> None:
         self.phase = phase
         self.nest = nest
-        self.plan = phase.spelling.plan
         self.element_type = phase.spelling.element
         self.own = {let.name: let for let in nest.lets}
         self.read: dict[str, None] = {}
@@ -268,7 +283,7 @@ class _PointwiseText:
         """A sum over a whole vector: a reduction, or one element of a product."""
         c_type = C_TYPES[self.element_type]
         vector = self.vector(let.args[-1])
-        types = self.plan.function.types()
+        types = self.phase.spelling.types
         size = self.phase.spelling.dim(types[let.args[-1]].shape[0])
         match let.op:
             case Op.SUM:
@@ -287,7 +302,7 @@ class _PointwiseText:
         """The current element of a value, as an expression."""
         if value in self.inlined:
             return self.inlined[value]
-        let = self.plan.lets.get(value)
+        let = self.phase.spelling.lets.get(value)
         if let is not None and let.op in INLINE:
             args = []
             if let.size is not None:
@@ -297,9 +312,9 @@ class _PointwiseText:
             stored = value in self.phase.reads
             return Atom(f"{self.name(value)}[{self.index}]" if stored else self.name(value))
         self.read[value] = None
-        if is_number(self.plan, value):
+        if value in self.phase.spelling.numbers:
             return Atom(self.name(value))
-        shape = self.plan.function.types()[value].shape
+        shape = self.phase.spelling.types[value].shape
         return Atom(f"{self.name(value)}[{'j' if shape else '0'}]")
 
     def vector(self, value: str) -> str:
@@ -349,8 +364,3 @@ def _use_counts(nest: Pointwise) -> dict[str, int]:
 def guarded(place: Place, statement: str) -> str:
     """A store that happens only if the caller asked for a tape, where it goes to the tape."""
     return f"if (keep_tape) {{ {statement} }}" if on_tape(place) else statement
-
-
-def panel_name(spelling: Spelling, nest: Stack) -> str:
-    """The member of the work struct that holds a stack's packed weights."""
-    return "panel_" + spelling.names.values[nest.lets[0].name]

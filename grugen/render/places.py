@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from grugen.ir.nodes import SourceRole
+from grugen.ir.nodes import Function, Let, SourceRole
+from grugen.ir.types import Type
 from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
 from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
+from grugen.target.nests import Stack
 from grugen.target.plan import Buffer, Index, KernelPlan, Place
 
 _ROW_VARIABLES = {
@@ -28,6 +30,8 @@ class KernelNames:
     dims: Mapping[str, str]
     values: Mapping[str, str]
     buffers: Mapping[Buffer, str]
+    panels: Mapping[str, str]
+    """The packed weights of a stack, by the name of its first product."""
     local: LocalNames
 
 
@@ -39,8 +43,14 @@ def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
     # a dim may have the name of a value, and a buffer has that of the value in it
     sizes = {dim: local.fresh(dim, FRAME_WORDS) for dim in dims}
     members = LocalNames(())
-    buffers = {buffer: members.fresh(buffer.name, FRAME_MEMBERS) for buffer in plan.buffers()}
-    return KernelNames(sizes, {name: local[name] for name in values}, buffers, local)
+    buffers = {
+        buffer: members.fresh(buffer.name.replace(".", "_"), FRAME_MEMBERS)
+        for buffer in plan.buffers()
+    }
+    panels = {
+        nest.lets[0].name: members.fresh(f"panel_{nest.lets[0].name}") for nest in plan.stacks()
+    }
+    return KernelNames(sizes, {name: local[name] for name in values}, buffers, panels, local)
 
 
 def index_of(array: Argument | Buffer) -> Index:
@@ -59,18 +69,18 @@ def width_of(array: Argument | Buffer) -> Dim:
     return array.shape[0] if array.shape else Dim.fixed(1)
 
 
-def is_number(plan: KernelPlan, value: str) -> bool:
-    """Whether `value` is a number that the caller hands in: read once, not through a pointer."""
-    roles = {s.name: s for s in plan.function.sources}
-    source = roles.get(value)
-    return source is not None and source.role is not SourceRole.STATE and not source.type.shape
+def given_numbers(function: Function) -> frozenset[str]:
+    """The numbers that the caller hands in: they are read once, not through a pointer."""
+    sources = (s for s in function.sources if s.role is not SourceRole.STATE)
+    return frozenset(source.name for source in sources if not source.type.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """Spells the places of one kernel. `owner` names the struct that holds the buffers of an index.
 
-    `restrict` is set where pointers live only as long as the loop that uses them.
+    `restrict` is set where pointers live only as long as the loop that uses them. `lets` and
+    `types` are those of the plan's function, `numbers` its `given_numbers`.
     """
 
     plan: KernelPlan
@@ -78,6 +88,9 @@ class Spelling:
     names: KernelNames
     owner: Mapping[Index, str]
     restrict: bool
+    lets: Mapping[str, Let]
+    types: Mapping[str, Type]
+    numbers: frozenset[str]
 
     def dim(self, dim: Dim) -> str:
         """A size as C text."""
@@ -90,6 +103,10 @@ class Spelling:
             # hypers stand in the struct by value
             return f"&{member}" if array.group is Group.HYPER else member
         return f"{self.owner[array.index]}->{self.names.buffers[array]}"
+
+    def panel(self, nest: Stack) -> str:
+        """The member of the work struct that holds a stack's packed weights."""
+        return self.names.panels[nest.lets[0].name]
 
     def stride(self, array: Argument | Buffer) -> str:
         """Elements from row to row."""

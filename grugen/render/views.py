@@ -41,6 +41,9 @@ class PhaseView:
     nests: tuple[NestView, ...]
     carries: tuple[NestView, ...]
     loop: bool
+    specialised: str = ""
+    keep_parameter: str = ""
+    keep_argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class MemoryView:
 class KernelView:
     """One kernel, forward or backward.
 
-    With a tape to write (`keeps_tape`), functions are `specialised`: inlined twice, with and
-    without it, through a parameter that is a constant where they are called. `wait` is the clause
+    With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined twice, with and
+    without it, through a parameter that is a constant where it is called. `wait` is the clause
     that lets threads go on without each other, where no totals follow.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it. `packs` fill the panels of packed weights, with `prepare` as the
@@ -80,7 +83,6 @@ class KernelView:
     keeps_tape: bool
     specialised: str
     keep_parameter: str
-    keep_argument: str
     wait: str
     work: MemoryView
     tile: MemoryView

@@ -138,7 +138,9 @@ class CompiledEngine:
         memory = self._workspace.of_size(kernel.workspace_size(struct))
         kernel.place_workspace(struct, memory)
         kernel.run(struct)
-        return Plan(self.target, call.threads)
+        # sequences are what threads share
+        threads = 1 if self.target == "sequential" else min(call.threads, call.batch)
+        return Plan(self.target, threads)
 
     def prepare(self, call: KernelCall) -> Callable[[], None]:
         """See `Engine`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 C_WORDS = frozenset(
@@ -17,11 +18,6 @@ C_WORDS = frozenset(
     noexcept static_assert thread_local int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
     uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
     stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
-    INT8_MAX INT16_MAX INT32_MAX INT64_MAX INT8_MIN INT16_MIN INT32_MIN INT64_MIN UINT8_MAX
-    UINT16_MAX UINT32_MAX UINT64_MAX SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN INTPTR_MAX INTPTR_MIN
-    UINTPTR_MAX INTMAX_MAX INTMAX_MIN UINTMAX_MAX
-    M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI M_SQRT2
-    M_SQRT1_2 FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL FP_ILOGB0 FP_ILOGBNAN
     """.split()
 )
 """Keywords, types and macros of C and C++ that no member of a struct may be called."""
@@ -45,13 +41,22 @@ FRAME_MEMBERS = frozenset("call work counts order rows count start row slot oper
 """What the structs of a kernel's memory hold beside the memory of its values."""
 
 
+_C_MACROS = re.compile(r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M|FLT|DBL|PRI|SCN)_?[A-Z0-9_]*")
+"""How the macros of <stdint.h>, <math.h> and their like are called."""
+
+
+def is_c_word(name: str) -> bool:
+    """Whether C, C++ or a standard header may have a meaning of its own for `name`."""
+    return name in C_WORDS or _C_MACROS.fullmatch(name) is not None
+
+
 def member_name(name: str) -> str:
     """`name` as a struct's member: an underscore is added where C, C++ or a macro forbids it.
 
     Different names stay different: `NULL` becomes `NULL_`, and `NULL_` becomes `NULL__`.
     """
     word = name.rstrip("_")
-    return f"{name}_" if word in C_WORDS or _is_ours(word) else name
+    return f"{name}_" if is_c_word(word) or _is_ours(word) else name
 
 
 def _is_ours(name: str) -> bool:
@@ -68,7 +73,7 @@ class LocalNames:
         later = []
         for name in dict.fromkeys(names):
             # first come those that keep their spelling
-            if name in self._taken or _is_ours(name):
+            if name in self._taken or is_c_word(name) or _is_ours(name):
                 later.append(name)
             else:
                 self._taken.add(name)
@@ -83,7 +88,7 @@ class LocalNames:
         """`wish`, or `wish` with a number, whichever is free; taken from now on."""
         name = wish = f"{wish}_" if _is_ours(wish) else wish
         number = 1
-        while name in self._taken or name in avoid:
+        while name in self._taken or name in avoid or is_c_word(name):
             number += 1
             name = f"{wish}_{number}"
         self._taken.add(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grugen.ir.nodes import ResultRole
 from grugen.passes.pipeline import Steps
 from grugen.spec.expressions import expression_text
 from grugen.spec.model import CellSpec, Declaration, Init, Role
@@ -20,7 +21,9 @@ from grugen.target.abi import (
 def interface_of(spec: CellSpec, steps: Steps) -> Interface:
     """The interface of a cell; declarations keep the order of the spec."""
     types = steps.forward.types()
-    outputs = {r.key: types[r.value].shape for r in steps.forward.results if r.role == "output"}
+    outputs = {
+        r.key: types[r.value].shape for r in steps.forward.results if r.role is ResultRole.OUTPUT
+    }
     return Interface(
         name=spec.name,
         doc=spec.doc,

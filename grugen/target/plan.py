@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from grugen.ir.nodes import Function, Let
+from grugen.ir.nodes import Function
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Signature
 from grugen.target.nests import Nest, Stack, View
@@ -141,11 +141,6 @@ class KernelPlan:
     body: tuple[Phase | Loop, ...]
     totals: tuple[Total, ...]
     total_reads: Mapping[str, Place]
-
-    @property
-    def lets(self) -> dict[str, Let]:
-        """The lines of the step by name."""
-        return {let.name: let for let in self.function.lets}
 
     def phases(self) -> Iterator[Phase]:
         """Every phase, in order of execution."""

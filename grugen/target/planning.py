@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from grugen.ir.nodes import Function, Let, Op, Result, ResultRole, Source, SourceRole
 from grugen.ir.shapes import ELEMENTWISE
-from grugen.passes.split_strata import Strata, Stratum, split_strata
+from grugen.ir.types import Type
+from grugen.passes.split_strata import Strata, split_strata
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Group, group_of, signature_of
 from grugen.target.nests import (
@@ -69,11 +70,8 @@ class _Draft:
     writes: dict[str, list[Place]] = field(default_factory=dict)
     sums: dict[str, list[Place]] = field(default_factory=dict)
     copies: list[Copy] = field(default_factory=list)
-
-    def computes(self, value: str) -> bool:
-        """Whether a loop over single elements computes `value` here."""
-        pointwise = [nest for nest in self.nests if isinstance(nest, Pointwise)]
-        return any(let.name == value for nest in pointwise for let in nest.lets)
+    pointwise: frozenset[str] = frozenset()
+    """The values that loops over single elements compute here."""
 
     def finished(self) -> Phase:
         return Phase(
@@ -92,14 +90,13 @@ def _drafts(strata: Strata) -> list[_Draft]:
         _Draft("ahead", strata.rows[0], Index.TILE_ROW),
     ]
     for number, (loop, rows) in enumerate(zip(strata.loops, strata.rows[1:], strict=True), start=1):
-        drafts.append(_loop_draft(loop))
+        name = "step_" + "_".join(loop.states)
+        while any(draft.name == name for draft in drafts):
+            name += "_"  # loops over a, b and over a_b
+        drafts.append(_Draft(name, loop.lines, Index.TILE_ROW, loop.states))
         last = number == len(strata.loops)
         drafts.append(_Draft("behind" if last else f"between_{number}", rows, Index.TILE_ROW))
     return drafts
-
-
-def _loop_draft(loop: Stratum) -> _Draft:
-    return _Draft("step_" + "_".join(loop.states), loop.lines, Index.TILE_ROW, loop.states)
 
 
 @dataclass(slots=True)
@@ -111,6 +108,7 @@ class _Planner:
     schedule: Schedule
     drafts: list[_Draft]
     lets: dict[str, Let] = field(init=False)
+    types: dict[str, Type] = field(init=False)
     views: dict[str, View] = field(init=False)
     arguments: dict[tuple[Group, str], Argument] = field(init=False)
     reads: dict[str, Place] = field(default_factory=dict)
@@ -118,6 +116,7 @@ class _Planner:
 
     def __post_init__(self) -> None:
         self.lets = {let.name: let for let in self.function.lets}
+        self.types = self.function.types()
         self.views = find_views(self.function)
         found = signature_of(self.function).arguments
         self.arguments = {(argument.group, argument.key): argument for argument in found}
@@ -168,10 +167,12 @@ class _Planner:
             draft.nests = split_nests(
                 lets, known, self.views, stack_products=stacked, handed_out=handed_out
             )
+            loops = [nest for nest in draft.nests if isinstance(nest, Pointwise)]
+            draft.pointwise = frozenset(let.name for nest in loops for let in nest.lets)
             known.update(draft.lines)
 
     def width(self, value: str) -> Dim:
-        shape = self.function.types()[value].shape
+        shape = self.types[value].shape
         return shape[0] if shape else Dim.fixed(1)
 
     def place_sources(self) -> None:
@@ -262,7 +263,7 @@ class _Planner:
     def place_stack(self, draft: _Draft, number: int, nest: Stack) -> None:
         """The products of a stack stand side by side in one padded row."""
         widths = [self.width(let.name) for let in nest.lets]
-        name = f"{draft.name}_products_{number + 1}"
+        name = f"{draft.name}.products_{number + 1}"
         buffer = Buffer(name, draft.index, sum(widths, Dim(())), padded=True)
         offset = Dim(())
         for let, width in zip(nest.lets, widths, strict=True):
@@ -281,7 +282,7 @@ class _Planner:
             for carry in group:
                 readers = {phase for phase, _ in users.get(carry.state, set())}
                 if readers - {draft.name} or carry.state in taken_over:
-                    buffer = Buffer(f"{carry.state}_entering", draft.index, self.width(carry.state))
+                    buffer = Buffer(f"{carry.state}.entering", draft.index, self.width(carry.state))
                     self.reads[carry.state] = Place(buffer)
                     draft.copies.append(Copy(carry.state, Place(buffer)))
 
@@ -300,7 +301,7 @@ class _Planner:
         if source is not None and source.role in _ALL_ROWS:
             self.total_reads[value] = self.reads[value]
             return
-        place = Place(Buffer(f"{value}_rows", Index.STEP, self.width(value)))
+        place = Place(Buffer(f"{value}.rows", Index.STEP, self.width(value)))
         self.total_reads[value] = place
         self.write(value, place)
 
@@ -320,7 +321,7 @@ class _Planner:
     def write(self, value: str, place: Place, *, add: bool = False) -> None:
         """Have `value` written for every row: where it is computed, or copied when it is known."""
         draft = self.row_phase(value)
-        if draft.computes(value):
+        if value in draft.pointwise:
             target = draft.sums if add else draft.writes
             target.setdefault(value, []).append(place)
         else:
