@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# threads that wait do not spin: tests run more threads than there are cores
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # the same examples in every run: what CI finds, everyone finds
 settings.register_profile(
     "ci",

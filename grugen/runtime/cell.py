@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Cell:
     def dtype(self) -> np.dtype[Any]:
         """The type of every array but masks and lengths."""
         return self._binding.dtype
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "a cell cannot be copied or pickled\n"
+            "help: keep its parameters: {name: array.copy() for name, array in cell.params.items()}"
+        )
 
     def __repr__(self) -> str:
         sizes = " ".join(f"{name}={size}" for name, size in self.dims.items())

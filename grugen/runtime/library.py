@@ -16,6 +16,7 @@ import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
 from grugen.runtime.engine import KernelCall, Key, Plan
+from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
 
@@ -74,7 +75,7 @@ class _Kernel:
             struct.lengths = from_buffer("int64_t *", call.lengths)
         struct.reverse = call.reverse
         struct.keep_tape = call.keep_tape
-        struct.threads = call.threads
+        struct.threads = usable_threads(call.threads)
         arrays = call.arrays
         for group, entries in self._arrays:
             member = getattr(struct, group)
@@ -139,7 +140,9 @@ class CompiledEngine:
         kernel.place_workspace(struct, memory)
         kernel.run(struct)
         # sequences are what threads share
-        threads = 1 if self.target == "sequential" else min(call.threads, call.batch)
+        threads = (
+            1 if self.target == "sequential" else min(usable_threads(call.threads), call.batch)
+        )
         return Plan(self.target, threads)
 
     def prepare(self, call: KernelCall) -> Callable[[], None]:

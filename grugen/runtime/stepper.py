@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grugen.runtime.binding import Binding
+from grugen.runtime.buffers import Buffers
 from grugen.runtime.engine import Array, KernelCall, Key
 from grugen.runtime.forward import spread
 from grugen.runtime.params import Params
@@ -26,7 +27,7 @@ class _Turn:
     """One of two kernel calls; each reads the states that the other one writes."""
 
     run: Callable[[], None]
-    states: Mapping[str, Array]
+    states: Buffers
 
 
 class Stepper:
@@ -43,7 +44,6 @@ class Stepper:
         "_fresh",
         "_named",
         "_params",
-        "_reset",
         "_source",
         "_turns",
         "inputs",
@@ -51,11 +51,11 @@ class Stepper:
         "static",
     )
 
-    inputs: dict[str, Array]
+    inputs: Buffers
     """What the next step reads: first the defaults, else 0; then what was written last."""
-    static: dict[str, Array]
+    static: Buffers
     """What every step reads."""
-    outputs: dict[str, Array]
+    outputs: Buffers
     """What the last step returned; the next one overwrites it."""
 
     def __init__(self, binding: Binding, params: Params, batch: int, threads: int) -> None:
@@ -87,26 +87,24 @@ class Stepper:
             _turn(binding, shared, one, other, batch, threads),
             _turn(binding, shared, other, one, batch, threads),
         ]
-        self.inputs = {name: array[0] for (_, name), array in inputs.items()}
-        self.static = {name: array for (_, name), array in static.items()}
-        self.outputs = {name: array[0] for (_, name), array in outputs.items()}
+        self.inputs = Buffers("the inputs", {key[1]: array[0] for key, array in inputs.items()})
+        self.static = Buffers("the static inputs", {key[1]: a for key, a in static.items()})
+        self.outputs = Buffers("the outputs", {key[1]: a[0] for key, a in outputs.items()})
         self._named = {**self.inputs, **self.static, **self.outputs}
         self._first = [state for state in interface.states if state.init.first]
         self._fresh = np.zeros(batch, np.bool_)
-        # not empty: some sequence is fresh
-        self._reset: list[None] = []
         self.reset()
 
     def __call__(self) -> None:
         """Run one step: `inputs` and `states` become `outputs` and the next `states`."""
         turns = self._turns
-        if self._reset:
+        if self._first and self._fresh.any():
             self._start_first_states()
         turns[0].run()
         turns.reverse()
 
     @property
-    def states(self) -> Mapping[str, Array]:
+    def states(self) -> Buffers:
         """The states (B, ...) that the next step starts from, to be read or written until then.
 
         A step puts the next states into other arrays: ask again after it.
@@ -122,7 +120,6 @@ class Stepper:
         for state in self._binding.interface.states:
             self.states[state.name][chosen] = 0.0 if state.init.first else state.init.value
         self._fresh[chosen] = True
-        self._reset.append(None)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now."""
@@ -134,7 +131,6 @@ class Stepper:
             values = self.inputs[state.init.first][self._fresh]
             target[self._fresh] = spread(values, target.ndim - 1)
         self._fresh[:] = False
-        self._reset.clear()
 
     def __getattr__(self, name: str) -> Array:
         if name.startswith("_") or name not in self._named:
@@ -151,6 +147,8 @@ class Stepper:
             object.__setattr__(self, name, value)
         elif getattr(self, name, None) is not value:
             # `step.x *= 2` assigns the array itself and is fine
+            if name not in self._named and name not in Stepper.__slots__:
+                raise AttributeError(f"the stepper has no '{name}'")
             raise AttributeError(
                 f"'{name}' is a buffer and cannot be replaced\n"
                 f"help: write into it: step.{name}[...] = value"
@@ -188,4 +186,4 @@ def _turn(
         **{(Group.FINAL, name): array for name, array in finals.items()},
     }
     call = KernelCall(1, batch, binding.settings.sizes, None, False, False, threads, arrays)
-    return _Turn(binding.engine.prepare(call), states)
+    return _Turn(binding.engine.prepare(call), Buffers("the states", states))

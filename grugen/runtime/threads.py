@@ -16,6 +16,10 @@ from grugen.errors import UsageError
 
 # the one setting of the process, as OMP_NUM_THREADS is
 _chosen: int | None = None
+# a child that is forked after a call on several threads has OpenMP's state, but none of its
+# threads: it would wait for them for ever
+_parallel = False
+_forked = False
 
 
 def set_num_threads(n: int) -> None:
@@ -27,6 +31,27 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """The number of threads a call uses when it does not give `threads=`."""
     return _default() if _chosen is None else _chosen
+
+
+def usable_threads(n: int) -> int:
+    """`n`, or 1 in a process that was forked from one with OpenMP threads: they do not survive.
+
+    Results are the same bits for any number of threads.
+    """
+    global _parallel  # noqa: PLW0603 - a fact about the process
+    if _forked:
+        return 1
+    _parallel = _parallel or n > 1
+    return n
+
+
+def _after_fork() -> None:
+    global _forked  # noqa: PLW0603 - a fact about the process
+    _forked = _parallel
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def checked_threads(n: object) -> int:

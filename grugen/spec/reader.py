@@ -13,6 +13,7 @@ from grugen.spec.equations import parse_equations
 from grugen.spec.fields import (
     Word,
     found_text,
+    is_number,
     items,
     known_fields,
     mapping_entries,
@@ -125,6 +126,12 @@ class _Reader:
 
     def _dims(self) -> tuple[Described, ...]:
         entries = self._entries("dims", "descriptions, such as  H: hidden units")
+        for entry in entries:
+            if isinstance(entry.value, Scalar) and is_number(entry.value):
+                key = entry.key.text
+                message = f"expected a description of '{key}', found {found_text(entry.value)}"
+                advice = f"sizes are given at run time: Cell({key}={entry.value.text}, ...)"
+                self.found.append(Diagnostic(message, entry.value.span, help=advice))
         return tuple(
             Described(entry.key.text, prose(entry.value, "text", self.found), entry.key.span)
             for entry in entries

@@ -108,7 +108,7 @@ static inline double grugen_exp_f64(double a)
 
 static inline float grugen_log_f32(float a)
 {
-    // denormals are brought into the normal range first
+    // denormals are brought into the normal range first, where the machine has not flushed them
     const int tiny = a < 1.17549435e-38f;
     const float x = tiny ? a * 8388608.0f : a;
     const uint32_t bits = grugen_bits_f32(x) - 0x3f3504f3u;

@@ -9,6 +9,8 @@
 
 // `sequences` a tile, `steps` a time block. Results do not depend on them: every row is computed
 // by itself, and sums over rows are formed in an order of their own.
+enum { GRUGEN_SMALL_BYTES = 32 * 1024 };
+
 typedef struct grugen_tiling {
     int threads;
     int64_t sequences;
@@ -20,6 +22,10 @@ static inline grugen_tiling
 grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes)
 {
     grugen_tiling tiling;
+    // waking a thread takes longer than little work; far more threads than processors only wait
+    const int most = 8 * omp_get_num_procs();
+    if (threads > most) { threads = most; }
+    if (threads < 1 || T * B * row_bytes <= GRUGEN_SMALL_BYTES) { threads = 1; }
     // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;

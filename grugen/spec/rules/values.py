@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from grugen.errors import Diagnostic
@@ -119,11 +120,20 @@ def _unknown(draft: Draft, name: Name, defined: dict[tuple[str, bool], int]) -> 
     advice = did_you_mean(name.name, candidates)
     if name.name in FUNCTIONS:
         advice = f"it is a function: write {FUNCTIONS[name.name].usage}"
+    elif (state := _previous(draft, name.name)) is not None:
+        advice = f"{state} is the state's previous value and {state}' its next one"
     elif name.name in dims_in_use(draft):
         advice = "it is a dimension: dimensions stand in shapes and inits only"
     dropped = next((word for word in draft.drop if word.text == name.name), None)
     note = None if dropped is None else (f"'{name.name}' is dropped here", dropped.span)
     return Diagnostic(f"unknown name '{name}'", name.span, label, note=note, help=advice)
+
+
+def _previous(draft: Draft, name: str) -> str | None:
+    """The state that a name such as h_t, h_prev or h_tm1 is meant for."""
+    stem = re.fullmatch(r"(\w+?)_?(t|tm1|prev|old|last|next|new|t_1|t1)", name)
+    states = [d.name for d in declarations(draft).values() if d.role is Role.STATE]
+    return stem[1] if stem is not None and stem[1] in states else None
 
 
 def _removal(draft: Draft, name: str, span: Span) -> str:
