@@ -41,7 +41,7 @@ FRAME_MEMBERS = frozenset("call work counts order rows count start row slot oper
 """What the structs of a kernel's memory hold beside the memory of its values."""
 
 
-_C_MACROS = re.compile(r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M|FLT|DBL|PRI|SCN)_?[A-Z0-9_]*")
+_C_MACROS = re.compile(r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])")
 """How the macros of <stdint.h>, <math.h> and their like are called."""
 
 
@@ -91,6 +91,7 @@ class LocalNames:
         while name in self._taken or name in avoid or is_c_word(name):
             number += 1
             name = f"{wish}_{number}"
+            name += "_" if is_c_word(name) else ""
         self._taken.add(name)
         return name
 
