@@ -44,7 +44,7 @@ def with_distances(step: Function) -> Function:
                 value = builder.let(Op.SUB, value, nearest)
         else:
             continue
-        distances.append(Result(value, ResultRole.OUTPUT, f"distance {len(distances)}"))
+        distances.append(Result(value, ResultRole.OUTPUT, f"{len(distances)} {let.op}"))
     nexts = tuple(step.results_of(ResultRole.NEXT_STATE))
     return drop_dead(replace(step, lets=tuple(builder.lets), results=(*nexts, *distances)))
 
@@ -52,7 +52,8 @@ def with_distances(step: Function) -> Function:
 class SwitchWatch:
     """An engine that computes nothing but the smallest distance from a switch over all its calls.
 
-    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays.
+    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays;
+    but for abs, whose slope there is a convention that no difference quotient knows.
     """
 
     target = "numpy"
@@ -77,8 +78,11 @@ class SwitchWatch:
             reverse=call.reverse,
             dtype=self.dtype,
         )
-        for (role, _), found in results.items():
+        ends = call.steps if call.lengths is None else call.lengths
+        valid = np.broadcast_to(np.arange(call.steps)[:, None] < ends, (call.steps, call.batch))
+        for (role, key), found in results.items():
             if role is ResultRole.OUTPUT:
-                away = np.abs(found[found != 0])
+                away = np.abs(found[valid])
+                away = away if key.endswith(Op.ABS) else away[away != 0]
                 self.smallest = float(np.fmin.reduce(away, axis=None, initial=self.smallest))
         return Plan(self.target, 1)

@@ -293,7 +293,11 @@ class Writer:
         """At least 0.05, and not large."""
         inner = self.bounded(shape, depth, 4.0)
         form = self.choose(
-            "{0} * {0} + 0.5", "softplus({1}) + 0.1", "sigmoid({1}) + 0.2", "exp({1})", "abs({1}) + 1"
+            "{0} * {0} + 0.5",
+            "softplus({1}) + 0.1",
+            "sigmoid({1}) + 0.2",
+            "exp({1})",
+            "abs({1}) + 1",
         )
         text = form.format(inner.inner, inner.text)
         return Term(text, 0.018, 60.0, atom=text.startswith("exp"))

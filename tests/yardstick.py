@@ -141,9 +141,7 @@ class Yardstick:
                 error_of_reference = self.reference_errors()[name]
                 allowed = 4 * error_of_reference + 16 * eps
             error = distance(found[name], reference)
-            measured.append(
-                Difference(name, reference.shape, error, error_of_reference, allowed)
-            )
+            measured.append(Difference(name, reference.shape, error, error_of_reference, allowed))
         return measured
 
     def check(self, found: Tensors, dtype: str, what: str) -> None:

@@ -72,6 +72,9 @@ def _mean(line: Line, args: Args, options: Options, name: str) -> str:
 
 def _layernorm(line: Line, args: Args, options: Options, name: str) -> str:
     """(v - mean) / sqrt(variance + eps) * gain + bias, with the population variance."""
+    types = line.builder.types
+    if any(types[arg].shape != (line.length(args[0]),) for arg in args[1:]):
+        raise ShapeMismatch("gain and bias must have the vector's shape")
     centred = line.let(Op.SUB, args[0], _mean(line, args[:1], {}, ""))
     variance = _mean(line, (line.let(Op.MUL, centred, centred),), {}, "")
     shifted = line.let(Op.ADD, variance, line.number(options.get("eps", 1e-5)))
@@ -81,8 +84,6 @@ def _layernorm(line: Line, args: Args, options: Options, name: str) -> str:
     for number, (op, operand) in enumerate(steps, start=1):
         last = number == len(steps)
         value = line.let(op, value, operand, name=name if last else "", given=last and bool(name))
-        if line.builder.types[value].shape != line.builder.types[centred].shape:
-            raise ShapeMismatch("gain and bias must have the vector's shape")
     return value
 
 

@@ -17,6 +17,7 @@ from grugen.ir.types import Level, Type
 from grugen.ir.verify import verify
 from grugen.source import Span
 from grugen.spec.dims import shape_text
+from grugen.spec.expressions import expression_text
 from grugen.spec.model import (
     Binary,
     Call,
@@ -79,7 +80,10 @@ class _Lowering:
             self.broken.update(targets)
             return
         for target, value in zip(targets, values, strict=True):
+            before = len(self.found)
             self.check_target(target, value, equation)
+            if len(self.found) > before:
+                self.broken.add(target)
             self.values[target] = value
 
     def check_target(self, target: str, value: str, equation: Equation) -> None:
@@ -253,15 +257,23 @@ class _Lowering:
         place, help_ = expr.span, ""
         if isinstance(expr, Binary) and expr.operator == "@":
             message = f"cannot apply {texts[0]} to {texts[1]}: {why}"
-        elif isinstance(expr, Binary):
+            if [len(shape) for shape in shapes] == [1, 2]:
+                help_ = "the matrix stands on the left"
+        elif isinstance(expr, Binary) and all(len(shape) < 2 for shape in shapes):
             place = expr.operator_span
             message = f"'{expr.operator}' needs equal shapes or a number: {', '.join(texts)}"
-            if any(len(shape) == 2 for shape in shapes):
+        elif isinstance(expr, Binary):
+            place = expr.operator_span
+            message = f"'{expr.operator}' cannot take {', '.join(texts)}: {why}"
+            if expr.operator == "*":
                 help_ = "use '@' to apply a matrix to a vector"
         else:
             called = expr.function if isinstance(expr, Call) else "-"
             message = f"'{called}' cannot take {', '.join(texts)}: {why}"
-        self.found.append(Diagnostic(message, place, note=self.declared(operands), help=help_))
+        # a matrix is the likelier mistake
+        ranked = sorted(zip(shapes, operands, strict=False), key=lambda pair: -len(pair[0]))
+        note = self.declared(tuple(operand for _, operand in ranked))
+        self.found.append(Diagnostic(message, place, note=note, help=help_))
         return _Unknown()
 
     def declared(self, operands: tuple[Expr, ...]) -> tuple[str, Span] | None:
@@ -328,4 +340,4 @@ def _number(expr: Expr) -> float:
 
 
 def _spelled(operand: Expr) -> str:
-    return str(operand) if isinstance(operand, Name) else "(...)"
+    return expression_text(operand) if isinstance(operand, Name | Number) else "(...)"

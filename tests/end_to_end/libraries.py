@@ -18,7 +18,12 @@ from grugen.toolchain.build import BuildOptions, SourceBundle, build
 GUARD = 256
 POISON = 0xFF
 """As bytes of a float this is NaN, as a whole number -1."""
+STRICT = ("-Wshadow", "-Wconversion", "-Werror")
+"""Whatever is compiled for tests is free of warnings."""
 TOGETHER = 10
+
+Engines = dict[tuple[str, str, str], Engine]
+"""By cell, target and element type."""
 
 
 class _GuardedWorkspace:
@@ -67,9 +72,16 @@ class PoisonedEngine:
 
 
 def build_together(
-    cells: Sequence[Compiled], targets: Iterable[str], elements: Iterable[str], *flags: str
+    cells: Sequence[Compiled],
+    targets: Iterable[str],
+    elements: Iterable[str],
+    *flags: str,
+    poison: bool = True,
 ) -> dict[str, CellModule]:
-    """A module of each cell by name, its libraries shared with others; `flags` for the compiler."""
+    """A module of each cell by name, its libraries shared with others; `flags` for the compiler.
+
+    Without `poison` memory is as users have it, which is what sanitizers know.
+    """
     kinds = [(target, element) for target in targets for element in elements]
     jobs = [
         (cells[start : start + TOGETHER], target, element, flags)
@@ -78,26 +90,27 @@ def build_together(
     ]
     # two compilers at a time: as many as the smallest machine has cores
     with ThreadPoolExecutor(2) as pool:
-        engines: dict[tuple[str, str, str], Engine] = {}
+        engines: Engines = {}
         for found in pool.map(_engines, jobs):
             engines.update(found)
+    if poison:
+        engines = {key: PoisonedEngine(engine) for key, engine in engines.items()}
     return {cell.spec.name: _module(cell, engines) for cell in cells}
 
 
 def _engines(
     job: tuple[Sequence[Compiled], str, str, tuple[str, ...]],
-) -> dict[tuple[str, str, str], Engine]:
+) -> Engines:
     cells, target, element, flags = job
     bundles = {cell.spec.name: bundle(cell, target, element) for cell in cells}
     library = _library(bundles, BuildOptions(extra=flags))
-    found: dict[tuple[str, str, str], Engine] = {}
+    found: Engines = {}
     for cell in cells:
         sources = bundles[cell.spec.name]
         declarations = sources.text(f"{sources.stem}_abi.h")
-        engine = CompiledEngine(
+        found[cell.spec.name, target, element] = CompiledEngine(
             library, declarations, sources.stem, cell.interface, target, np.dtype(element)
         )
-        found[cell.spec.name, target, element] = PoisonedEngine(engine)  # type: ignore[assignment]
     return found
 
 
@@ -109,7 +122,7 @@ def _library(bundles: Mapping[str, SourceBundle], options: BuildOptions) -> Path
     return build(SourceBundle("together", (("together.c", text), *files.items())), options)
 
 
-def _module(cell: Compiled, engines: Mapping[tuple[str, str, str], Engine]) -> CellModule:
+def _module(cell: Compiled, engines: Engines) -> CellModule:
     def engine(target: str, dtype: np.dtype[Any]) -> Engine:
         return engines[cell.spec.name, target, dtype.name]
 

@@ -76,7 +76,9 @@ def trial(
         call = random_call(
             cell.interface,
             rng,
-            sizes={dim: int(rng.choice(SIZES[: 4 if small else None])) for dim in cell.interface.dims},
+            sizes={
+                dim: int(rng.choice(SIZES[: 4 if small else None])) for dim in cell.interface.dims
+            },
             steps=int(rng.integers(1, 4 if small else 10)),
             batch=int(rng.integers(1, 4 if small else 10)) if rng.random() < 0.8 else 29,
             gaps=gaps,
@@ -106,5 +108,3 @@ def trials(count: int, number: int) -> tuple[list[Trial], int]:
         if made is not None:
             found.append(made)
     return found, len(drawn) - len(found)
-
-

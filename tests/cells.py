@@ -1,0 +1,67 @@
+"""Small cells that tests are written around, as text."""
+
+from __future__ import annotations
+
+RUNNING_MAX = """\
+spec: 1
+name: running_max
+doc: The largest value so far; there is none at first.
+inputs:
+  x: [D]
+states:
+  best: {shape: [D], init: -inf}
+equations: |
+  best' = max(best, x)
+outputs:
+  y: best'
+"""
+
+LOG_SUM_EXP = """\
+spec: 1
+name: log_sum_exp
+doc: log(exp(x_1) + ... + exp(x_t)) without overflow, from the largest value so far.
+inputs:
+  x: [D]
+states:
+  top: {shape: [D], init: -inf}
+  total: [D]
+equations: |
+  top'   = max(top, x)
+  total' = total * exp(top - top') + exp(x - top')
+  y      = top' + log(total')
+outputs:
+  y: y
+"""
+
+GAPS = """\
+spec: 1
+name: gaps
+doc: Every way an entry behind a mask may be read.
+inputs:
+  x: [D]
+  m: {shape: [D], role: mask}
+  v: []
+  n: {shape: [], role: mask}
+static:
+  s: [D]
+  k: {shape: [D], role: mask}
+states:
+  h: [D]
+  last: {shape: [D], init: inf}
+params:
+  W: [D, D]
+  b: [D]
+equations: |
+  a     = where(m > 0, log(x) * sqrt(x) / x ** 2 + exp(b * x), h)
+  c     = where(m == 0, h * b, tanh(x) + x * last ** 0 - b / x)
+  d     = where(n > 0, v * b, b) + where(k > 0, s ** -0.5, b * h)
+  e     = where(m > 0, where(n > 0, x * v, x), where(n > 0, v, 0.5))
+  h'    = tanh(W @ (a + c) + d * e)
+  last' = where(m > 0, x, last)
+outputs:
+  y: h'
+  e: e
+"""
+
+SATURATED = ("gru", "gru_cho", "gru_reset_after", "lstm", "mgu")
+"""Shipped cells whose gates see x through one product and a sigmoid or tanh."""

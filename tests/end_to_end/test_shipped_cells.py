@@ -1,0 +1,94 @@
+"""Every cell that is shipped or described: all targets, both element types, odd sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from calls import Call, run
+from libraries import STRICT, build_together
+from trials import trial
+from yardstick import Yardstick
+
+from grugen.assets import shipped_specs
+from grugen.driver import TARGETS, Compiled, compile_spec
+from grugen.runtime import CellModule
+
+VALID = {path.stem: path for path in sorted(Path(__file__).parents[1].glob("spec/valid/*.yaml"))}
+CELLS = (*shipped_specs(), *VALID)
+ELEMENTS = ("float32", "float64")
+CALLS = 3
+READS_X_WHERE_M = {"gru_d", "gru_d_dropout", "gru_forward", "gru_mean", "gru_simple"}
+POSITIVE = {"every_function": "three"}
+"""A parameter whose sum is a divisor: near 0 no rounding error would be small."""
+
+pytestmark = pytest.mark.compiles
+
+Modules = Mapping[str, Mapping[str, CellModule]]
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, Compiled]:
+    return {name: compile_spec(VALID.get(name, name)) for name in CELLS}
+
+
+@pytest.fixture(scope="module")
+def yardsticks(cells: dict[str, Compiled]) -> dict[str, list[Yardstick]]:
+    """Some calls of each cell."""
+    rng = np.random.default_rng(1606)
+    found: dict[str, list[Yardstick]] = {}
+    for name, cell in cells.items():
+        gaps = [("x", "m")] if name in READS_X_WHERE_M else []
+        made = [trial(cell, gaps, rng) for _ in range(CALLS)]
+        calls = [one.call for one in made if one is not None]
+        if name in POSITIVE:
+            calls = [_with_positive(call, POSITIVE[name]) for call in calls]
+        found[name] = [Yardstick(cell, call) for call in calls]
+    return found
+
+
+def _with_positive(call: Call, name: str) -> Call:
+    return replace(call, params={**call.params, name: np.abs(call.params[name]) + 0.5})
+
+
+@pytest.fixture(scope="module")
+def modules(cells: dict[str, Compiled]) -> Modules:
+    """By element type: in float32 as users build them, in float64 quickly."""
+    all_cells = list(cells.values())
+    return {
+        "float32": build_together(all_cells, TARGETS, ["float32"], *STRICT),
+        "float64": build_together(all_cells, TARGETS, ["float64"], "-O0", *STRICT),
+    }
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", CELLS)
+def test_compiled_is_interpreted(
+    name: str,
+    target: str,
+    element: str,
+    yardsticks: Mapping[str, list[Yardstick]],
+    modules: Modules,
+) -> None:
+    assert yardsticks[name]
+    for yardstick in yardsticks[name]:
+        found = run(modules[element][name], yardstick.call, target, element, threads=2)
+        yardstick.check(found, element, target)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_same_call_same_bits_for_any_threads(
+    name: str, yardsticks: Mapping[str, list[Yardstick]], modules: Modules
+) -> None:
+    for yardstick in yardsticks[name]:
+        first, *others = (
+            run(modules["float32"][name], yardstick.call, "openmp", "float32", threads)
+            for threads in (1, 2, 3, 7, 1)
+        )
+        for found in others:
+            for tensor, values in first.items():
+                assert np.array_equal(values, found[tensor], equal_nan=True), tensor
