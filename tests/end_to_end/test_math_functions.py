@@ -43,7 +43,7 @@ REFERENCES: dict[str, Reference] = {
 }
 SPECIAL: dict[str, dict[float, float]] = {
     "exp": {np.inf: np.inf, -np.inf: 0.0, 0.0: 1.0, -1e20: 0.0, 1e20: np.inf},
-    "log": {np.inf: np.inf, 0.0: -np.inf, -0.0: -np.inf, 1.0: 0.0, -1.0: np.nan, -np.inf: np.nan},
+    "log": {np.inf: np.inf, 0.0: -np.inf, 1.0: 0.0, -1.0: np.nan, -np.inf: np.nan},
     "sigmoid": {np.inf: 1.0, -np.inf: 0.0, 0.0: 0.5, -1e20: 0.0, 1e20: 1.0},
     "tanh": {np.inf: 1.0, -np.inf: -1.0, 0.0: 0.0, -1e20: -1.0, 1e20: 1.0},
     "softplus": {np.inf: np.inf, -np.inf: 0.0, 1e20: 1e20, -1e20: 0.0},
