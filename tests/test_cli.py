@@ -72,7 +72,7 @@ def test_dump_after_a_pass(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", "leaky.yaml", "--after", "from-spec", "--dtype", "float64"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("// ---- 00 from-spec\nstep leaky {\n  input x: f64[D]\n")
-    assert "a: f64[H]      = tanh t1" in out
+    assert "W_x: f64[H]    = matvec W, x" in out
 
 
 def test_dump_after_an_unknown_pass(capsys: pytest.CaptureFixture[str]) -> None:
