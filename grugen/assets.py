@@ -30,6 +30,10 @@ def shipped_spec_path(name: str) -> Path | None:
 
 def spec_path(name_or_path: str | Path) -> Path:
     """An existing file as it is, or the file of a shipped spec by its name."""
+    if not isinstance(name_or_path, (str, Path)) or not str(name_or_path):
+        raise SpecFileError(
+            f"{name_or_path!r} is no spec; a path or the name of a shipped spec is needed"
+        )
     path = Path(name_or_path)
     text = str(name_or_path)
     if "\0" in text:

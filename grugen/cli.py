@@ -15,6 +15,7 @@ from typing import NoReturn
 import grugen.driver as driver
 from grugen.commands import build_specs, check_specs, dump_spec
 from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
+from grugen.runtime.engine import DTYPES
 from grugen.spec.names import did_you_mean
 
 EXIT_CODES: tuple[tuple[type[GrugenError], int], ...] = (
@@ -30,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        words = [*COMMANDS, *driver.TARGETS, "all"]
+        words = [*COMMANDS, *driver.TARGETS, *DTYPES, "all"]
         wrong = message.split("invalid choice: '")[-1].split("'")[0]
         advice = did_you_mean(wrong, words) if "invalid choice" in message else ""
         print(f"grugen: {message}" + (f"\nhelp: {advice}" if advice else ""), file=sys.stderr)
@@ -69,7 +70,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
 def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="a file or a shipped name")
     parser.add_argument("--target", choices=[*driver.TARGETS, "all"], default="all")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--out", default="generated", metavar="FOLDER", help="default: generated")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if the folder is not up to date"
@@ -82,7 +83,7 @@ def _build(parser: argparse.ArgumentParser) -> None:
 def _dump(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="a file or a shipped name")
     parser.add_argument("--after", metavar="PASS", help="only the step as this pass left it")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.set_defaults(run=lambda a: dump_spec(a.spec, a.after, a.dtype))
 
 

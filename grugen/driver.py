@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from grugen.errors import UsageError
 from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
 from grugen.ir.text import function_text
 from grugen.passes.pipeline import Observer, Steps, ignore, lower
 from grugen.render.files import TextFile, kernel_files, module_files, stem_of
 from grugen.runtime import CellModule, Engine, InterpretedEngine, compiled_engine
-from grugen.runtime.module import checked_target
+from grugen.runtime.engine import BUILT
+from grugen.runtime.module import checked_dtype, checked_target
 from grugen.spec import read_spec
 from grugen.spec.model import CellSpec
 from grugen.target.abi import Interface
@@ -38,7 +38,7 @@ from grugen.target.plan import KernelPlan
 from grugen.target.planning import plan_openmp, plan_sequential
 from grugen.toolchain.build import SourceBundle
 
-TARGETS = ("sequential", "openmp")
+TARGETS = BUILT
 """What can be built; the target `numpy` needs no building."""
 
 PLANS: dict[str, Callable[[Function, str], KernelPlan]] = {
@@ -105,17 +105,17 @@ def load(spec: str | Path, target: str | None = None, dtype: str | None = None) 
     `Cell(...)` takes when it names none. Libraries are kept in the cache. Raises SpecError,
     SpecFileError or UsageError here, ToolchainError where a library is first needed.
     """
+    default_target = checked_target("openmp" if target is None else target)
+    default_dtype = None if dtype is None else checked_dtype(dtype).name
     cell = compile_spec(spec)
 
     def engine(target: str, element: np.dtype[Any]) -> Engine:
         if target == "numpy":
             return InterpretedEngine(cell.steps.forward, cell.steps.backward, element)
-        if target not in TARGETS:
-            raise UsageError(f"target '{target}' is not in this version")
         sources = bundle(cell, target, element.name)
         return compiled_engine(sources, cell.interface, target, element)  # text -> library
 
-    return CellModule(cell.interface, engine, checked_target(target or "openmp"), dtype)
+    return CellModule(cell.interface, engine, default_target, default_dtype)
 
 
 def ir_text(steps: Steps, element: str = "f32") -> str:

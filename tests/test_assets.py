@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,12 @@ def test_an_existing_file_wins(tmp_path: Path, monkeypatch) -> None:
         ),
         ("a\0b", "not a path: 'a\\x00b'"),
         (".", ".: this is a folder, expected a spec file"),
+        ("", "'' is no spec; a path or the name of a shipped spec is needed"),
+        (None, "None is no spec; a path or the name of a shipped spec is needed"),
+        (3, "3 is no spec; a path or the name of a shipped spec is needed"),
     ],
 )
-def test_what_is_not_found(name: str, message: str) -> None:
+def test_what_is_not_found(name: Any, message: str) -> None:
     with pytest.raises(SpecFileError) as caught:
         assets.spec_path(name)
     assert str(caught.value) == message

@@ -113,8 +113,14 @@ def check_lengths(value: object, steps: int, batch: int, reason: str) -> NDArray
             f"lengths is of type {type(value).__name__}; a NumPy array of integers with shape "
             f"{wanted} is needed\nhelp: pass np.array(lengths)"
         )
-    if not np.issubdtype(value.dtype, np.integer):
-        raise UsageError(f"lengths has dtype {value.dtype}; an integer dtype is needed")
+    if isinstance(value, np.ma.MaskedArray):
+        raise UsageError(
+            "lengths is a masked array, and its mask would be lost\nhelp: pass lengths.filled(0)"
+        )
+    # by kind: to NumPy time differences are integers too
+    if value.dtype.kind not in "iu":
+        advice = "\nhelp: pass lengths.astype(np.int64)" if value.dtype.kind in "fmO" else ""
+        raise UsageError(f"lengths has dtype {value.dtype}; an integer dtype is needed{advice}")
     if value.shape != (batch,):
         raise UsageError(f"lengths has shape {value.shape}; {wanted} is needed, because {reason}")
     lengths = np.array(value, np.int64)
@@ -151,7 +157,14 @@ def check_keys(
         advice = did_you_mean(str(name), [word for word in (*names, *options) if word != name])
         if not advice:
             advice = f"{what} are {listed(names)}" if names else f"there are no {what}"
-        raise UsageError(f"{where} has no '{name}'\nhelp: {advice}")
+        raise UnknownName(f"{where} has no '{name}'\nhelp: {advice}")
+
+
+class UnknownName(UsageError, KeyError):
+    """Nothing has this name; a KeyError too, as mappings promise."""
+
+    # KeyError would show the repr of the message
+    __str__ = UsageError.__str__
 
 
 def check_mapping(what: str, value: object) -> Mapping[str, object]:

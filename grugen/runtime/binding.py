@@ -15,8 +15,10 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
 from grugen.runtime.engine import Array, Engine, Key
+from grugen.runtime.memory import allocate, filled
 from grugen.spec.dims import Shape
 from grugen.spec.names import listed
+from grugen.spec.shapes import LARGEST_SIZE
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, ArrayInfo, Group, Interface, Signature
 
 OPTIONS = ("seed", "target", "dtype")
@@ -28,22 +30,35 @@ _LEADING = {
 }
 
 
+_FORWARD_WORDS = {Group.OUTPUT: "output", Group.FINAL: "last state", Group.TAPE: "tape of"}
+_BACKWARD_WORDS = {
+    Group.OUTPUT_GRADIENT: "gradient of output",
+    Group.INITIAL: "gradient of last state",
+    Group.OUTPUT: "gradient of input",
+    Group.FINAL: "gradient of state",
+    Group.SEQUENCE_SUM: "gradient of static input",
+    Group.TOTAL: "gradient of param",
+}
+"""What messages call the arrays that are made for a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """An argument of a kernel with its sizes: `leading` counts its axes before `tail`."""
 
     group: Group
     key: Key
+    what: str
     leading: int
     tail: tuple[int, ...]
 
     def new(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
         """An array for it, not yet filled."""
-        return np.empty(self._full(steps, batch), dtype)
+        return allocate(np.empty, self.what, self._full(steps, batch), dtype)
 
     def zeros(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
         """An array of zeros for it."""
-        return np.zeros(self._full(steps, batch), dtype)
+        return allocate(np.zeros, self.what, self._full(steps, batch), dtype)
 
     def _full(self, steps: int, batch: int) -> tuple[int, ...]:
         return (steps, batch)[2 - self.leading :] + self.tail
@@ -105,8 +120,8 @@ def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
         engine,
         settings,
         rules,
-        _slots(interface.forward, settings.sizes),
-        _slots(interface.backward, settings.sizes),
+        _slots(interface.forward, settings.sizes, _FORWARD_WORDS),
+        _slots(interface.backward, settings.sizes, _BACKWARD_WORDS),
     )
 
 
@@ -127,7 +142,7 @@ def accept_settings(
     for name, info in constants.items():
         rule = _rule(f"constant '{name}'", Group.CONSTANT, info, sizes, dtype)
         if name not in values:
-            fixed[Group.CONSTANT, name] = np.full(rule.tail, info.default, dtype)
+            fixed[Group.CONSTANT, name] = filled(rule.what, rule.tail, info.default, dtype)
         elif not rule.tail and is_number(values[name]):
             fixed[Group.CONSTANT, name] = np.array(values[name], dtype)
         else:
@@ -150,11 +165,14 @@ def _rule(
     return ArrayRule(what, info.name, _LEADING.get(group, ()), info.shape, tail, dtype, mask)
 
 
-def _slots(signature: Signature, sizes: Mapping[str, int]) -> tuple[Slot, ...]:
+def _slots(
+    signature: Signature, sizes: Mapping[str, int], words: Mapping[Group, str]
+) -> tuple[Slot, ...]:
     return tuple(
         Slot(
             argument.group,
             (argument.group, argument.key),
+            f"{words.get(argument.group, argument.group)} '{argument.key}'",
             len(_LEADING.get(argument.group, ())),
             tail_of(argument.shape, sizes),
         )
@@ -169,6 +187,8 @@ def _size(name: str, value: object) -> int:
         size = 0
     if size < 1:
         raise UsageError(f"dim '{name}' is {value!r}; a whole number of at least 1 is needed")
+    if size > LARGEST_SIZE:
+        raise UsageError(f"dim '{name}' is {size}; at most {LARGEST_SIZE} is possible")
     return size
 
 

@@ -23,7 +23,12 @@ class Buffers(Mapping[str, Array]):
         self._arrays = dict(arrays)
 
     def __getitem__(self, name: str) -> Array:
+        if name not in self._arrays:
+            check_keys("step", [name], self._arrays, self._what)
         return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -32,8 +37,7 @@ class Buffers(Mapping[str, Array]):
         return len(self._arrays)
 
     def __setitem__(self, name: str, value: Array) -> None:
-        check_keys("step", [name], self._arrays, self._what)
-        target = self._arrays[name]
+        target = self[name]
         if value is target:
             return  # step.inputs["x"] *= 2 assigns the array itself
         found = np.asarray(value)

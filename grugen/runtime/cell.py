@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def target(self) -> str:
-        """`numpy`, `sequential`, `openmp` or `cuda`."""
+        """`numpy`, `sequential` or `openmp`."""
         return self._binding.engine.target
 
     @property
@@ -67,7 +67,7 @@ class Cell:
     def forward(
         self,
         /,
-        *,
+        *unnamed: object,
         states: Mapping[str, Array] | None = None,
         lengths: Array | None = None,
         reverse: bool = False,
@@ -85,7 +85,7 @@ class Cell:
         """
         if not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
-        given = accept(self._binding, arrays, states, lengths, reverse)
+        given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
         return run_forward(self._binding, self._params, given, threads, self if tape else None)
 
     def backward(
@@ -135,7 +135,7 @@ class Frozen:
     def forward(
         self,
         /,
-        *,
+        *unnamed: object,
         states: Mapping[str, Array] | None = None,
         lengths: Array | None = None,
         reverse: bool = False,
@@ -147,5 +147,5 @@ class Frozen:
             raise UsageError(
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
-        given = accept(self._binding, arrays, states, lengths, reverse)
+        given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
         return run_forward(self._binding, self._params, given, threads)

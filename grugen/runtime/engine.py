@@ -12,7 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from grugen.target.abi import Group
+from grugen.target.abi import SUFFIXES, Group
+
+BUILT = ("sequential", "openmp")
+TARGETS = ("numpy", *BUILT)
+"""Where a cell can run; what is not built is interpreted."""
+DTYPES = tuple(SUFFIXES)
 
 Array = NDArray[Any]
 Key = tuple[Group, str]
@@ -51,7 +56,7 @@ class Engine(Protocol):
 
     @property
     def target(self) -> str:
-        """`numpy`, `sequential`, `openmp` or `cuda`."""
+        """One of TARGETS."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -17,6 +17,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array, KernelCall, Plan
+from grugen.runtime.memory import filled
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.spec.names import listed
 from grugen.target.abi import WRITTEN, ArrayInfo, Group, StateInfo
@@ -69,6 +70,7 @@ class Run:
 
 def accept(
     binding: Binding,
+    unnamed: tuple[object, ...],
     arrays: Mapping[str, object],
     states: object,
     lengths: object,
@@ -78,6 +80,10 @@ def accept(
     interface = binding.interface
     where = f"forward of '{interface.name}'"
     infos = (*interface.inputs, *interface.static)
+    if unnamed:
+        required = [f"{info.name}=..." for info in infos if info.default is None]
+        example = f"\nhelp: write forward({', '.join(required)})" if required else ""
+        raise UsageError(f"{where} takes its arrays by name{example}")
     check_keys(where, arrays, (info.name for info in infos), "its arrays", OPTIONS)
     missing = [info for info in infos if info.default is None and info.name not in arrays]
     if missing:
@@ -90,7 +96,8 @@ def accept(
         if info.name in arrays:
             static[info.name] = rule.check(arrays[info.name], (batch,), reason)
         else:
-            static[info.name] = np.full((batch, *rule.tail), info.default, binding.dtype)
+            shape = (batch, *rule.tail)
+            static[info.name] = filled(rule.what, shape, info.default, binding.dtype)
     if not isinstance(reverse, (bool, np.bool_)):
         raise UsageError(f"reverse is {reverse!r}; True or False is needed")
     ends = None if lengths is None else check_lengths(lengths, steps, batch, reason)
@@ -106,7 +113,8 @@ def accept(
             first = first_steps(steps, batch, ends, bool(reverse))
             initial[state.name] = _first(binding, state, inputs[state.init.first], first)
         else:
-            initial[state.name] = np.full((batch, *rule.tail), state.init.value, binding.dtype)
+            shape = (batch, *rule.tail)
+            initial[state.name] = filled(rule.what, shape, state.init.value, binding.dtype)
     return Given(steps, batch, inputs, static, initial, frozenset(passed), ends, bool(reverse))
 
 
@@ -137,8 +145,9 @@ def _accept_inputs(
         elif info.name in arrays:
             inputs[info.name] = rules[info.name].check(arrays[info.name], (steps, batch), reason)
         else:
-            shape = (steps, batch, *rules[info.name].tail)
-            inputs[info.name] = np.full(shape, info.default, binding.dtype)
+            rule = rules[info.name]
+            shape = (steps, batch, *rule.tail)
+            inputs[info.name] = filled(rule.what, shape, info.default, binding.dtype)
     return steps, batch, reason, inputs
 
 

@@ -20,6 +20,7 @@ from grugen.spec.tree import Line
 from grugen.target.abi import ParamInfo
 
 Drawn = NDArray[np.float64]
+DRAWN = np.dtype(np.float64)
 Sizes = tuple[int, ...]
 
 

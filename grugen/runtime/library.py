@@ -15,7 +15,8 @@ import cffi
 import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Key, Plan
+from grugen.runtime.engine import Array, KernelCall, Key, Plan
+from grugen.runtime.memory import allocate
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
@@ -24,16 +25,32 @@ ALIGNMENT = 64
 """Of the workspace, in bytes: a cache line and the widest vector."""
 
 
+MODEST = 64 * 2**20
+"""Bytes of workspace that are kept whatever the calls need; fresh pages cost more than they do."""
+PATIENCE = 100
+"""Calls that need less than a quarter of a larger workspace before it is given back."""
+
+
 class _Workspace(threading.local):
-    """Memory for one thread's calls: it grows to the largest call and stays."""
+    """Memory for one thread's calls: it grows to the largest call, and shrinks long after it."""
 
     def __init__(self) -> None:
-        self.memory: np.ndarray[Any, np.dtype[np.uint8]] = np.empty(0, np.uint8)
+        self.memory: Array = np.empty(0, np.uint8)
+        self.small_calls = 0
 
-    def of_size(self, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        if self.memory.size < size + ALIGNMENT:
-            self.memory = np.empty(size + ALIGNMENT, np.uint8)
+    def of_size(self, size: int) -> Array:
+        kept = self.memory.size
+        needed = size + ALIGNMENT
+        self.small_calls = self.small_calls + 1 if kept > MODEST and needed < kept // 4 else 0
+        if needed > kept or self.small_calls > PATIENCE:
+            # the old one goes first, so that both need not fit
+            self.memory = np.empty(0, np.uint8)
+            self.memory = _new_workspace(needed)
         return self.memory
+
+
+def _new_workspace(size: int) -> Array:
+    return allocate(np.empty, "a kernel's workspace", (size,), np.dtype(np.uint8))
 
 
 class _Kernel:
@@ -89,7 +106,7 @@ class _Kernel:
                 setattr(struct.tape, field, from_buffer(type_, arrays[key]))
         return struct
 
-    def place_workspace(self, struct: Any, memory: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    def place_workspace(self, struct: Any, memory: Array) -> None:
         """Let the struct's workspace begin at the first aligned byte of `memory`."""
         start = self._ffi.from_buffer("char *", memory)
         past = int(self._ffi.cast("uintptr_t", start)) % ALIGNMENT
@@ -149,7 +166,7 @@ class CompiledEngine:
         """See `Engine`."""
         kernel = self._forward
         struct = kernel.filled(call)
-        memory = np.empty(kernel.workspace_size(struct) + ALIGNMENT, np.uint8)
+        memory = _new_workspace(kernel.workspace_size(struct) + ALIGNMENT)
         kernel.place_workspace(struct, memory)
         return _Prepared(kernel.run, struct, (call, memory))
 

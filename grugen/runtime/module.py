@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 
 from grugen.errors import UsageError
+from grugen.runtime.arrays import is_number
 from grugen.runtime.binding import accept_settings, bind
 from grugen.runtime.cell import Cell
-from grugen.runtime.engine import Engine
+from grugen.runtime.engine import DTYPES, TARGETS, Engine
 from grugen.runtime.params import new_params
 from grugen.spec.names import did_you_mean, listed
 from grugen.target.abi import Interface
-
-TARGETS = ("numpy", "sequential", "openmp", "cuda")
-DTYPES = ("float32", "float64")
 
 MakeEngine = Callable[[str, np.dtype[Any]], Engine]
 """Gives the engine for a target and a dtype; UsageError where there is none."""
@@ -53,7 +51,7 @@ class CellModule:
     def Cell(
         self,
         /,
-        *,
+        *unnamed: object,
         seed: int | None = None,
         target: str | None = None,
         dtype: str | type[np.floating[Any]] | np.dtype[Any] | None = None,
@@ -64,6 +62,8 @@ class CellModule:
         A `seed` draws the same parameters every time, whatever the target and dtype. Raises
         UsageError for what does not fit, ToolchainError where a library cannot be built.
         """
+        if unnamed:
+            raise _by_name(self.interface, unnamed)
         chosen = self._default_target if target is None else checked_target(target)
         element = self._element(chosen, dtype)
         accepted = accept_settings(self.interface, settings, element)
@@ -83,11 +83,18 @@ class CellModule:
         chosen = self._default_dtype if dtype is None else dtype
         if chosen is None:
             chosen = "float64" if target == "numpy" else "float32"
-        for name in DTYPES:
-            # compared with names first: np.dtype takes many things for a type
-            if chosen == name or chosen is np.dtype(name).type or chosen == np.dtype(name):
-                return np.dtype(name)
-        raise UsageError(f"dtype is {chosen!r}; {listed(DTYPES, 'or')} is needed")
+        return checked_dtype(chosen)
+
+
+def _by_name(interface: Interface, values: tuple[object, ...]) -> UsageError:
+    dims = interface.dims
+    # what is more than the dims need not be a number, and may be long
+    fits = len(values) <= len(dims) and all(map(is_number, values))
+    shown = (*values, *["..."] * len(dims)) if fits else ("...",) * len(dims)
+    example = ", ".join(f"{name}={value}" for name, value in zip(dims, shown, strict=False))
+    return UsageError(
+        f"Cell of '{interface.name}' takes its arguments by name\nhelp: write Cell({example})"
+    )
 
 
 def checked_target(target: object) -> str:
@@ -96,6 +103,15 @@ def checked_target(target: object) -> str:
         return target
     advice = did_you_mean(str(target), TARGETS) or f"the targets are {listed(TARGETS)}"
     raise UsageError(f"there is no target {target!r}\nhelp: {advice}")
+
+
+def checked_dtype(dtype: object) -> np.dtype[Any]:
+    """One of DTYPES; raises UsageError if it is another, or none."""
+    for name in DTYPES:
+        # compared with names first: np.dtype takes many things for a type
+        if dtype == name or dtype is np.dtype(name).type or dtype == np.dtype(name):
+            return np.dtype(name)
+    raise UsageError(f"dtype is {dtype!r}; {listed(DTYPES, 'or')} is needed")
 
 
 def _checked_seed(seed: object) -> int | None:

@@ -5,6 +5,7 @@ How they are drawn is in `init`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,15 +14,9 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import ArrayRule, check_keys, check_mapping, is_number
 from grugen.runtime.engine import Array
-from grugen.runtime.init import draw
+from grugen.runtime.init import DRAWN, draw
+from grugen.runtime.memory import gib, machine_memory, too_large
 from grugen.target.abi import Interface
-
-
-class UnknownParam(UsageError, KeyError):
-    """No parameter has this name; a KeyError too, as mappings promise."""
-
-    # KeyError would show the repr of the message
-    __str__ = UsageError.__str__
 
 
 class Params(Mapping[str, Array]):
@@ -37,10 +32,7 @@ class Params(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._arrays:
-            try:
-                check_keys("params", [name], self._arrays, "the params")
-            except UsageError as error:
-                raise UnknownParam(str(error)) from None
+            check_keys("params", [name], self._arrays, "the params")
         return self._arrays[name]
 
     def __contains__(self, name: object) -> bool:
@@ -88,11 +80,35 @@ def new_params(
     """Parameters drawn as the spec says; the same for a seed, whatever the target and dtype."""
     generator = np.random.default_rng(seed)
     rules: dict[str, ArrayRule] = {}
-    arrays: dict[str, Array] = {}
     for info in interface.params:
         tail = tuple(dim.size(sizes) for dim in info.shape)
         what = f"param '{info.name}'"
         rules[info.name] = ArrayRule(what, info.name, (), info.shape, tail, dtype)
-        # drawn in float64 and then rounded, so that the dtype does not change the draw
-        arrays[info.name] = np.array(draw(info, tail, numbers, generator), dtype, order="C")
+    _check_that_they_fit(tuple(rules.values()))
+    arrays: dict[str, Array] = {}
+    for info in interface.params:
+        rule = rules[info.name]
+        try:
+            # drawn in float64 and then rounded, so that the dtype does not change the draw
+            drawn = draw(info, rule.tail, numbers, generator)
+            arrays[info.name] = np.array(drawn, dtype, order="C")
+        except MemoryError as error:
+            raise too_large(rule.what, rule.form, _bytes(rule)) from error
     return Params(rules, arrays)
+
+
+def _check_that_they_fit(rules: tuple[ArrayRule, ...]) -> None:
+    """Refuse params that cannot be drawn: the system would end the process, without an error."""
+    if not rules:
+        return
+    largest, memory = max(rules, key=_bytes), machine_memory()
+    needed = sum(_bytes(rule) for rule in rules) + math.prod(largest.tail) * DRAWN.itemsize
+    if needed > memory:
+        raise UsageError(
+            f"the params need {gib(needed)} while they are drawn, this machine has {gib(memory)}\n"
+            f"help: {largest.what} with shape {largest.form} needs {gib(_bytes(largest))}"
+        )
+
+
+def _bytes(rule: ArrayRule) -> int:
+    return math.prod(rule.tail) * rule.dtype.itemsize

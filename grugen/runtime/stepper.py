@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
 from grugen.runtime.engine import Array, KernelCall, Key
 from grugen.runtime.forward import spread
+from grugen.runtime.memory import allocate, filled
 from grugen.runtime.params import Params
+from grugen.runtime.rows import Rows, check_rows
 from grugen.target.abi import ArrayInfo, Group, OutputInfo
-
-Rows = int | slice | list[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +32,8 @@ class Stepper:
     """`step.x[:] = ...; step(); step.y`: a cell as a stream.
 
     Each input, static input and output is a buffer (B, ...) in `inputs`, `static` and `outputs`,
-    and an attribute of its own name unless that name is taken. It works with a snapshot of the
-    parameters, and not for several threads at once.
+    and an attribute of its own name, unless an input and an output share it or the stepper has it.
+    It works with a snapshot of the parameters, and not for several threads at once.
     """
 
     __slots__ = (
@@ -74,15 +72,7 @@ class Stepper:
             **outputs,
         }
         # two sets, because no kernel need allow that it reads and writes the same memory
-        one, other = (
-            {
-                state.name: np.zeros(
-                    (batch, *binding.rules[Group.INITIAL][state.name].tail), binding.dtype
-                )
-                for state in interface.states
-            }
-            for _ in range(2)
-        )
+        one, other = (_states(binding, batch) for _ in range(2))
         self._turns = [
             _turn(binding, shared, one, other, batch, threads),
             _turn(binding, shared, other, one, batch, threads),
@@ -112,11 +102,12 @@ class Stepper:
         return self._turns[0].states
 
     def reset(self, rows: Rows | None = None) -> None:
-        """Start the sequences `rows` (all by default; an index of the batch axis) anew.
+        """Start the sequences `rows` (all by default) anew: a number, a slice, numbers or a mask.
 
         A state that starts as an input does is set by the next step, from that step's input.
+        Raises UsageError, and resets nothing, where `rows` does not fit the batch axis.
         """
-        chosen = slice(None) if rows is None else rows
+        chosen = slice(None) if rows is None else check_rows(rows, len(self._fresh))
         for state in self._binding.interface.states:
             self.states[state.name][chosen] = 0.0 if state.init.first else state.init.value
         self._fresh[chosen] = True
@@ -135,11 +126,7 @@ class Stepper:
     def __getattr__(self, name: str) -> Array:
         if name.startswith("_") or name not in self._named:
             raise AttributeError(f"the stepper has no '{name}'")
-        if name in self.outputs and (name in self.inputs or name in self.static):
-            raise AttributeError(
-                f"'{name}' is an input and an output\n"
-                f"help: write step.inputs['{name}'] or step.outputs['{name}']"
-            )
+        self._refuse_two_meanings(name)
         return self._named[name]
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -149,10 +136,20 @@ class Stepper:
             # `step.x *= 2` assigns the array itself and is fine
             if name not in self._named and name not in Stepper.__slots__:
                 raise AttributeError(f"the stepper has no '{name}'")
+            self._refuse_two_meanings(name)
             raise AttributeError(
                 f"'{name}' is a buffer and cannot be replaced\n"
                 f"help: write into it: step.{name}[...] = value"
             )
+
+    def _refuse_two_meanings(self, name: str) -> None:
+        holders = {"inputs": "an input", "static": "a static input"}
+        for holder, what in holders.items():
+            if name in self.outputs and name in getattr(self, holder):
+                raise AttributeError(
+                    f"'{name}' is {what} and an output\n"
+                    f"help: write step.{holder}['{name}'] or step.outputs['{name}']"
+                )
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._named]
@@ -166,10 +163,21 @@ def _buffers(
 ) -> dict[Key, Array]:
     buffers: dict[Key, Array] = {}
     for info in infos:
+        rule = binding.rules[group][info.name]
         default = info.default if isinstance(info, ArrayInfo) else None
-        shape = (*leading, *binding.rules[group][info.name].tail)
-        buffers[group, info.name] = np.full(shape, default or 0.0, binding.dtype)
+        # the rule of an output is about its gradient
+        what = f"output '{info.name}'" if group is Group.OUTPUT else rule.what
+        shape = (*leading, *rule.tail)
+        buffers[group, info.name] = filled(what, shape, default or 0.0, binding.dtype)
     return buffers
+
+
+def _states(binding: Binding, batch: int) -> dict[str, Array]:
+    rules = binding.rules[Group.INITIAL]
+    return {
+        name: allocate(np.zeros, rule.what, (batch, *rule.tail), binding.dtype)
+        for name, rule in rules.items()
+    }
 
 
 def _turn(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NoReturn
 
 import leak
 import numpy as np
 import pytest
 
 from grugen.errors import UsageError
-from grugen.runtime import ArrayInfo, Cell, CellModule
+from grugen.runtime import ArrayInfo, Cell, CellModule, params
 
 T, B = 4, 3
 X = np.ones((T, B, 3))
@@ -101,7 +101,26 @@ UNALIGNED = np.frombuffer(b"\0" * (T * B * 3 * 8 + 1), np.uint8)[1:].view(np.flo
         ),
         (
             {"x": X, "lengths": np.ones(3)},
-            "lengths has dtype float64; an integer dtype is needed",
+            "lengths has dtype float64; an integer dtype is needed\n"
+            "help: pass lengths.astype(np.int64)",
+        ),
+        (
+            {"x": X, "lengths": np.ones(3, np.bool_)},
+            "lengths has dtype bool; an integer dtype is needed",
+        ),
+        (
+            {"x": X, "lengths": np.ones(3, object)},
+            "lengths has dtype object; an integer dtype is needed\n"
+            "help: pass lengths.astype(np.int64)",
+        ),
+        (
+            {"x": X, "lengths": np.ones(3, "m8[s]")},
+            "lengths has dtype timedelta64[s]; an integer dtype is needed\n"
+            "help: pass lengths.astype(np.int64)",
+        ),
+        (
+            {"x": X, "lengths": np.ma.masked_array([1, 2, 3])},
+            "lengths is a masked array, and its mask would be lost\nhelp: pass lengths.filled(0)",
         ),
         (
             {"x": X, "lengths": np.ones(4, np.int32)},
@@ -132,6 +151,7 @@ def test_forward(arguments: dict[str, Any], message: str, cell: Cell) -> None:
 
 
 C = np.ones(3, np.float32)
+SHARED = np.zeros(2**27, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +167,10 @@ C = np.ones(3, np.float32)
         ({"D": 0, "c": C}, "dim 'D' is 0; a whole number of at least 1 is needed"),
         ({"D": 3.0, "c": C}, "dim 'D' is 3.0; a whole number of at least 1 is needed"),
         ({"D": True, "c": C}, "dim 'D' is True; a whole number of at least 1 is needed"),
+        (
+            {"D": 10**30, "c": C},
+            f"dim 'D' is {10**30}; at most 2147483647 is possible",
+        ),
         ({"D": 3, "c": C, "k": "1"}, "hyper 'k' is '1'; a number is needed"),
         ({"D": 3, "c": 1.0}, "constant 'c' is of type float; a NumPy array of float32 is needed"),
         ({"D": 4, "c": C}, "constant 'c' has shape (3,); (D,) = (4,) is needed"),
@@ -176,8 +200,7 @@ C = np.ones(3, np.float32)
         ),
         (
             {"D": 3, "c": C, "target": 3},
-            "there is no target 3\n"
-            "help: the targets are 'numpy', 'sequential', 'openmp' and 'cuda'",
+            "there is no target 3\nhelp: the targets are 'numpy', 'sequential' and 'openmp'",
         ),
     ],
 )
@@ -186,9 +209,100 @@ def test_cell(arguments: dict[str, Any], message: str, module: CellModule) -> No
     assert said(module.Cell, **arguments) == message
 
 
+def test_arguments_without_names(module: CellModule, cell: Cell) -> None:
+    by_name = "Cell of 'leak' takes its arguments by name\nhelp: write Cell"
+    assert said(module.Cell, 3) == f"{by_name}(D=3)"
+    assert said(module.Cell, 3, C) == f"{by_name}(D=...)"
+    assert said(module.Cell, C) == f"{by_name}(D=...)"
+    by_name = "forward of 'leak' takes its arrays by name\nhelp: write forward(x=...)"
+    assert said(cell.forward, X) == by_name
+    assert said(cell.freeze().forward, X) == by_name
+
+
+def test_params_that_do_not_fit(module: CellModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "machine_memory", lambda: 2**20)
+    # w in float32, and drawn in float64
+    assert said(module.Cell, D=2**27, c=SHARED, dtype="float32") == (
+        "the params need 1.5 GiB while they are drawn, this machine has 0.0 GiB\n"
+        "help: param 'w' with shape (D,) = (134217728,) needs 0.5 GiB"
+    )
+
+
+def test_a_draw_that_runs_out_of_memory(
+    module: CellModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(*args: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(params, "draw", draw)
+    assert said(module.Cell, D=3, c=C, dtype="float32") == (
+        "param 'w' with shape (D,) = (3,) needs 0.0 GiB, more memory than there is"
+    )
+
+
+@pytest.mark.parametrize("batch", [10**15, 10**18, 10**30])
+def test_buffers_that_do_not_fit(batch: int, cell: Cell) -> None:
+    assert said(cell.stepper, batch) == (
+        f"input 'x' with shape (1, {batch}, 3) needs {batch * 24 / 2**30:.1f} GiB, "
+        "more memory than there is"
+    )
+
+
+def test_results_that_do_not_fit(monkeypatch: pytest.MonkeyPatch, cell: Cell) -> None:
+    run = cell.forward(x=X, tape=True)
+
+    def empty(shape: tuple[int, ...], dtype: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", empty)
+    too_large = "needs 0.0 GiB, more memory than there is"
+    assert said(cell.forward, x=X).endswith(too_large)
+    assert said(cell.backward, run).endswith(too_large)
+
+
+UNFIT = (
+    "a whole number from -2 to 1, a slice, a list of such numbers or a mask of shape (2,) is needed"
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (2, "there is no row 2; rows are from -2 to 1"),
+        (-3, "there is no row -3; rows are from -2 to 1"),
+        ([0, 2], "there is no row 2; rows are from -2 to 1"),
+        (
+            np.array([2**63], np.uint64),
+            "there is no row 9223372036854775808; rows are from -2 to 1",
+        ),
+        (1.0, f"rows is 1.0; {UNFIT}"),
+        ("a", f"rows is 'a'; {UNFIT}"),
+        (True, f"rows is a mask of shape (); {UNFIT}"),
+        (..., f"rows is Ellipsis; {UNFIT}"),
+        ([[0], [0, 1]], f"rows is [[0], [0, 1]]; {UNFIT}"),
+        (slice(1.5), f"rows is slice(None, 1.5, None); {UNFIT}"),
+        (np.ones(1), f"rows is an array of float64 (1,); {UNFIT}"),
+        (np.ones((1, 1), int), f"rows is an array of int64 (1, 1); {UNFIT}"),
+        (np.ones(3, np.bool_), f"rows is a mask of shape (3,); {UNFIT}"),
+        (np.ma.masked_array([1]), f"rows is a masked array; {UNFIT}"),
+    ],
+)
+def test_rows_to_reset(rows: Any, message: str, cell: Cell) -> None:
+    step = cell.stepper(2)
+    step.states["h"][...] = 1
+    assert said(step.reset, rows) == message
+    np.testing.assert_array_equal(step.states["h"], np.ones((2, 3)))
+
+
 def test_stepper(cell: Cell) -> None:
     assert said(cell.stepper, 0) == "batch is 0; a whole number of at least 1 is needed"
     assert said(cell.stepper, 1.5) == "batch is 1.5; a whole number of at least 1 is needed"
+    step = cell.stepper()
+    unknown = "step has no 'z'\nhelp: the inputs are 'x' and 'm'"
+    assert said(step.inputs.__getitem__, "z") == unknown
+    with pytest.raises(KeyError, match=r"^step has no 'z'\n"):
+        step.inputs["z"] = X
+    assert "z" not in step.inputs
 
 
 def test_frozen_cells_keep_no_tape(cell: Cell) -> None:

@@ -131,14 +131,20 @@ def test_names_that_clash() -> None:
     interface = dataclasses.replace(
         leak.interface("numpy"),
         inputs=(ArrayInfo("x", leak.D), ArrayInfo("m", leak.D, default=1.0)),
-        outputs=(OutputInfo("y", leak.D), OutputInfo("x", leak.D)),
+        outputs=(OutputInfo("y", leak.D), OutputInfo("x", leak.D), OutputInfo("s", leak.D)),
     )
     step = CellModule(interface, leak.engine, "numpy").Cell(D=3, c=np.ones(3)).stepper()
-    with pytest.raises(AttributeError) as caught:
-        _ = step.x
-    assert str(caught.value) == (
-        "'x' is an input and an output\nhelp: write step.inputs['x'] or step.outputs['x']"
-    )
+    for name, what, holder in (("x", "an input", "inputs"), ("s", "a static input", "static")):
+        expected = (
+            f"'{name}' is {what} and an output\n"
+            f"help: write step.{holder}['{name}'] or step.outputs['{name}']"
+        )
+        with pytest.raises(AttributeError) as caught:
+            getattr(step, name)
+        assert str(caught.value) == expected
+        with pytest.raises(AttributeError) as caught:
+            setattr(step, name, 1.0)
+        assert str(caught.value) == expected
 
 
 def test_repr(module: CellModule, cell: Cell) -> None:
