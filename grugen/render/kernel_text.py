@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
-from grugen.render.memory_text import memory_view, packs, row_bytes
+from grugen.render.memory_text import memory_view, packs, panels_view, row_bytes
 from grugen.render.nest_text import PhaseText
 from grugen.render.places import (
     Spelling,
@@ -89,6 +89,7 @@ class _KernelText:
         past_the_end = self.block(self.past_the_end())
         once = self.phase(plan.once, plan.reads, {})
         work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
+        panels = panels_view(self.spelling)
         return KernelView(
             symbol=self.symbol,
             title=plan.direction,
@@ -100,8 +101,8 @@ class _KernelText:
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
-            prepare=self.block([*packs(self.spelling), *_phase_texts(once)]).sizes,
-            packs=tuple(packs(self.spelling)),
+            panels=replace(panels, sizes=self.sizes(panels.takes)),
+            packs=self.block(packs(self.spelling)),
             once=once,
             per_sequence=self.phase(
                 plan.per_sequence, plan.reads, _OVER_SEQUENCES, rows=("0", "tile->count")

@@ -39,12 +39,21 @@ def memory_view(spelling: Spelling, owner: str) -> MemoryView:
             if buffer.index is not Index.NONE:
                 count = f"{_COUNTS[buffer.index]} * {count}"
             add(name, count, f"{_rows_of(buffer.index)}[{buffer.width}]")
-    if owner == "work":
-        for nest in spelling.plan.stacks():
-            depth, width = _depth(spelling, nest), stack_width(spelling.plan, nest)
-            matrices = ", ".join(let.args[0] for let in nest.lets)
-            count = f"{factor(depth)} * grugen_padded({spelling.dim(width)})"
-            add(spelling.panel(nest), count, f"packed {matrices}")
+    return MemoryView(tuple(members), (), tuple(takes))
+
+
+def panels_view(spelling: Spelling) -> MemoryView:
+    """The members of the work struct that hold packed weights."""
+    real = C_TYPES[spelling.element]
+    members: list[str] = []
+    takes: list[str] = []
+    for nest in spelling.plan.stacks():
+        name = spelling.panel(nest)
+        matrices = ", ".join(let.args[0] for let in nest.lets)
+        members.append(f"{real} *{name}; // packed {matrices}")
+        width = spelling.dim(stack_width(spelling.plan, nest))
+        count = f"{factor(_depth(spelling, nest))} * grugen_padded({width})"
+        takes.append(f"work->{name} = grugen_take(arena, {count} * (int64_t)sizeof({real}));")
     return MemoryView(tuple(members), (), tuple(takes))
 
 

@@ -71,8 +71,7 @@ class KernelView:
     without it, through a parameter that is a constant where it is called. `wait` is the clause
     that lets threads go on without each other, where no totals follow.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
-    block takes of it. `packs` fill the panels of packed weights, with `prepare` as the
-    sizes that they and `once` mention; `starts` and `ends` load and
+    block takes of it. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
     zero what is summed up, `past_the_end` the outputs of a row that belongs to no sequence.
     """
@@ -87,8 +86,8 @@ class KernelView:
     work: MemoryView
     tile: MemoryView
     row_bytes: BlockView
-    prepare: tuple[str, ...]
-    packs: tuple[str, ...]
+    panels: MemoryView
+    packs: BlockView
     once: PhaseView
     per_sequence: PhaseView
     body: tuple[PhaseView, ...]

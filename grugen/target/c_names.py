@@ -32,7 +32,7 @@ OUR_WORDS = frozenset(
 FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
-    unused callers_mode omp_get_thread_num omp_get_num_threads
+    packed unused callers_mode omp_get_thread_num omp_get_num_threads
     """.split()
 )
 """What functions that mention sizes, but no values, use beside those."""

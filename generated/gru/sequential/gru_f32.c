@@ -119,6 +119,17 @@ int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
     return arena.used;
 }
 
+int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *const call)
+{
+    (void)call;
+    return 0; // the baseline reads weights where they lie
+}
+
+void gru_f32_forward_pack(const gru_f32_forward_call *const call)
+{
+    (void)call;
+}
+
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
@@ -322,6 +333,17 @@ int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
     gru_f32_backward_work work;
     gru_f32_backward_take_work(call, &arena, &work);
     return arena.used;
+}
+
+int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *const call)
+{
+    (void)call;
+    return 0; // the baseline reads weights where they lie
+}
+
+void gru_f32_backward_pack(const gru_f32_backward_call *const call)
+{
+    (void)call;
 }
 
 void gru_f32_backward(const gru_f32_backward_call *const call)

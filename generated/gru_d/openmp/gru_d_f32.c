@@ -88,20 +88,32 @@ static int64_t gru_d_f32_forward_row_bytes(const gru_d_f32_forward_call *const c
             + grugen_padded(2 * H) + grugen_padded(H) + D) * (int64_t)sizeof(float);
 }
 
-static void gru_d_f32_forward_take_work(
+static void gru_d_f32_forward_take_panels(
         const gru_d_f32_forward_call *const call,
         grugen_arena *const arena,
         gru_d_f32_forward_work *const work)
 {
+    (void)call;
+    (void)arena;
+    (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
-    work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->panel_W_gh_delta = grugen_take(arena, D * grugen_padded(H) * (int64_t)sizeof(float));
     work->panel_V_z_m = grugen_take(arena, D * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->panel_W_z_x_hat = grugen_take(arena, D * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->panel_U_z_h_hat = grugen_take(arena, H * grugen_padded(2 * H) * (int64_t)sizeof(float));
     work->panel_U_n_product = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+}
+
+static void gru_d_f32_forward_take_work(
+        const gru_d_f32_forward_call *const call,
+        grugen_arena *const arena,
+        gru_d_f32_forward_work *const work)
+{
+    work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
+    work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
+    grugen_arena packed = {call->packed, 0};
+    gru_d_f32_forward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
 static void gru_d_f32_forward_take_tile(
@@ -143,8 +155,8 @@ static void gru_d_f32_forward_take_tile(
     tile->x_last_entering = grugen_take(arena, rows * D * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them; what depends on parameters only.
-static void gru_d_f32_forward_prepare(
+// Weights in the order in which products read them.
+static void gru_d_f32_forward_fill_panels(
         const gru_d_f32_forward_call *const call,
         const gru_d_f32_forward_work *const work)
 {
@@ -167,6 +179,14 @@ static void gru_d_f32_forward_prepare(
     grugen_pack_zeros(work->panel_U_z_h_hat, H, 2 * H);
     grugen_pack(work->panel_U_n_product, H, 0, call->param.U_n, H, H, 1);
     grugen_pack_zeros(work->panel_U_n_product, H, H);
+}
+
+// What depends on parameters only.
+static void gru_d_f32_forward_prepare(
+        const gru_d_f32_forward_call *const call,
+        const gru_d_f32_forward_work *const work)
+{
+    if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work); }
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -504,6 +524,22 @@ int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
     return arena.used;
 }
 
+int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_forward_work work;
+    gru_d_f32_forward_take_panels(call, &arena, &work);
+    return arena.used;
+}
+
+void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
+{
+    grugen_arena arena = {call->packed, 0};
+    gru_d_f32_forward_work work;
+    gru_d_f32_forward_take_panels(call, &arena, &work);
+    gru_d_f32_forward_fill_panels(call, &work);
+}
+
 void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
     const grugen_tiling tiling =
@@ -612,6 +648,24 @@ static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const
             + D + D) * (int64_t)sizeof(float);
 }
 
+static void gru_d_f32_backward_take_panels(
+        const gru_d_f32_backward_call *const call,
+        grugen_arena *const arena,
+        gru_d_f32_backward_work *const work)
+{
+    (void)call;
+    (void)arena;
+    (void)work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->panel_U_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+    work->panel_U_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+    work->panel_W_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    work->panel_W_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+}
+
 static void gru_d_f32_backward_take_work(
         const gru_d_f32_backward_call *const call,
         grugen_arena *const arena,
@@ -631,12 +685,8 @@ static void gru_d_f32_backward_take_work(
     work->d_w_gx_rows = grugen_take(arena, call->T * call->B * D * (int64_t)sizeof(float));
     work->d_b_gh_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
     work->d_b_gx_rows = grugen_take(arena, call->T * call->B * D * (int64_t)sizeof(float));
-    work->panel_U_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    grugen_arena packed = {call->packed, 0};
+    gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
 static void gru_d_f32_backward_take_tile(
@@ -689,8 +739,8 @@ static void gru_d_f32_backward_take_tile(
     tile->d_x_last_carried_entering = grugen_take(arena, rows * D * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them; what depends on parameters only.
-static void gru_d_f32_backward_prepare(
+// Weights in the order in which products read them.
+static void gru_d_f32_backward_fill_panels(
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work)
 {
@@ -710,6 +760,14 @@ static void gru_d_f32_backward_prepare(
     grugen_pack_zeros(work->panel_W_r_T_d_r_pre, H, D);
     grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, call->param.W_z, D, 1, D);
     grugen_pack_zeros(work->panel_W_z_T_d_z_pre, H, D);
+}
+
+// What depends on parameters only.
+static void gru_d_f32_backward_prepare(
+        const gru_d_f32_backward_call *const call,
+        const gru_d_f32_backward_work *const work)
+{
+    if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work); }
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1137,6 +1195,22 @@ int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
     }
 
     return arena.used;
+}
+
+int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_work work;
+    gru_d_f32_backward_take_panels(call, &arena, &work);
+    return arena.used;
+}
+
+void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
+{
+    grugen_arena arena = {call->packed, 0};
+    gru_d_f32_backward_work work;
+    gru_d_f32_backward_take_panels(call, &arena, &work);
+    gru_d_f32_backward_fill_panels(call, &work);
 }
 
 void gru_d_f32_backward(const gru_d_f32_backward_call *const call)

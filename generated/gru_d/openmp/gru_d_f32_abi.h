@@ -70,9 +70,13 @@ typedef struct gru_d_f32_forward_call {
         float *n; // (T, B, H)
     } tape;
     void *workspace; // 64-byte aligned, as many bytes as gru_d_f32_forward_workspace says
+    void *packed; // filled by gru_d_f32_forward_pack; NULL: weights are packed anew by every call
 } gru_d_f32_forward_call;
 
 int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *call);
+int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *call);
+// Weights in the order in which products read them, into 64-byte aligned call->packed.
+void gru_d_f32_forward_pack(const gru_d_f32_forward_call *call);
 void gru_d_f32_forward(const gru_d_f32_forward_call *call);
 
 // The backward pass; `reverse` is the opposite of the forward call's. What is written may not overlap anything else.
@@ -158,7 +162,11 @@ typedef struct gru_d_f32_backward_call {
         float *b_gh; // (H)
     } total;
     void *workspace; // 64-byte aligned, as many bytes as gru_d_f32_backward_workspace says
+    void *packed; // filled by gru_d_f32_backward_pack; NULL: weights are packed anew by every call
 } gru_d_f32_backward_call;
 
 int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *call);
+int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *call);
+// Weights in the order in which products read them, into 64-byte aligned call->packed.
+void gru_d_f32_backward_pack(const gru_d_f32_backward_call *call);
 void gru_d_f32_backward(const gru_d_f32_backward_call *call);
