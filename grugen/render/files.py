@@ -27,6 +27,8 @@ SUPPORT = {
     "openmp": (
         "common/grugen_math.h",
         "common/grugen_memory.h",
+        "openmp/grugen_vector.h",
+        "openmp/grugen_vector_math.h",
         "openmp/grugen_product.h",
         "openmp/grugen_tiling.h",
         "openmp/grugen_total.h",
@@ -76,6 +78,7 @@ def kernel_files(
         banner=banner,
         stem=stem,
         real=C_TYPES[element],
+        real_is_f32="1" if element == "float32" else "0",
         tiles=_tiles(schedule),
         tile_sequences=str(schedule.tile_sequences),
         block_bytes=str(schedule.block_bytes),

@@ -115,6 +115,7 @@ class FileView:
     banner: tuple[str, ...]
     stem: str
     real: str
+    real_is_f32: str
     tiles: tuple[TileView, ...]
     tile_sequences: str
     block_bytes: str

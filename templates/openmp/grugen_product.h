@@ -6,11 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define GRUGEN_LANES (GRUGEN_VECTOR_BYTES / (int)sizeof(GRUGEN_REAL))
-#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
+#include "grugen_vector.h"
 
-typedef GRUGEN_REAL grugen_vector __attribute__((
-    vector_size(GRUGEN_VECTOR_BYTES), aligned(sizeof(GRUGEN_REAL)), may_alias));
+#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
 
 // `units` rounded up to whole panels: the stride of a product's rows.
 static inline int64_t grugen_padded(int64_t units)
@@ -57,7 +55,8 @@ static inline __attribute__((always_inline)) void grugen_product_tile(
         for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] = (grugen_vector){0}; }
     }
     for (int64_t k = 0; k < depth; ++k) {
-        const grugen_vector *const units = (const grugen_vector *)(panel + k * GRUGEN_PANEL);
+        const grugen_stored_vector *const units =
+            (const grugen_stored_vector *)(panel + k * GRUGEN_PANEL);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
             const GRUGEN_REAL element = operand[r][k];
@@ -69,7 +68,7 @@ static inline __attribute__((always_inline)) void grugen_product_tile(
     for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 8
         for (int v = 0; v < GRUGEN_VECTORS; ++v) {
-            *(grugen_vector *)(out + r * stride + v * GRUGEN_LANES) = acc[r][v];
+            grugen_store_whole_v(out + r * stride + v * GRUGEN_LANES, acc[r][v]);
         }
     }
 }

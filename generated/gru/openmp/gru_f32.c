@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define GRUGEN_REAL float
+#define GRUGEN_REAL_IS_F32 1
 #define GRUGEN_TILE_SEQUENCES 24
 #define GRUGEN_BLOCK_BYTES 262144
 
@@ -32,6 +33,8 @@
 
 #include "grugen_math.h"
 #include "grugen_memory.h"
+#include "grugen_vector.h"
+#include "grugen_vector_math.h"
 #include "grugen_product.h"
 #include "grugen_tiling.h"
 #include "grugen_total.h"

@@ -22,7 +22,8 @@ static inline __attribute__((always_inline)) void grugen_total_tile(
     }
     for (int64_t k = 0; k < count; ++k) {
         const GRUGEN_REAL *const elements = left + rows[k] * left_width;
-        const grugen_vector *const column = (const grugen_vector *)(panel + k * GRUGEN_PANEL);
+        const grugen_stored_vector *const column =
+            (const grugen_stored_vector *)(panel + k * GRUGEN_PANEL);
 #pragma GCC unroll 8
         for (int r = 0; r < units; ++r) {
 #pragma GCC unroll 8

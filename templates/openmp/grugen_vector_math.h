@@ -1,0 +1,333 @@
+// Elementary functions of vectors: no branches, no tables, at most 2 ulp for normal results.
+//
+// All of them rest on two polynomials, which are minimax in the relative error of the function
+// they serve (coefficients by Remez' exchange algorithm in 50 digits, Muller, "Elementary
+// Functions", 2016, chapter 3; then rounded to the type):
+//   exp(r) = 1 + r + r^2 Q(r),             |r| <= ln 2 / 2
+//   log(1 + f) by its own forms below,     sqrt(1/2) <= 1 + f <= sqrt(2)
+// with the argument reductions of Cody & Waite, "Software Manual for the Elementary Functions",
+// 1980. The functions of gates meet overflow nowhere, since arguments are clamped where results
+// no longer change. Infinities and NaN give what IEEE 754 expects of the functions; no result
+// below the smallest normal number is promised.
+#pragma once
+
+#include <math.h>
+
+#include "grugen_vector.h"
+
+#if GRUGEN_REAL_IS_F32
+#define GRUGEN_NUMBER(f32, f64) f32##f
+#define GRUGEN_FRACTION_BITS 23
+#define GRUGEN_BIAS 127
+#define GRUGEN_SMALLEST_NORMAL 1.17549435e-38f
+#else
+#define GRUGEN_NUMBER(f32, f64) f64
+#define GRUGEN_FRACTION_BITS 52
+#define GRUGEN_BIAS 1023
+#define GRUGEN_SMALLEST_NORMAL 2.2250738585072014e-308
+#endif
+
+// 1.5 * 2^23 or 1.5 * 2^52: what is added to it is rounded to a whole number, which then lies in
+// the low bits of the sum.
+#define GRUGEN_ROUNDER GRUGEN_NUMBER(12582912.0, 6755399441055744.0)
+
+// min and max: ties and unordered arguments give the first. So do MINPS and MAXPS with their
+// second operand, and the arguments change places.
+GRUGEN_INLINE grugen_vector grugen_min_v(grugen_vector a, grugen_vector b)
+{
+#if GRUGEN_X86_BYTES
+    return GRUGEN_X86(min)(b, a);
+#else
+    return grugen_select_v(b < a, b, a);
+#endif
+}
+
+GRUGEN_INLINE grugen_vector grugen_max_v(grugen_vector a, grugen_vector b)
+{
+#if GRUGEN_X86_BYTES
+    return GRUGEN_X86(max)(b, a);
+#else
+    return grugen_select_v(b > a, b, a);
+#endif
+}
+
+GRUGEN_INLINE grugen_vector grugen_abs_v(grugen_vector a)
+{
+    const grugen_bits sign = (grugen_bits)grugen_spread_v(-GRUGEN_NUMBER(0.0, 0.0));
+    return (grugen_vector)((grugen_bits)a & ~sign);
+}
+
+// |a| with the sign of `sign`, for a >= 0.
+GRUGEN_INLINE grugen_vector grugen_signed_v(grugen_vector a, grugen_vector sign)
+{
+    const grugen_bits mask = (grugen_bits)grugen_spread_v(-GRUGEN_NUMBER(0.0, 0.0));
+    return (grugen_vector)((grugen_bits)a | ((grugen_bits)sign & mask));
+}
+
+// 0 or 1 times 0 would do, but NaN must stay NaN and -0 become 0: 0 where a <= 0.
+GRUGEN_INLINE grugen_vector grugen_relu_v(grugen_vector a)
+{
+#if GRUGEN_X86_BYTES
+    // MAXPS gives its second operand where one is NaN, and where both are zero: a + 0 is no -0
+    return GRUGEN_X86(max)(grugen_spread_v(0), a + grugen_spread_v(0));
+#else
+    return grugen_select_v(a <= grugen_spread_v(0), grugen_spread_v(0), a);
+#endif
+}
+
+GRUGEN_INLINE grugen_vector grugen_sqrt_v(grugen_vector a)
+{
+#if GRUGEN_X86_BYTES
+    return GRUGEN_X86(sqrt)(a);
+#elif defined(__aarch64__) && GRUGEN_VECTOR_BYTES == 16 && GRUGEN_REAL_IS_F32
+    return (grugen_vector)vsqrtq_f32((float32x4_t)a);
+#elif defined(__aarch64__) && GRUGEN_VECTOR_BYTES == 16
+    return (grugen_vector)vsqrtq_f64((float64x2_t)a);
+#else
+    for (int lane = 0; lane < GRUGEN_LANES; ++lane) {
+#if GRUGEN_REAL_IS_F32
+        a[lane] = __builtin_sqrtf(a[lane]);
+#else
+        a[lane] = __builtin_sqrt(a[lane]);
+#endif
+    }
+    return a;
+#endif
+}
+
+GRUGEN_INLINE grugen_vector grugen_floor_v(grugen_vector a)
+{
+#if GRUGEN_X86_BYTES == 64
+    return GRUGEN_X86(roundscale)(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#elif GRUGEN_X86_BYTES == 32 || (GRUGEN_X86_BYTES == 16 && defined(__SSE4_1__))
+    return GRUGEN_X86(floor)(a);
+#elif defined(__aarch64__) && GRUGEN_VECTOR_BYTES == 16 && GRUGEN_REAL_IS_F32
+    return (grugen_vector)vrndmq_f32((float32x4_t)a);
+#elif defined(__aarch64__) && GRUGEN_VECTOR_BYTES == 16
+    return (grugen_vector)vrndmq_f64((float64x2_t)a);
+#else
+    // |a| + 2^23 - 2^23 is |a| rounded to a whole number; from 2^23 on every number is whole
+    const grugen_vector large = grugen_spread_v(GRUGEN_NUMBER(8388608.0, 4503599627370496.0));
+    const grugen_vector size = grugen_abs_v(a);
+    const grugen_vector nearest = grugen_signed_v((size + large) - large, a);
+    const grugen_vector above = grugen_select_v(nearest > a, grugen_spread_v(1), grugen_spread_v(0));
+    // nearest - 0 keeps the sign of -0
+    return grugen_select_v(size < large, nearest - above, a);
+#endif
+}
+
+// numerator / denominator, for positive denominators well inside the range of normal numbers.
+GRUGEN_INLINE grugen_vector grugen_ratio(grugen_vector numerator, grugen_vector denominator)
+{
+#if GRUGEN_X86_BYTES == 64 && GRUGEN_REAL_IS_F32
+    // an estimate to 14 bits, and one step of Newton's iteration on the quotient itself, whose
+    // remainder is exact: half an ulp and 2^-28, in a third of the time of a division
+    const grugen_vector estimate = _mm512_rcp14_ps(denominator);
+    const grugen_vector quotient = numerator * estimate;
+    return quotient + (numerator - quotient * denominator) * estimate;
+#else
+    return numerator / denominator;
+#endif
+}
+
+// exp(x) = 2^n (1 + p) with x = n ln 2 + r, p = expm1(r), |r| <= ln 2 / 2. `scale` is 2^n, for x
+// that keep n between the exponents of normal numbers; `rounded` holds n in its low bits.
+typedef struct grugen_exponential {
+    grugen_vector rounded, n, p, scale;
+} grugen_exponential;
+
+GRUGEN_INLINE grugen_exponential grugen_exponential_of(grugen_vector x)
+{
+    grugen_exponential of;
+    // with the bias added in, a shift makes the low bits into the exponent of 2^n
+    const GRUGEN_REAL rounder = GRUGEN_ROUNDER + GRUGEN_BIAS;
+    of.rounded = x * GRUGEN_NUMBER(1.44269504, 1.4426950408889634) + rounder;
+    of.n = of.rounded - rounder;
+    of.scale = (grugen_vector)((grugen_bits)of.rounded << GRUGEN_FRACTION_BITS);
+#if GRUGEN_REAL_IS_F32
+    // ln 2 in two parts, of which the first has so few digits that its product with n is exact
+    const grugen_vector r = (x - of.n * 0.693359375f) - of.n * -2.12194440e-4f;
+    grugen_vector q = r * 0.0013882519f + 0.0083665475f;
+    q = q * r + 0.0416672f;
+    q = q * r + 0.16666543f;
+    q = q * r + 0.49999997f;
+#else
+    const grugen_vector r =
+        (x - of.n * 6.93147180369123816490e-1) - of.n * 1.90821492927058770002e-10;
+    grugen_vector q = r * 2.5053778205376832e-08 + 2.762609269690796e-07;
+    q = q * r + 2.755740767778076e-06;
+    q = q * r + 2.480150514304721e-05;
+    q = q * r + 0.00019841269718720824;
+    q = q * r + 0.0013888888931666813;
+    q = q * r + 0.008333333333389727;
+    q = q * r + 0.041666666666576466;
+    q = q * r + 0.16666666666666588;
+    q = q * r + 0.5;
+#endif
+    of.p = (r * r) * q + r;
+    return of;
+}
+
+GRUGEN_INLINE grugen_vector grugen_exp_v(grugen_vector a)
+{
+    // beyond these the result is 0 or infinite anyway; NaN passes
+    const grugen_vector low = grugen_spread_v(-GRUGEN_NUMBER(104.0, 746.0));
+    const grugen_vector high = grugen_spread_v(GRUGEN_NUMBER(89.0, 710.0));
+    const grugen_exponential of = grugen_exponential_of(
+        grugen_min_v(grugen_max_v(a, low), high));
+    const grugen_vector m = of.p + 1;
+#if GRUGEN_X86_BYTES == 64
+    return GRUGEN_X86(scalef)(m, of.n);
+#else
+    // 2^n in two factors, since n passes the exponents of normal numbers: n + 1024 is positive,
+    // so half of it needs no arithmetic shift, and the lowest bit goes to the second factor
+    const grugen_natural offset = 2048;
+    const grugen_bits whole = (grugen_bits)of.rounded - (grugen_bits)grugen_spread_v(GRUGEN_ROUNDER)
+                              - GRUGEN_BIAS + offset;
+    const grugen_bits half = whole >> 1, rest = whole - half;
+    const grugen_natural bias = GRUGEN_BIAS - offset / 2;
+    const grugen_vector s = (grugen_vector)((half + bias) << GRUGEN_FRACTION_BITS);
+    const grugen_vector u = (grugen_vector)((rest + bias) << GRUGEN_FRACTION_BITS);
+    return m * s * u;
+#endif
+}
+
+// sigmoid(a) = 1 / (1 + exp(-a)). Up to +-88 neither exp(-a) nor its exponent overflows; from
+// there on the result is below the smallest normal number, or 1.
+GRUGEN_INLINE grugen_vector grugen_sigmoid_v(grugen_vector a)
+{
+    const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(88.0, 709.0));
+    const grugen_exponential of = grugen_exponential_of(
+        grugen_min_v(grugen_max_v(-a, grugen_spread_v(-GRUGEN_NUMBER(87.0, 708.0))), limit));
+    const grugen_vector one = grugen_spread_v(1);
+    return grugen_ratio(one, (of.p * of.scale + of.scale) + one);
+}
+
+// tanh(a) = -E / (2 + E), E = exp(-2|a|) - 1 = 2^n p + (2^n - 1): nothing cancels, since either
+// n = 0 and E = p, or 2^n - 1 is the larger of the two.
+GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
+{
+    const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(10.0, 20.0));
+    const grugen_exponential of =
+        grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * -2);
+    const grugen_vector e = of.p * of.scale + (of.scale - 1);
+    return grugen_signed_v(grugen_ratio(-e, e + 2), a);
+}
+
+// a = 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for normal a > 0.
+GRUGEN_INLINE grugen_vector grugen_fraction_of(grugen_vector a, grugen_vector *n)
+{
+    const grugen_vector root = grugen_spread_v(GRUGEN_NUMBER(0.70710678, 0.7071067811865476));
+    const grugen_bits bits = (grugen_bits)a - (grugen_bits)root;
+    const grugen_natural fraction = ((grugen_natural)1 << GRUGEN_FRACTION_BITS) - 1;
+    // the exponent becomes a number in the low bits of a sum, without a conversion of integers
+    const grugen_natural offset = (grugen_natural)1 << (sizeof(GRUGEN_REAL) == 4 ? 8 : 11);
+    const grugen_bits biased = (bits >> GRUGEN_FRACTION_BITS) ^ offset;
+    const grugen_vector rounder = grugen_spread_v(GRUGEN_ROUNDER);
+    *n = (grugen_vector)((grugen_bits)rounder + biased) - (rounder + (GRUGEN_REAL)offset);
+    return (grugen_vector)((bits & fraction) + (grugen_bits)root) - 1;
+}
+
+GRUGEN_INLINE grugen_vector grugen_log_v(grugen_vector a)
+{
+    // denormals are brought into the normal range first, where the machine has not flushed them
+    const GRUGEN_REAL up = GRUGEN_NUMBER(8388608.0, 4503599627370496.0);
+    const grugen_mask tiny = a < GRUGEN_SMALLEST_NORMAL;
+    const grugen_vector x = grugen_select_v(tiny, a * up, a);
+    grugen_vector n;
+    const grugen_vector f = grugen_fraction_of(x, &n);
+    n -= grugen_select_v(tiny, grugen_spread_v(GRUGEN_FRACTION_BITS), grugen_spread_v(0));
+#if GRUGEN_REAL_IS_F32
+    // f - f^2/2 + f^3 P(f): the leading term is exact
+    grugen_vector p = f * 0.067466415f + -0.11675651f;
+    p = p * f + 0.11888161f;
+    p = p * f + -0.124055885f;
+    p = p * f + 0.14219552f;
+    p = p * f + -0.16667996f;
+    p = p * f + 0.20002119f;
+    p = p * f + -0.2500001f;
+    p = p * f + 0.33333313f;
+    const grugen_vector square = f * f;
+    const grugen_vector tail = (square * f) * p + n * -2.12194440e-4f;
+    const grugen_vector result = n * 0.693359375f + (f + (square * -0.5f + tail));
+#else
+    // log(1 + f) = 2 atanh(s), s = f / (f + 2), = 2s + s w P(w), w = s^2; since
+    // 2s = f - s f = f - f^2/2 + s f^2/2, the leading term is exact again
+    const grugen_vector s = f / (f + 2);
+    const grugen_vector w = s * s;
+    grugen_vector p = w * 0.13254128413278618 + 0.13249814698753448;
+    p = p * w + 0.15387104000590254;
+    p = p * w + 0.18181775368038958;
+    p = p * w + 0.22222222650438814;
+    p = p * w + 0.2857142856907227;
+    p = p * w + 0.4000000000000632;
+    p = p * w + 0.6666666666666666;
+    const grugen_vector h = f * f * 0.5;
+    const grugen_vector tail = s * (h + w * p) + n * 1.90821492927058770002e-10;
+    const grugen_vector result = n * 6.93147180369123816490e-1 + (f - (h - tail));
+#endif
+    const grugen_vector infinite = grugen_spread_v((GRUGEN_REAL)INFINITY);
+    const grugen_vector none = grugen_spread_v((GRUGEN_REAL)NAN);
+    const grugen_vector edge = grugen_select_v(a == 0, -infinite, none);
+    const grugen_vector finite = grugen_select_v(a > 0, result, edge);
+    return grugen_select_v(a < infinite, finite, a);
+}
+
+// softplus(a) = max(a, 0) + log(1 + e), e = exp(-|a|) in [0, 1].
+GRUGEN_INLINE grugen_vector grugen_softplus_v(grugen_vector a)
+{
+    const grugen_vector limit = grugen_spread_v(-GRUGEN_NUMBER(88.0, 709.0));
+    const grugen_exponential of = grugen_exponential_of(grugen_max_v(-grugen_abs_v(a), limit));
+    const grugen_vector e = of.p * of.scale + of.scale;
+#if GRUGEN_REAL_IS_F32
+    // e - e^2 Q(e): the leading term keeps all its digits
+    grugen_vector q = e * -0.0020729606f + 0.013631546f;
+    q = q * e + -0.041981503f;
+    q = q * e + 0.083074234f;
+    q = q * e + -0.12467135f;
+    q = q * e + 0.16129342f;
+    q = q * e + -0.19897933f;
+    q = q * e + 0.2498858f;
+    q = q * e + -0.3333269f;
+    q = q * e + 0.49999988f;
+    const grugen_vector rest = e - (e * e) * q;
+#else
+    const grugen_vector s = e / (e + 2);
+    const grugen_vector w = s * s;
+    grugen_vector p = w * 0.1645901978293328 + 0.06999486687396189;
+    p = p * w + 0.10971192118443951;
+    p = p * w + 0.11716154190014585;
+    p = p * w + 0.1333678714840623;
+    p = p * w + 0.1538445302902507;
+    p = p * w + 0.18181823161736982;
+    p = p * w + 0.22222222126426794;
+    p = p * w + 0.2857142857249727;
+    p = p * w + 0.3999999999999406;
+    p = p * w + 0.6666666666666667;
+    // 2s = e - s e
+    const grugen_vector rest = e - s * (e - w * p);
+#endif
+    return rest + grugen_max_v(a, grugen_spread_v(0));
+}
+
+// a^n for a whole n >= 0, by squaring; n is a constant wherever this is called.
+GRUGEN_INLINE grugen_vector grugen_whole_power_v(grugen_vector a, int n)
+{
+    grugen_vector result = grugen_spread_v(1);
+    for (grugen_vector square = a; n > 0; n /= 2, square *= square) {
+        if (n % 2) { result *= square; }
+    }
+    return result;
+}
+
+GRUGEN_INLINE grugen_vector grugen_power_v(grugen_vector a, GRUGEN_REAL exponent)
+{
+    for (int lane = 0; lane < GRUGEN_LANES; ++lane) {
+#if GRUGEN_REAL_IS_F32
+        a[lane] = powf(a[lane], exponent);
+#else
+        a[lane] = pow(a[lane], exponent);
+#endif
+    }
+    return a;
+}
