@@ -29,6 +29,7 @@ SUPPORT = {
         "common/grugen_memory.h",
         "openmp/grugen_vector.h",
         "openmp/grugen_vector_math.h",
+        "openmp/grugen_team.h",
         "openmp/grugen_product.h",
         "openmp/grugen_tiling.h",
         "openmp/grugen_total.h",
@@ -154,9 +155,17 @@ def digest_of(spec: CellSpec) -> str:
 
 def _tiles(schedule: Schedule) -> tuple[TileView, ...]:
     views: list[TileView] = []
-    for tile in schedule.tiles:
+    for shapes in schedule.tiles:
         word = "#elif" if views else "#if"
-        condition = f"{word} defined({tile.macro})" if tile.macro else "#else"
-        numbers = str(tile.vector_bytes), str(tile.rows), str(tile.vectors)
-        views.append(TileView(condition, *numbers))
+        macro = shapes.unit.macro
+        condition = f"{word} defined({macro})" if macro else "#else"
+        steps = [
+            f"(v) <= {vectors} ? {rows} : "
+            for vectors, rows in enumerate(shapes.rows[:-1], start=1)
+            if rows != shapes.rows[vectors]
+        ]
+        rows_of = "".join(steps) + str(shapes.rows[-1])
+        views.append(
+            TileView(condition, str(shapes.unit.vector_bytes), str(len(shapes.rows)), rows_of)
+        )
     return tuple(views)

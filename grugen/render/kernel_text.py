@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
-from grugen.render.memory_text import memory_view, packs, panels_view, row_bytes
+from grugen.render.memory_text import memory_view, most_operands, packs, panels_view, row_bytes
 from grugen.render.nest_text import PhaseText
+from grugen.render.phase_text import nest_views
 from grugen.render.places import (
     Spelling,
     factor,
@@ -53,7 +54,7 @@ def kernel_view(
     plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
 ) -> KernelView:
     """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
-    baseline = not plan.schedule.stack_products
+    baseline = not plan.schedule.tiles
     owners = _BASELINE_OWNERS if baseline else _OPENMP_OWNERS
     spelling = Spelling(
         plan,
@@ -100,6 +101,8 @@ class _KernelText:
             wait="" if plan.totals else " nowait",
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
+            operands=tuple(str(i) for i in range(most_operands(self.spelling))),
+            most_operands=str(max(1, most_operands(self.spelling))),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
             panels=replace(panels, sizes=self.sizes(panels.takes)),
             packs=self.block(packs(self.spelling)),
@@ -155,7 +158,8 @@ class _KernelText:
     ) -> PhaseView:
         back = self.plan.direction == "backward"
         text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
-        nests = (*text.nests(), *(text.total(total) for total in totals))
+        stages = dict(self.plan.stages())
+        nests = (*nest_views(text, stages), *(text.total(total) for total in totals))
         moves = tuple(self.carry(carry) for carry in carries)
         constants = tuple(text.constants.values())
         pointers: tuple[str, ...] = ()
@@ -227,9 +231,10 @@ class _KernelText:
         return f"grugen_vector_total(rows, count, {self.rows_of(total.value)}, {target});"
 
     def rows_of(self, value: str) -> str:
-        """Base and width of a value that is kept for all rows."""
+        """Base, stride and width of a value that is kept for all rows."""
         array = self.plan.total_reads[value].array
-        return f"{self.spelling.base(array)}, {self.spelling.dim(width_of(array))}"
+        strides = f"{self.spelling.stride(array)}, {self.spelling.dim(width_of(array))}"
+        return f"{self.spelling.base(array)}, {strides}"
 
 
 def _words(lines: Iterable[str]) -> set[str]:
@@ -247,4 +252,6 @@ def _phase_texts(view: PhaseView) -> list[str]:
 
 def _texts(nest: NestView) -> tuple[str, ...]:
     """Every text of a nest that may mention a size."""
-    return (*nest.rows, *nest.pointers, nest.size, *nest.lines, nest.operand, nest.product)
+    operands = [text for operand in nest.operands for text in (*operand.rows, operand.pointer)]
+    own = (*nest.rows, *nest.pointers, nest.size, *nest.steady, *nest.lines)
+    return (*own, *operands, *nest.multiplies)

@@ -9,9 +9,8 @@ from grugen.render.c_expr import C_TYPES
 from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
 from grugen.spec.dims import Dim
-from grugen.target.nests import Stack
 from grugen.target.plan import Index
-from grugen.target.planning import stack_width
+from grugen.target.stages import Segment
 
 _COUNTS = {
     Index.STEP: "call->T * call->B",
@@ -47,13 +46,15 @@ def panels_view(spelling: Spelling) -> MemoryView:
     real = C_TYPES[spelling.element]
     members: list[str] = []
     takes: list[str] = []
-    for nest in spelling.plan.stacks():
-        name = spelling.panel(nest)
-        matrices = ", ".join(let.args[0] for let in nest.lets)
-        members.append(f"{real} *{name}; // packed {matrices}")
-        width = spelling.dim(stack_width(spelling.plan, nest))
-        count = f"{factor(_depth(spelling, nest))} * grugen_padded({width})"
-        takes.append(f"work->{name} = grugen_take(arena, {count} * (int64_t)sizeof({real}));")
+    for nest, stage in spelling.plan.stages():
+        assert nest.size is not None
+        for segment in stage.segments:
+            name = spelling.panel(segment)
+            matrices = ", ".join(let.args[0] for let in segment.lets)
+            members.append(f"{real} *{name}; // packed {matrices}")
+            sizes = f"{len(stage.sums)}, {len(segment.lets)}, {spelling.dim(nest.size)}"
+            count = f"grugen_panel_size({_depth(spelling, segment)}, {sizes})"
+            takes.append(f"work->{name} = grugen_take(arena, {count} * (int64_t)sizeof({real}));")
     return MemoryView(tuple(members), (), tuple(takes))
 
 
@@ -74,22 +75,24 @@ def row_bytes(spelling: Spelling) -> str:
 def packs(spelling: Spelling) -> Iterator[str]:
     """The calls that bring matrices into the order in which products read them."""
     types = spelling.types
-    for nest in spelling.plan.stacks():
-        depth = _depth(spelling, nest)
-        panel = f"work->{spelling.panel(nest)}"
-        before = Dim(())
-        for let in nest.lets:
-            rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
-            matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
-            units, strides = rows, f"{columns}, 1"
-            if let.op is Op.MATVEC_T:
-                units, strides = columns, f"1, {columns}"
-            first = spelling.dim(before)
-            yield f"grugen_pack({panel}, {depth}, {first}, {matrix}, {units}, {strides});"
-            (width,) = let.type.shape
-            before = before + width
-        yield f"grugen_pack_zeros({panel}, {depth}, {spelling.dim(before)});"
+    for _, stage in spelling.plan.stages():
+        for segment in stage.segments:
+            for number, let in enumerate(segment.lets):
+                rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
+                matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
+                units, strides = rows, f"{columns}, 1"
+                if let.op is Op.MATVEC_T:
+                    units, strides = columns, f"1, {columns}"
+                place = f"{number}, {len(segment.lets)}, {len(stage.sums)}"
+                panel = f"work->{spelling.panel(segment)}, {_depth(spelling, segment)}"
+                yield f"grugen_pack({panel}, {place}, {matrix}, {units}, {strides});"
 
 
-def _depth(spelling: Spelling, nest: Stack) -> str:
-    return spelling.dim(spelling.types[nest.operand].shape[0])
+def most_operands(spelling: Spelling) -> int:
+    """How many vectors a stage multiplies at most."""
+    stages = (stage for _, stage in spelling.plan.stages())
+    return max((len({s.operand for s in stage.segments}) for stage in stages), default=0)
+
+
+def _depth(spelling: Spelling, segment: Segment) -> str:
+    return spelling.dim(spelling.types[segment.operand].shape[0])

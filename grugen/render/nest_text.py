@@ -14,8 +14,8 @@ from grugen.render.c_expr import C_TYPES, Atom, CExpr, c_text, depth, dim_expr, 
 from grugen.render.places import Spelling, factor, index_of, on_tape
 from grugen.render.views import NestView
 from grugen.spec.dims import Dim
-from grugen.target.abi import Group
-from grugen.target.nests import INLINE, Join, Nest, Pointwise, Stack
+from grugen.target.abi import WRITTEN, Group
+from grugen.target.nests import INLINE, Join, Pointwise
 from grugen.target.plan import Buffer, Copy, Index, OuterTotal, Phase, Place, Total
 
 DEEPEST = 12
@@ -39,20 +39,9 @@ class PhaseText:
     constants: dict[str, str] = field(default_factory=dict)
     """Declarations of what does not change from row to row; filled by `nests`."""
 
-    def nests(self) -> tuple[NestView, ...]:
-        """All nests in order, then what is copied at the end."""
-        views = [self._nest(nest, number) for number, nest in enumerate(self.phase.nests)]
-        views += [self._copy(copy) for copy in self.phase.copies]
-        return tuple(views)
-
-    def _nest(self, nest: Nest, number: int) -> NestView:
-        match nest:
-            case Pointwise():
-                return _PointwiseText(self, nest).view()
-            case Join():
-                return self._join(nest)
-            case Stack():
-                return self._stack(nest)
+    def scalar(self, nest: Pointwise) -> NestView:
+        """A loop over single elements, or straight code for numbers."""
+        return _PointwiseText(self, nest).view()
 
     def name(self, value: str) -> str:
         """The identifier of a value."""
@@ -89,6 +78,30 @@ class PhaseText:
             return [], []
         return [line], [place]
 
+    def base(self, value: str, place: Place) -> str:
+        """The pointer to the first element of an array, declared once for the whole function."""
+        array = place.array
+        spelling = self.spelling
+        const = ""
+        if isinstance(array, Buffer):
+            name = self.beside(spelling.names.buffers[array], "at")
+        elif array.group in WRITTEN:
+            name = self.target(place)
+        else:
+            const, name = "const ", self.beside(value, "at")
+        c_type = C_TYPES[spelling.element]
+        self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
+        return name
+
+    def number(self, value: str, place: Place) -> str:
+        """The declaration of a number of the current row."""
+        spelling = self.spelling
+        if value in spelling.numbers or index_of(place.array) is Index.NONE:
+            return spelling.reading(self.name(value), place, True)
+        offsets = " + ".join(spelling.offsets(place)) or "0"
+        c_type = C_TYPES[spelling.element]
+        return f"const {c_type} {self.name(value)} = {self.base(value, place)}[{offsets}];"
+
     def beside(self, name: str, suffix: str) -> str:
         """An identifier made from `name` that no value has."""
         return self.spelling.names.local.beside(name, suffix)
@@ -108,7 +121,7 @@ class PhaseText:
         needed = {index_of(place.array) for place in places}
         return tuple(line for index, line in self.row_lines.items() if index in needed)
 
-    def _copy(self, copy: Copy) -> NestView:
+    def copy(self, copy: Copy) -> NestView:
         """A row as it is from place to place, or added element by element."""
         spelling = self.spelling
         source = self.place(copy.value)
@@ -137,7 +150,7 @@ class PhaseText:
         line = f"{target}[j] += {source_name}[j];"
         return NestView("", self.rows(places), (*read, *write), size, (line,))
 
-    def _join(self, nest: Join) -> NestView:
+    def join(self, nest: Join) -> NestView:
         lines: list[str] = []
         target = self.name(nest.let.name)
         pointers, places = self.write(target, self.reads[nest.let.name])
@@ -165,27 +178,6 @@ class PhaseText:
                 offset = offset + Dim.fixed(1)
         title = self.cited(nest.let)
         return NestView(title, self.rows(places), tuple(pointers), "", tuple(lines))
-
-    def _stack(self, nest: Stack) -> NestView:
-        spelling = self.spelling
-        operand = self.place(nest.operand)
-        first = self.reads[nest.lets[0].name]
-        depth_ = spelling.types[nest.operand].shape[0]
-        stride = spelling.stride(first.array)
-        turned = "^T" if nest.op is Op.MATVEC_T else ""
-        names = ", ".join(f"{let.args[0]}{turned} @ {nest.operand}" for let in nest.lets)
-        cites = dict.fromkeys(let.equation.span.cite for let in nest.lets if let.equation)
-        return NestView(
-            title=f"// {names}    {', '.join(cites)}",
-            rows=self.rows((operand,)),
-            pointers=(),
-            size="",
-            lines=(),
-            operand=spelling.row(operand),
-            product=f"grugen_product(work->{spelling.panel(nest)}, "
-            f"{spelling.dim(depth_)}, tile->operand, {self.span[1]} - {self.span[0]}, "
-            f"{spelling.base(first.array)} + {self.span[0]} * {stride}, {stride});",
-        )
 
     def total(self, total: Total) -> NestView:
         """A row's part of a total, added as soon as the row is there."""
@@ -230,7 +222,7 @@ class _PointwiseText:
         self.own = {let.name: let for let in nest.lets}
         self.read: dict[str, None] = {}
         self.inlined: dict[str, CExpr] = {}
-        self.uses = _use_counts(nest)
+        self.uses = use_counts(nest)
 
     def view(self) -> NestView:
         """The loop as the template sees it."""
@@ -245,8 +237,7 @@ class _PointwiseText:
             lines += statements
         pointers, places = self.pointers()
         size = "" if self.nest.size is None else self.phase.spelling.dim(self.nest.size)
-        simd = self.phase.spelling.restrict and all(let.op in ELEMENTWISE for let in self.nest.lets)
-        return NestView("", self.phase.rows(places), tuple(pointers), size, tuple(lines), simd=simd)
+        return NestView("", self.phase.rows(places), tuple(pointers), size, tuple(lines))
 
     def statements(self, let: Let) -> Iterator[str]:
         """What one line of the step becomes: nothing, if it is written inside its user."""
@@ -285,7 +276,15 @@ class _PointwiseText:
         vector = self.vector(let.args[-1])
         types = self.phase.spelling.types
         size = self.phase.spelling.dim(types[let.args[-1]].shape[0])
+        vectors = bool(self.phase.spelling.plan.schedule.tiles)
         match let.op:
+            case Op.SUM if vectors:
+                yield f"const {c_type} {name} = grugen_sum_v({vector}, {size});"
+                return
+            case Op.DOT if vectors:
+                other = self.vector(let.args[0])
+                yield f"const {c_type} {name} = grugen_dot_v({other}, {vector}, {size});"
+                return
             case Op.SUM:
                 term = f"{vector}[k]"
             case Op.DOT:
@@ -351,7 +350,7 @@ class _PointwiseText:
         return self.phase.name(value)
 
 
-def _use_counts(nest: Pointwise) -> dict[str, int]:
+def use_counts(nest: Pointwise) -> dict[str, int]:
     """How often each value is read element by element within one loop."""
     counts: dict[str, int] = {}
     for let in nest.lets:

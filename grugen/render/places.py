@@ -11,8 +11,8 @@ from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
 from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
-from grugen.target.nests import Stack
 from grugen.target.plan import Buffer, Index, KernelPlan, Place
+from grugen.target.stages import Segment
 
 _ROW_VARIABLES = {
     Index.STEP: "row",
@@ -31,7 +31,7 @@ class KernelNames:
     values: Mapping[str, str]
     buffers: Mapping[Buffer, str]
     panels: Mapping[str, str]
-    """The packed weights of a stack, by the name of its first product."""
+    """The packed weights of a segment, by the name of its first product."""
     local: LocalNames
 
 
@@ -48,7 +48,9 @@ def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
         for buffer in plan.buffers()
     }
     panels = {
-        nest.lets[0].name: members.fresh(f"panel_{nest.lets[0].name}") for nest in plan.stacks()
+        segment.lets[0].name: members.fresh(f"panel_{segment.lets[0].name}")
+        for _, stage in plan.stages()
+        for segment in stage.segments
     }
     return KernelNames(sizes, {name: local[name] for name in values}, buffers, panels, local)
 
@@ -104,30 +106,36 @@ class Spelling:
             return f"&{member}" if array.group is Group.HYPER else member
         return f"{self.owner[array.index]}->{self.names.buffers[array]}"
 
-    def panel(self, nest: Stack) -> str:
-        """The member of the work struct that holds a stack's packed weights."""
-        return self.names.panels[nest.lets[0].name]
+    def panel(self, segment: Segment) -> str:
+        """The member of the work struct that holds a segment's packed weights."""
+        return self.names.panels[segment.lets[0].name]
+
+    def is_padded(self, buffer: Buffer) -> bool:
+        """Whether rows end on a whole vector; numbers stand side by side."""
+        return bool(self.plan.schedule.tiles) and buffer.width != Dim.fixed(1)
 
     def stride(self, array: Argument | Buffer) -> str:
         """Elements from row to row."""
-        if isinstance(array, Buffer) and array.padded:
+        if isinstance(array, Buffer) and self.is_padded(array):
             return f"grugen_padded({self.dim(array.width)})"
         return self.dim(width_of(array))
 
-    def row(self, place: Place) -> str:
-        """The pointer to the current row of a value."""
+    def offsets(self, place: Place) -> list[str]:
+        """What leads from the first element of an array to the current row of a value."""
         array = place.array
-        text = self.base(array)
+        found: list[str] = []
         index = index_of(array)
         if index is not Index.NONE:
             stride = self.stride(array)
-            if stride == "1":
-                text += f" + {_ROW_VARIABLES[index]}"
-            else:
-                text += f" + {_ROW_VARIABLES[index]} * {factor(stride)}"
+            row = _ROW_VARIABLES[index]
+            found.append(row if stride == "1" else f"{row} * {factor(stride)}")
         if place.offset != Dim(()):
-            text += f" + {self.dim(place.offset)}"
-        return text
+            found.append(self.dim(place.offset))
+        return found
+
+    def row(self, place: Place) -> str:
+        """The pointer to the current row of a value."""
+        return " + ".join([self.base(place.array), *self.offsets(place)])
 
     def reading(self, name: str, place: Place, number: bool) -> str:
         """The declaration of a value that is read from memory: a row, or the number itself."""

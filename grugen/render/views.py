@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class OperandView:
+    """A vector that a stage multiplies: where it is in each row, kept in `target`."""
+
+    rows: tuple[str, ...]
+    target: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
 class NestView:
     """One nest for one row.
 
     `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
-    `size` and runs `lines` for each element, in vectors if `simd`; straight code has no size. A
-    stack has `product`: the call that multiplies all rows at once, and `operand`: where a row of
-    its operand is.
+    `size` and runs `lines` for each element, or for each of its `vectors`, with `steady` lines
+    first that are the same for all rows; straight code has no size. A stage has the calls that
+    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`.
     """
 
     title: str
@@ -20,9 +29,11 @@ class NestView:
     pointers: tuple[str, ...]
     size: str
     lines: tuple[str, ...]
-    operand: str = ""
-    product: str = ""
-    simd: bool = False
+    steady: tuple[str, ...] = ()
+    vectors: bool = False
+    operands: tuple[OperandView, ...] = ()
+    multiplies: tuple[str, ...] = ()
+    wide: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ class KernelView:
     without it, through a parameter that is a constant where it is called. `wait` is the clause
     that lets threads go on without each other, where no totals follow.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
-    block takes of it. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
+    block takes of it; a stage multiplies `most_operands` vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
     zero what is summed up, `past_the_end` the outputs of a row that belongs to no sequence.
     """
@@ -85,6 +96,8 @@ class KernelView:
     wait: str
     work: MemoryView
     tile: MemoryView
+    operands: tuple[str, ...]
+    most_operands: str
     row_bytes: BlockView
     panels: MemoryView
     packs: BlockView
@@ -100,12 +113,15 @@ class KernelView:
 
 @dataclass(frozen=True, slots=True)
 class TileView:
-    """The shape of the product tile for one instruction set, behind `condition`."""
+    """The shapes of product tiles for one instruction set, behind `condition`.
+
+    `rows_of` is an expression in `v`, for 1 to `most_vectors` of them.
+    """
 
     condition: str
     vector_bytes: str
-    rows: str
-    vectors: str
+    most_vectors: str
+    rows_of: str
 
 
 @dataclass(frozen=True, slots=True)

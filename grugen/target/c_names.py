@@ -24,7 +24,8 @@ C_WORDS = frozenset(
 
 OUR_WORDS = frozenset(
     """
-    call tile work first last q row slot b j k keep_tape memcpy memset floorf powf pow
+    call tile work first last q row slot b j k keep_tape at sum sums lanes
+    memcpy memset floorf powf pow
     """.split()
 )
 """What generated functions call things around the values of a cell."""
@@ -37,7 +38,7 @@ FRAME_WORDS = frozenset(
 )
 """What functions that mention sizes, but no values, use beside those."""
 
-FRAME_MEMBERS = frozenset("call work counts order rows count start row slot operand".split())
+FRAME_MEMBERS = frozenset("call work counts order rows count start row slot operand team".split())
 """What the structs of a kernel's memory hold beside the memory of its values."""
 
 

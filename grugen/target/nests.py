@@ -1,7 +1,8 @@
 """Lines of a step, grouped into the loops that compute them for one row.
 
-Lines of one size that need each other only element by element share a loop; a line that needs
-whole vectors starts after them. Nothing is known here of threads, tiles or memory.
+Lines of one size that need each other only element by element share a loop, matrix products among
+them; a line that needs whole vectors starts after them. Nothing is known here of threads, tiles
+or memory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from grugen.errors import InternalError
 from grugen.ir.nodes import Function, Let, Op
 from grugen.ir.shapes import ELEMENTWISE, PRODUCTS, REDUCTIONS
 from grugen.spec.dims import Dim
@@ -21,11 +23,17 @@ INLINE = frozenset({Op.LITERAL, Op.EXTENT})
 class Pointwise:
     """`for j < size: lets`; size None is straight code for numbers, reductions among them.
 
-    Where products are not stacked they are among the lets, each a loop over its operand.
+    With products among the lets it is a stage: the products end in registers, and the other lets
+    are their epilogue.
     """
 
     size: Dim | None
     lets: tuple[Let, ...]
+
+    @property
+    def products(self) -> tuple[Let, ...]:
+        """The matrix products, in order."""
+        return tuple(let for let in self.lets if let.op in PRODUCTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +43,7 @@ class Join:
     let: Let
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Products of one kind that read the same vector: their matrices are stacked into one.
-
-    `lets` are in the order of their rows in the stack.
-    """
-
-    op: Op
-    operand: str
-    lets: tuple[Let, ...]
-
-
-Nest = Pointwise | Join | Stack
+Nest = Pointwise | Join
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,6 @@ def split_nests(
     lets: Sequence[Let],
     known: Iterable[str],
     views: dict[str, View],
-    *,
-    stack_products: bool,
     handed_out: Collection[str] = (),
 ) -> tuple[Nest, ...]:
     """The loops that compute `lets` for one row when the values `known` are in memory.
@@ -82,6 +76,10 @@ def split_nests(
     Literals are computed only if they are `handed_out` as they are.
     """
     inline = {let.name for let in lets if let.op in INLINE}
+    users: dict[str, set[str]] = {}
+    for let in lets:
+        for arg in let.args:
+            users.setdefault(arg, set()).add(let.name)
     partition = _Partition(
         pending=[
             let
@@ -90,14 +88,11 @@ def split_nests(
         ],
         done={*known, *inline},
         views=views,
-        stack_products=stack_products,
+        users=users,
     )
     nests: list[Nest] = []
     while partition.pending:
-        nests += partition.stacks()
-        nest = partition.joined() or partition.pointwise()
-        if nest is not None:
-            nests.append(nest)
+        nests.append(partition.joined() or partition.pointwise())
     return tuple(nests)
 
 
@@ -106,7 +101,7 @@ class _Partition:
     pending: list[Let]
     done: set[str]
     views: dict[str, View]
-    stack_products: bool
+    users: dict[str, set[str]]
 
     def take(self, lets: Iterable[Let]) -> None:
         """`lets` are in memory from here on."""
@@ -117,18 +112,6 @@ class _Partition:
     def stored(self, name: str) -> bool:
         return self.views[name].base in self.done
 
-    def stacks(self) -> list[Nest]:
-        """All products that can run now, those that read the same vector together."""
-        if not self.stack_products:
-            return []
-        groups: dict[tuple[Op, str], list[Let]] = {}
-        for let in self.pending:
-            if let.op in PRODUCTS and self.stored(let.args[1]):
-                groups.setdefault((let.op, let.args[1]), []).append(let)
-        for group in groups.values():
-            self.take(group)
-        return [Stack(op, operand, tuple(group)) for (op, operand), group in groups.items()]
-
     def joined(self) -> Nest | None:
         """The first CONCAT that can run now."""
         for let in self.pending:
@@ -137,34 +120,48 @@ class _Partition:
                 return Join(let)
         return None
 
-    def pointwise(self) -> Nest | None:
+    def pointwise(self) -> Nest:
         """One loop with every line of one size that can run now, sizes in order of appearance."""
-        tried: set[Dim | None] = set()
-        for let in self.pending:
-            size = let.type.shape[0] if len(let.type.shape) == 1 else None
-            if size in tried or len(let.type.shape) == 2:
-                continue
-            tried.add(size)
-            group = self._ready(size)
-            if group:
-                self.take(group)
-                return Pointwise(size, tuple(group))
-        return None
+        sizes = dict.fromkeys(_size(let) for let in self.pending if len(let.type.shape) < 2)
+        ready = [(size, self._ready(size)) for size in sizes]
+        # products that nobody can use yet are left for the loop that uses them, if there is other
+        # work: their results then need no memory
+        for choose in (self._useful, list[Let]):
+            for size, group in ready:
+                chosen = choose(group)
+                if chosen:
+                    self.take(chosen)
+                    return Pointwise(size, tuple(chosen))
+        raise InternalError(f"lines need each other: {', '.join(let.name for let in self.pending)}")
+
+    def _useful(self, group: list[Let]) -> list[Let]:
+        """`group` without the products whose users are all still to come."""
+        inside = {let.name for let in group}
+        return [
+            let
+            for let in group
+            if let.op not in PRODUCTS
+            or not self.users.get(let.name)
+            or self.users[let.name] & inside
+        ]
 
     def _ready(self, size: Dim | None) -> list[Let]:
         group: list[Let] = []
         inside: set[str] = set()
         for let in self.pending:
-            if let.type.shape != (() if size is None else (size,)):
+            if len(let.type.shape) > 1 or _size(let) != size:
                 continue
             if let.op in ELEMENTWISE:
                 ready = all(arg in inside or self.stored(arg) for arg in let.args)
             elif let.op in REDUCTIONS:
                 ready = all(self.stored(arg) for arg in let.args)
             else:
-                inlined = let.op in PRODUCTS and not self.stack_products
-                ready = inlined and self.stored(let.args[1])
+                ready = let.op in PRODUCTS and self.stored(let.args[1])
             if ready:
                 group.append(let)
                 inside.add(let.name)
         return group
+
+
+def _size(let: Let) -> Dim | None:
+    return let.type.shape[0] if let.type.shape else None

@@ -12,8 +12,9 @@ from enum import StrEnum
 from grugen.ir.nodes import Function
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Signature
-from grugen.target.nests import Nest, Stack, View
+from grugen.target.nests import Nest, Pointwise, View
 from grugen.target.schedule import Schedule
+from grugen.target.stages import Stage, stage_of, use_counts
 
 NO_OFFSET = Dim(())
 
@@ -37,13 +38,11 @@ class Index(StrEnum):
 class Buffer:
     """Memory of the kernel's own: rows of `width` elements, one for each value of `index`.
 
-    `padded` rows end on a whole tile of the product that fills them.
     """
 
     name: str
     index: Index
     width: Dim
-    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +148,16 @@ class KernelPlan:
         for part in self.body:
             yield part.phase if isinstance(part, Loop) else part
 
-    def stacks(self) -> Iterator[Stack]:
-        """Every stack of products; each has packed weights of its own."""
+    def stages(self) -> Iterator[tuple[Pointwise, Stage]]:
+        """Every loop over rows with matrix products in it; each has panels of its own."""
+        if not self.schedule.tiles:
+            return
+        uses = use_counts(self.function)
         for phase in self.phases():
             for nest in phase.nests:
-                if isinstance(nest, Stack):
-                    yield nest
+                # what is computed once a call has no rows to share packed weights
+                if phase is not self.once and isinstance(nest, Pointwise) and nest.products:
+                    yield nest, stage_of(nest, uses)
 
     def buffers(self) -> tuple[Buffer, ...]:
         """The kernel's own memory, in a fixed order."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from grugen.ir.nodes import Function, Let, Op, Result, ResultRole, Source, SourceRole
 from grugen.ir.shapes import ELEMENTWISE
 from grugen.ir.types import Type
+from grugen.passes.order_terms import order_terms
+from grugen.passes.sink_cheap import sink_cheap
 from grugen.passes.split_strata import Strata, split_strata
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Group, group_of, signature_of
@@ -20,7 +22,6 @@ from grugen.target.nests import (
     Join,
     Nest,
     Pointwise,
-    Stack,
     View,
     find_views,
     split_nests,
@@ -54,7 +55,8 @@ def plan_sequential(function: Function, direction: str) -> KernelPlan:
 
 def plan_openmp(function: Function, direction: str) -> KernelPlan:
     """Threads own sequences; what does not depend on a stratum's states is out of its loop."""
-    strata = split_strata(function)
+    function = order_terms(function)
+    strata = sink_cheap(function, split_strata(function))
     return _Planner(function, direction, OPENMP, _drafts(strata)).plan()
 
 
@@ -123,7 +125,7 @@ class _Planner:
 
     @property
     def baseline(self) -> bool:
-        return not self.schedule.stack_products
+        return not self.schedule.tiles
 
     def plan(self) -> KernelPlan:
         self.split()
@@ -163,10 +165,7 @@ class _Planner:
         known = {source.name for source in self.function.sources}
         for draft in self.drafts:
             lets = [self.lets[name] for name in draft.lines if self.lets[name].op is not Op.OUTER]
-            stacked = self.schedule.stack_products and draft.index is not Index.NONE
-            draft.nests = split_nests(
-                lets, known, self.views, stack_products=stacked, handed_out=handed_out
-            )
+            draft.nests = split_nests(lets, known, self.views, handed_out)
             loops = [nest for nest in draft.nests if isinstance(nest, Pointwise)]
             draft.pointwise = frozenset(let.name for nest in loops for let in nest.lets)
             known.update(draft.lines)
@@ -208,23 +207,22 @@ class _Planner:
     # Where values that are read outside the loop that computes them are stored.
 
     def place_values(self, carries: Mapping[int, tuple[Carry, ...]]) -> None:
-        home = {name: draft for draft in self.drafts for name in draft.lines}
         users = self.users(carries)
+        kept = frozenset() if self.baseline else frozenset(self.total_operands())
         for draft in self.drafts:
+            over_rows = draft.name not in ("once", "per_sequence")
             for number, nest in enumerate(draft.nests):
-                if isinstance(nest, Stack):
-                    self.place_stack(draft, number, nest)
-                    continue
                 lets = nest.lets if isinstance(nest, Pointwise) else (nest.let,)
                 for let in lets:
                     outside = users.get(let.name, set()) - {(draft.name, number)}
-                    if outside or isinstance(nest, Join):
+                    keep = over_rows and let.name in kept
+                    if outside or keep or isinstance(nest, Join):
                         index = self.index_of(draft, {name for name, _ in outside})
+                        index = Index.STEP if keep else index
                         self.store(draft, let.name, Buffer(let.name, index, self.width(let.name)))
         self.save_states(carries, users)
-        if not self.baseline:
-            for value in self.total_operands():
-                self.keep_all_rows(value, home)
+        for value in kept:
+            self.keep_all_rows(value)
 
     def users(self, carries: Mapping[int, tuple[Carry, ...]]) -> dict[str, set[tuple[str, int]]]:
         """Where each stored value is read: (phase, nest); nest -1 is the end of the phase."""
@@ -260,16 +258,6 @@ class _Planner:
         self.reads[value] = place
         draft.writes.setdefault(value, []).append(place)
 
-    def place_stack(self, draft: _Draft, number: int, nest: Stack) -> None:
-        """The products of a stack stand side by side in one padded row."""
-        widths = [self.width(let.name) for let in nest.lets]
-        name = f"{draft.name}.products_{number + 1}"
-        buffer = Buffer(name, draft.index, sum(widths, Dim(())), padded=True)
-        offset = Dim(())
-        for let, width in zip(nest.lets, widths, strict=True):
-            self.reads[let.name] = Place(buffer, offset)
-            offset = offset + width
-
     def save_states(
         self,
         carries: Mapping[int, tuple[Carry, ...]],
@@ -295,11 +283,13 @@ class _Planner:
             operands |= dict.fromkeys(let.args if let and outer else (result.value,))
         return list(operands)
 
-    def keep_all_rows(self, value: str, home: Mapping[str, _Draft]) -> None:
+    def keep_all_rows(self, value: str) -> None:
         """Make a total's operand readable for all T * B rows when the tiles are done."""
         source = self.source(value)
-        if source is not None and source.role in _ALL_ROWS:
-            self.total_reads[value] = self.reads[value]
+        found = self.reads.get(value)
+        kept = found is not None and found.array == Buffer(value, Index.STEP, self.width(value))
+        if found is not None and (kept or (source is not None and source.role in _ALL_ROWS)):
+            self.total_reads[value] = found
             return
         place = Place(Buffer(f"{value}.rows", Index.STEP, self.width(value)))
         self.total_reads[value] = place
@@ -339,9 +329,6 @@ class _Planner:
 
 def _read_by(nest: Nest) -> Iterator[tuple[str, bool]]:
     """What a nest reads, and whether element by element."""
-    if isinstance(nest, Stack):
-        yield nest.operand, False
-        return
     for let in nest.lets if isinstance(nest, Pointwise) else (nest.let,):
         for arg in let.args:
             yield arg, let.op in ELEMENTWISE
@@ -352,13 +339,6 @@ def reads_in(plan: KernelPlan, part: Phase | Loop) -> Mapping[str, Place]:
     if isinstance(part, Loop):
         return {**plan.reads, **{c.state: Place(c.buffer) for c in part.carries}}
     return plan.reads
-
-
-def stack_width(plan: KernelPlan, nest: Stack) -> Dim:
-    """How many rows the stacked matrix has."""
-    place = plan.reads[nest.lets[0].name]
-    assert isinstance(place.array, Buffer)
-    return place.array.width
 
 
 def inlined(let: Let, handed_out: Sequence[str]) -> bool:

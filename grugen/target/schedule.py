@@ -1,4 +1,4 @@
-"""The numbers that a target may choose: tiles and blocks. Data, no code.
+"""The numbers that a target may choose: tiles and blocks. Data, and the model that makes it.
 
 All instruction sets stand in one text under `#if`, so that generated text names no machine.
 """
@@ -7,46 +7,78 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TILE_SEQUENCES = 24
+"""Sequences that a thread runs together: enough to pay for reading the weights."""
+LARGEST_ROWS = 12
+"""More rows would only read more of the operand at a time."""
+SMALLEST_ROWS = 4
+"""Fewer rows read the weights too often, and hide no latency."""
+
 
 @dataclass(frozen=True, slots=True)
-class ProductTile:
-    """A register tile of a matrix product for one instruction set.
-
-    `rows` rows times `vectors` vectors of `vector_bytes` are held in registers: with one vector
-    for the panel and one for the broadcast element, rows * vectors + 2 registers are busy.
-    """
+class VectorUnit:
+    """An instruction set: the macro that tells of it, bytes a vector, number of registers."""
 
     macro: str
     vector_bytes: int
-    rows: int
-    vectors: int
+    registers: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileShapes:
+    """The register tiles of one instruction set.
+
+    `rows[v - 1]` rows times v vectors of sums are held in registers; stages with more vectors
+    than `rows` has entries run in groups.
+    """
+
+    unit: VectorUnit
+    rows: tuple[int, ...]
+
+
+def tile_shapes(unit: VectorUnit) -> TileShapes:
+    """How many rows go with each number of vectors.
+
+    A tile of R rows and V vectors keeps R * V sums in registers, V vectors of weights, and one
+    element of the operand spread over a vector. A step of depth is R * V multiplications for
+    R + V loads, so it takes as many rows as fit.
+    """
+    rows: list[int] = []
+    for vectors in range(1, unit.registers):
+        fitting = min((unit.registers - vectors - 1) // vectors, LARGEST_ROWS)
+        if fitting < SMALLEST_ROWS:
+            break
+        # a divisor of a full tile of the batch leaves no rest
+        rows.append(max(n for n in range(1, fitting + 1) if TILE_SEQUENCES % n == 0))
+    return TileShapes(unit, tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How a kernel is cut up.
 
-    `tiles` are in order of preference, the last serves every machine. A tile of the batch has
-    `tile_sequences` sequences at most; a time block has as many steps as keep its rows within
-    `block_bytes`.
+    `tiles` are in order of preference, the last serves every machine; a target without tiles runs
+    row by row. A tile of the batch has `tile_sequences` sequences at most; a time block has as
+    many steps as keep its rows within `block_bytes`.
     """
 
-    stack_products: bool
-    tiles: tuple[ProductTile, ...] = ()
+    tiles: tuple[TileShapes, ...] = ()
     tile_sequences: int = 1
     block_bytes: int = 0
 
 
-SEQUENTIAL = Schedule(stack_products=False)
+SEQUENTIAL = Schedule()
 
 OPENMP = Schedule(
-    stack_products=True,
-    tiles=(
-        ProductTile("__AVX512F__", 64, 8, 3),  # 32 registers
-        ProductTile("__AVX__", 32, 6, 2),  # 16 registers
-        ProductTile("__aarch64__", 16, 6, 4),  # 32 registers
-        ProductTile("", 16, 4, 2),  # 16 registers, as SSE2 has
+    tiles=tuple(
+        tile_shapes(unit)
+        for unit in (
+            VectorUnit("__AVX512F__", 64, 32),
+            VectorUnit("__AVX__", 32, 16),
+            VectorUnit("__aarch64__", 16, 32),
+            VectorUnit("", 16, 16),
+        )
     ),
-    tile_sequences=24,
+    tile_sequences=TILE_SEQUENCES,
     block_bytes=256 * 1024,
 )

@@ -12,23 +12,23 @@
 #define GRUGEN_TILE_SEQUENCES 24
 #define GRUGEN_BLOCK_BYTES 262144
 
-// The product tile: rows x vectors of accumulators that fit the registers of the machine.
+// How many rows of a product's tile fit the registers, by the number of vectors in a row.
 #if defined(__AVX512F__)
 #define GRUGEN_VECTOR_BYTES 64
-#define GRUGEN_ROWS 8
-#define GRUGEN_VECTORS 3
+#define GRUGEN_MOST_VECTORS 6
+#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #elif defined(__AVX__)
 #define GRUGEN_VECTOR_BYTES 32
-#define GRUGEN_ROWS 6
-#define GRUGEN_VECTORS 2
+#define GRUGEN_MOST_VECTORS 3
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
 #elif defined(__aarch64__)
 #define GRUGEN_VECTOR_BYTES 16
-#define GRUGEN_ROWS 6
-#define GRUGEN_VECTORS 4
+#define GRUGEN_MOST_VECTORS 6
+#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #else
 #define GRUGEN_VECTOR_BYTES 16
-#define GRUGEN_ROWS 4
-#define GRUGEN_VECTORS 2
+#define GRUGEN_MOST_VECTORS 3
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
 #endif
 
 #include "grugen_math.h"
@@ -59,22 +59,22 @@ typedef struct gru_f32_forward_tile {
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
-    const float **operand;
+    grugen_team team;
+    const float **operand[1];
     float *h; // [tile sequence][H]
-    float *ahead_products_1; // [tile row][3*H]
-    float *step_h_products_1; // [tile row][2*H]
+    float *t12; // [tile row][H]
+    float *t13; // [tile row][H]
+    float *t14; // [tile row][H]
     float *z; // [tile sequence][H]
     float *t5; // [tile sequence][H]
     float *t10; // [tile sequence][H]
-    float *step_h_products_3; // [tile row][H]
     float *h_next; // [tile sequence][H]
 } gru_f32_forward_tile;
 
 static int64_t gru_f32_forward_row_bytes(const gru_f32_forward_call *const call)
 {
     const int64_t H = call->dims.H;
-    return (grugen_padded(3 * H) + grugen_padded(2 * H)
-            + grugen_padded(H)) * (int64_t)sizeof(float);
+    return (grugen_padded(H) + grugen_padded(H) + grugen_padded(H)) * (int64_t)sizeof(float);
 }
 
 static void gru_f32_forward_take_panels(
@@ -87,9 +87,10 @@ static void gru_f32_forward_take_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->panel_W_z_x = grugen_take(arena, D * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    work->panel_U_z_h = grugen_take(arena, H * grugen_padded(2 * H) * (int64_t)sizeof(float));
-    work->panel_U_n_product = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+    work->panel_W_z_x = grugen_take(arena, grugen_panel_size(D, 3, 3, H) * (int64_t)sizeof(float));
+    work->panel_U_z_h = grugen_take(arena, grugen_panel_size(H, 2, 2, H) * (int64_t)sizeof(float));
+    work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
 }
 
 static void gru_f32_forward_take_work(
@@ -116,17 +117,16 @@ static void gru_f32_forward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->operand = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->h = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->ahead_products_1 = grugen_take(arena,
-            rows * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    tile->step_h_products_1 = grugen_take(arena,
-            rows * grugen_padded(2 * H) * (int64_t)sizeof(float));
-    tile->z = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->t5 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->t10 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->step_h_products_3 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->h_next = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t12 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t13 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t14 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->z = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t5 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t10 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->h_next = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -138,15 +138,12 @@ static void gru_f32_forward_fill_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_z_x, D, 0, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x, D, H, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_W_z_x, D, 2 * H, call->param.W_n, H, D, 1);
-    grugen_pack_zeros(work->panel_W_z_x, D, 3 * H);
-    grugen_pack(work->panel_U_z_h, H, 0, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h, H, H, call->param.U_r, H, H, 1);
-    grugen_pack_zeros(work->panel_U_z_h, H, 2 * H);
-    grugen_pack(work->panel_U_n_product, H, 0, call->param.U_n, H, H, 1);
-    grugen_pack_zeros(work->panel_U_n_product, H, H);
+    grugen_pack(work->panel_W_z_x, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_W_z_x, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_W_z_x, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -167,13 +164,45 @@ static void gru_f32_forward_ahead(
     const gru_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    const float *const b_z_at = call->param.b_z;
+    float *const t12_at = tile->t12;
+    const float *const b_r_at = call->param.b_r;
+    float *const t13_at = tile->t13;
+    const float *const b_n_at = call->param.b_n;
+    float *const t14_at = tile->t14;
     // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[q - first] = call->input.x + row * D;
+        tile->operand[0][q - first] = call->input.x + row * D;
     }
-    grugen_product(work->panel_W_z_x, D, tile->operand, last - first,
-            tile->ahead_products_1 + first * grugen_padded(3 * H), grugen_padded(3 * H));
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(3)];
+        grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 3) {
+                // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
+                const grugen_vector W_z_x = sum[0];
+                const grugen_vector t12 = W_z_x + b_z;
+                grugen_store_whole_v(t12_at + q * grugen_padded(H) + j, t12);
+                // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
+                const grugen_vector W_r_x = sum[1];
+                const grugen_vector t13 = W_r_x + b_r;
+                grugen_store_whole_v(t13_at + q * grugen_padded(H) + j, t13);
+                // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
+                const grugen_vector W_n_x = sum[2];
+                const grugen_vector t14 = W_n_x + b_n;
+                grugen_store_whole_v(t14_at + q * grugen_padded(H) + j, t14);
+            }
+        }
+    }
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -186,70 +215,86 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    const float *const restrict b_z = call->param.b_z;
-    const float *const restrict b_r = call->param.b_r;
-    const float *const restrict b_n = call->param.b_n;
+    float *const t12_at = tile->t12;
+    float *const z_at = tile->z;
+    float *const z_tape = call->tape.z;
+    float *const t13_at = tile->t13;
+    float *const r_tape = call->tape.r;
+    float *const h_at = tile->h;
+    float *const t5_at = tile->t5;
+    float *const t10_at = tile->t10;
+    float *const t14_at = tile->t14;
+    float *const n_tape = call->tape.n;
+    float *const h_next_at = tile->h_next;
+    float *const y_out = call->output.y;
     // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        tile->operand[q - first] = tile->h + slot * H;
+        tile->operand[0][q - first] = tile->h + slot * grugen_padded(H);
     }
-    grugen_product(work->panel_U_z_h, H, tile->operand, last - first,
-            tile->step_h_products_1 + first * grugen_padded(2 * H), grugen_padded(2 * H));
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict W_z_x = tile->ahead_products_1 + q * grugen_padded(3 * H);
-        const float *const restrict U_z_h = tile->step_h_products_1 + q * grugen_padded(2 * H);
-        const float *const restrict W_r_x = tile->ahead_products_1 + q * grugen_padded(3 * H) + H;
-        const float *const restrict U_r_h = tile->step_h_products_1 + q * grugen_padded(2 * H) + H;
-        const float *const restrict h = tile->h + slot * H;
-        float *const restrict z = tile->z + slot * H;
-        float *const restrict z_tape = keep_tape ? call->tape.z + row * H : NULL;
-        float *const restrict r_tape = keep_tape ? call->tape.r + row * H : NULL;
-        float *const restrict t5 = tile->t5 + slot * H;
-        float *const restrict t10 = tile->t10 + slot * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
-            z[j] = grugen_sigmoid_f32(W_z_x[j] + U_z_h[j] + b_z[j]);
-            if (keep_tape) { z_tape[j] = z[j]; }
-            // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
-            const float r = grugen_sigmoid_f32(W_r_x[j] + U_r_h[j] + b_r[j]);
-            if (keep_tape) { r_tape[j] = r; }
-            // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
-            t5[j] = r * h[j];
-            // h' = (1 - z) * h + z * n    gru.yaml:21
-            t10[j] = (1.0f - z[j]) * h[j];
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(2)];
+        grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t12 = grugen_load_whole_v(t12_at + q * grugen_padded(H) + j);
+                const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(H) + j);
+                const grugen_vector h = grugen_load_whole_v(h_at + slot * grugen_padded(H) + j);
+                // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
+                const grugen_vector U_z_h = sum[0];
+                const grugen_vector z = grugen_sigmoid_v(t12 + U_z_h);
+                grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
+                if (keep_tape) { grugen_store_v(z_tape + row * H + j, z, lanes); }
+                // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
+                const grugen_vector U_r_h = sum[1];
+                const grugen_vector r = grugen_sigmoid_v(t13 + U_r_h);
+                if (keep_tape) { grugen_store_v(r_tape + row * H + j, r, lanes); }
+                // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
+                const grugen_vector t5 = r * h;
+                grugen_store_whole_v(t5_at + slot * grugen_padded(H) + j, t5);
+                // h' = (1 - z) * h + z * n    gru.yaml:21
+                const grugen_vector t10 = (1.0f - z) * h;
+                grugen_store_whole_v(t10_at + slot * grugen_padded(H) + j, t10);
+            }
         }
     }
 
     // U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        tile->operand[q - first] = tile->t5 + slot * H;
+        tile->operand[0][q - first] = tile->t5 + slot * grugen_padded(H);
     }
-    grugen_product(work->panel_U_n_product, H, tile->operand, last - first,
-            tile->step_h_products_3 + first * grugen_padded(H), grugen_padded(H));
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict W_n_x = tile->ahead_products_1 + q * grugen_padded(3 * H)
-                + 2 * H;
-        const float *const restrict U_n_product = tile->step_h_products_3 + q * grugen_padded(H);
-        const float *const restrict z = tile->z + slot * H;
-        const float *const restrict t10 = tile->t10 + slot * H;
-        float *const restrict n_tape = keep_tape ? call->tape.n + row * H : NULL;
-        float *const restrict h_next = tile->h_next + slot * H;
-        float *const restrict y_out = call->output.y + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
-            const float n = grugen_tanh_f32(W_n_x[j] + U_n_product[j] + b_n[j]);
-            if (keep_tape) { n_tape[j] = n; }
-            // h' = (1 - z) * h + z * n    gru.yaml:21
-            h_next[j] = t10[j] + z[j] * n;
-            y_out[j] = h_next[j];
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t14 = grugen_load_whole_v(t14_at + q * grugen_padded(H) + j);
+                const grugen_vector z = grugen_load_whole_v(z_at + slot * grugen_padded(H) + j);
+                const grugen_vector t10 = grugen_load_whole_v(t10_at + slot * grugen_padded(H) + j);
+                // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
+                const grugen_vector U_n_product = sum[0];
+                const grugen_vector n = grugen_tanh_v(t14 + U_n_product);
+                if (keep_tape) { grugen_store_v(n_tape + row * H + j, n, lanes); }
+                // h' = (1 - z) * h + z * n    gru.yaml:21
+                const grugen_vector h_next = t10 + z * n;
+                grugen_store_whole_v(h_next_at + slot * grugen_padded(H) + j, h_next);
+                grugen_store_v(y_out + row * H + j, h_next, lanes);
+            }
         }
     }
 
@@ -257,14 +302,16 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
         if (keep_tape) {
-            memcpy(call->tape.h + row * H, tile->h + slot * H, (size_t)H * sizeof(float));
+            memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+                    (size_t)H * sizeof(float));
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // h of the next step
-        memcpy(tile->h + slot * H, tile->h_next + slot * H, (size_t)H * sizeof(float));
+        memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -274,7 +321,8 @@ static void gru_f32_forward_start_tile(const gru_f32_forward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->h + slot * H, call->initial.h + b * H, (size_t)H * sizeof(float));
+        memcpy(tile->h + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -284,7 +332,7 @@ static void gru_f32_forward_finish_tile(const gru_f32_forward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->h + slot * H, (size_t)H * sizeof(float));
+        memcpy(call->final.h + b * H, tile->h + slot * grugen_padded(H), (size_t)H * sizeof(float));
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.y + row * H, 0, (size_t)H * sizeof(float));
@@ -397,13 +445,13 @@ typedef struct gru_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t *rows; // t * B + b of every step of every sequence
-    float *d_z_pre_rows; // [step][H]
-    float *d_r_pre_rows; // [step][H]
-    float *d_n_pre_rows; // [step][H]
-    float *t5_rows; // [step][H]
+    float *t5; // [step][H]
+    float *d_n_pre; // [step][H]
+    float *d_z_pre; // [step][H]
+    float *d_r_pre; // [step][H]
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_z_T_d_z_pre; // packed U_z
     float *panel_U_r_T_d_r_pre; // packed U_r
+    float *panel_U_z_T_d_z_pre; // packed U_z
     float *panel_W_n_T_d_n_pre; // packed W_n
     float *panel_W_r_T_d_r_pre; // packed W_r
     float *panel_W_z_T_d_z_pre; // packed W_z
@@ -418,32 +466,19 @@ typedef struct gru_f32_backward_tile {
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
-    const float **operand;
+    grugen_team team;
+    const float **operand[3];
     float *d_h_carried; // [tile sequence][H]
-    float *t9; // [tile row][H]
-    float *t21; // [tile row][H]
-    float *t32; // [tile row][H]
-    float *t42; // [tile row][H]
     float *t16; // [tile sequence][H]
-    float *d_n_pre; // [tile row][H]
-    float *d_z_pre; // [tile row][H]
-    float *step_d_h_carried_products_2; // [tile row][H]
-    float *step_d_h_carried_products_3; // [tile row][H]
-    float *t27; // [tile sequence][H]
-    float *d_r_pre; // [tile row][H]
-    float *step_d_h_carried_products_5; // [tile row][H]
+    float *t32; // [tile sequence][H]
+    float *t26; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
-    float *behind_products_1; // [tile row][D]
-    float *behind_products_2; // [tile row][D]
-    float *behind_products_3; // [tile row][D]
 } gru_f32_backward_tile;
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
 {
-    const int64_t D = call->dims.D;
-    const int64_t H = call->dims.H;
-    return (H + H + H + H + H + H + grugen_padded(H) + grugen_padded(H) + H + grugen_padded(H)
-            + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
+    (void)call;
+    return (1) * (int64_t)sizeof(float);
 }
 
 static void gru_f32_backward_take_panels(
@@ -456,12 +491,18 @@ static void gru_f32_backward_take_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->panel_U_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
 }
 
 static void gru_f32_backward_take_work(
@@ -473,10 +514,13 @@ static void gru_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->d_z_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->d_r_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->d_n_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->t5_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
+    work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
@@ -487,7 +531,6 @@ static void gru_f32_backward_take_tile(
         grugen_arena *const arena,
         gru_f32_backward_tile *const tile)
 {
-    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const int64_t sequences = tiling.sequences;
     const int64_t rows = sequences * tiling.steps;
@@ -495,27 +538,15 @@ static void gru_f32_backward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->operand = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->d_h_carried = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t21 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t32 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t42 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t16 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->d_n_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->d_z_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_2 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_3 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t27 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->d_r_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_5 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->d_h = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->behind_products_1 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->behind_products_2 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->behind_products_3 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t32 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t26 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -527,18 +558,12 @@ static void gru_f32_backward_fill_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, call->param.U_n, H, 1, H);
-    grugen_pack_zeros(work->panel_U_n_T_d_n_pre, H, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, call->param.U_z, H, 1, H);
-    grugen_pack_zeros(work->panel_U_z_T_d_z_pre, H, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, call->param.U_r, H, 1, H);
-    grugen_pack_zeros(work->panel_U_r_T_d_r_pre, H, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, call->param.W_n, D, 1, D);
-    grugen_pack_zeros(work->panel_W_n_T_d_n_pre, H, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, call->param.W_r, D, 1, D);
-    grugen_pack_zeros(work->panel_W_r_T_d_r_pre, H, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, call->param.W_z, D, 1, D);
-    grugen_pack_zeros(work->panel_W_z_T_d_z_pre, H, D);
+    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -558,30 +583,19 @@ static void gru_f32_backward_ahead(
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
+    const float *const r_at = call->tape_read.r;
+    const float *const h_at = call->tape_read.h;
+    float *const t5_at = work->t5;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict r = call->tape_read.r + row * H;
-        const float *const restrict h = call->tape_read.h + row * H;
-        const float *const restrict z = call->tape_read.z + row * H;
-        const float *const restrict n = call->tape_read.n + row * H;
-        float *const restrict t5_rows_to = work->t5_rows + row * H;
-        float *const restrict t9 = tile->t9 + q * H;
-        float *const restrict t21 = tile->t21 + q * H;
-        float *const restrict t32 = tile->t32 + q * H;
-        float *const restrict t42 = tile->t42 + q * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
             // back through n    gru.yaml:20
-            const float t5 = r[j] * h[j];
-            t5_rows_to[j] = t5;
-            // back through h'    gru.yaml:21
-            t9[j] = 1.0f - z[j];
-            // back through n    gru.yaml:20
-            t21[j] = 1.0f - n[j] * n[j];
-            // back through r    gru.yaml:19
-            t32[j] = r[j] * (1.0f - r[j]);
-            // back through z    gru.yaml:18
-            t42[j] = z[j] * t9[j];
+            const grugen_vector t5 = r * h;
+            grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
         }
     }
 }
@@ -595,95 +609,116 @@ static void gru_f32_backward_step_d_h_carried(
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
+    const float *const z_at = call->tape_read.z;
+    float *const d_h_carried_at = tile->d_h_carried;
+    const float *const d_y_at = call->output_gradient.y;
+    const float *const n_at = call->tape_read.n;
+    const float *const h_at = call->tape_read.h;
+    float *const t16_at = tile->t16;
+    float *const d_n_pre_at = work->d_n_pre;
+    const float *const r_at = call->tape_read.r;
+    float *const t32_at = tile->t32;
+    float *const d_z_pre_at = work->d_z_pre;
+    float *const t26_at = tile->t26;
+    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_h_at = tile->d_h;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
-        const float *const restrict d_h_carried = tile->d_h_carried + slot * H;
-        const float *const restrict d_y = call->output_gradient.y + row * H;
-        const float *const restrict n = call->tape_read.n + row * H;
-        const float *const restrict z = call->tape_read.z + row * H;
-        const float *const restrict h = call->tape_read.h + row * H;
-        const float *const restrict t9 = tile->t9 + q * H;
-        const float *const restrict t21 = tile->t21 + q * H;
-        const float *const restrict t42 = tile->t42 + q * H;
-        float *const restrict t16 = tile->t16 + slot * H;
-        float *const restrict d_n_pre = tile->d_n_pre + q * H;
-        float *const restrict d_n_pre_rows_to = work->d_n_pre_rows + row * H;
-        float *const restrict d_z_pre = tile->d_z_pre + q * H;
-        float *const restrict d_z_pre_rows_to = work->d_z_pre_rows + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            const float d_h_next = d_h_carried[j] + d_y[j];
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                    + slot * grugen_padded(H) + j);
+            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+            const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
             // back through h'    gru.yaml:21
-            t16[j] = d_h_next * t9[j];
+            const grugen_vector t9 = 1.0f - z;
+            const grugen_vector d_h_next = d_h_carried + d_y;
+            const grugen_vector t16 = d_h_next * t9;
+            grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
             // back through n    gru.yaml:20
-            d_n_pre[j] = d_h_next * z[j] * t21[j];
-            d_n_pre_rows_to[j] = d_n_pre[j];
+            const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
+            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+            // back through r    gru.yaml:19
+            const grugen_vector t32 = r * (1.0f - r);
+            grugen_store_whole_v(t32_at + slot * grugen_padded(H) + j, t32);
             // back through z    gru.yaml:18
-            d_z_pre[j] = (d_h_next * n[j] - d_h_next * h[j]) * t42[j];
-            d_z_pre_rows_to[j] = d_z_pre[j];
+            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9);
+            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
         }
     }
 
     // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_n_pre + q * H;
-    }
-    grugen_product(work->panel_U_n_T_d_n_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_2 + first * grugen_padded(H), grugen_padded(H));
-    // U_z^T @ d_z_pre    gru.yaml:18
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_z_pre + q * H;
-    }
-    grugen_product(work->panel_U_z_T_d_z_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_3 + first * grugen_padded(H), grugen_padded(H));
-    for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict U_n_T_d_n_pre = tile->step_d_h_carried_products_2
-                + q * grugen_padded(H);
-        const float *const restrict h = call->tape_read.h + row * H;
-        const float *const restrict r = call->tape_read.r + row * H;
-        const float *const restrict t16 = tile->t16 + slot * H;
-        const float *const restrict t32 = tile->t32 + q * H;
-        float *const restrict t27 = tile->t27 + slot * H;
-        float *const restrict d_r_pre = tile->d_r_pre + q * H;
-        float *const restrict d_r_pre_rows_to = work->d_r_pre_rows + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // back through n    gru.yaml:20
-            t27[j] = t16[j] + U_n_T_d_n_pre[j] * r[j];
-            // back through r    gru.yaml:19
-            d_r_pre[j] = U_n_T_d_n_pre[j] * h[j] * t32[j];
-            d_r_pre_rows_to[j] = d_r_pre[j];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector t32 = grugen_load_whole_v(t32_at + slot * grugen_padded(H) + j);
+                // back through n    gru.yaml:20
+                const grugen_vector U_n_T_d_n_pre = sum[0];
+                const grugen_vector t26 = U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t26_at + slot * grugen_padded(H) + j, t26);
+                // back through r    gru.yaml:19
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
+                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+            }
         }
     }
 
-    // U_r^T @ d_r_pre    gru.yaml:19
+    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_r_pre + q * H;
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
     }
-    grugen_product(work->panel_U_r_T_d_r_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_5 + first * grugen_padded(H), grugen_padded(H));
+
     for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        const float *const restrict t27 = tile->t27 + slot * H;
-        const float *const restrict U_r_T_d_r_pre = tile->step_d_h_carried_products_5
-                + q * grugen_padded(H);
-        const float *const restrict U_z_T_d_z_pre = tile->step_d_h_carried_products_3
-                + q * grugen_padded(H);
-        float *const restrict d_h = tile->d_h + slot * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // back through z    gru.yaml:18
-            d_h[j] = t27[j] + U_r_T_d_r_pre[j] + U_z_T_d_z_pre[j];
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
+                const grugen_vector t26 = grugen_load_whole_v(t26_at + slot * grugen_padded(H) + j);
+                // back through z    gru.yaml:18
+                const grugen_vector d_h = sum[0] + t16 + t26;
+                grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
+            }
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * H, tile->d_h + slot * H, (size_t)H * sizeof(float));
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -697,35 +732,39 @@ static void gru_f32_backward_behind(
     const gru_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    // W_n^T @ d_n_pre    gru.yaml:20
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_n_pre + q * H;
-    }
-    grugen_product(work->panel_W_n_T_d_n_pre, H, tile->operand, last - first,
-            tile->behind_products_1 + first * grugen_padded(D), grugen_padded(D));
-    // W_r^T @ d_r_pre    gru.yaml:19
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_r_pre + q * H;
-    }
-    grugen_product(work->panel_W_r_T_d_r_pre, H, tile->operand, last - first,
-            tile->behind_products_2 + first * grugen_padded(D), grugen_padded(D));
-    // W_z^T @ d_z_pre    gru.yaml:18
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_z_pre + q * H;
-    }
-    grugen_product(work->panel_W_z_T_d_z_pre, H, tile->operand, last - first,
-            tile->behind_products_3 + first * grugen_padded(D), grugen_padded(D));
+    float *const d_x_out = call->output.x;
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict W_n_T_d_n_pre = tile->behind_products_1 + q * grugen_padded(D);
-        const float *const restrict W_r_T_d_r_pre = tile->behind_products_2 + q * grugen_padded(D);
-        const float *const restrict W_z_T_d_z_pre = tile->behind_products_3 + q * grugen_padded(D);
-        float *const restrict d_x_out = call->output.x + row * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
-            // back through z    gru.yaml:18
-            const float d_x = W_n_T_d_n_pre[j] + W_r_T_d_r_pre[j] + W_z_T_d_z_pre[j];
-            d_x_out[j] = d_x;
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                // back through z    gru.yaml:18
+                const grugen_vector d_x = sum[0];
+                grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+            }
         }
     }
 }
@@ -736,7 +775,8 @@ static void gru_f32_backward_start_tile(const gru_f32_backward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * H, call->initial.h + b * H, (size_t)H * sizeof(float));
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -747,7 +787,8 @@ static void gru_f32_backward_finish_tile(const gru_f32_backward_tile *const tile
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * H, (size_t)H * sizeof(float));
+        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
@@ -796,15 +837,21 @@ static void gru_f32_backward_sum_up(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, call->input.x, D, call->total.W_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, call->input.x, D, call->total.W_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, call->input.x, D, call->total.W_n);
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, call->tape_read.h, H, call->total.U_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, call->tape_read.h, H, call->total.U_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, work->t5_rows, H, call->total.U_n);
-    grugen_vector_total(rows, count, work->d_z_pre_rows, H, call->total.b_z);
-    grugen_vector_total(rows, count, work->d_r_pre_rows, H, call->total.b_r);
-    grugen_vector_total(rows, count, work->d_n_pre_rows, H, call->total.b_n);
+    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->input.x, D, D,
+            call->total.W_z);
+    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->input.x, D, D,
+            call->total.W_r);
+    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->input.x, D, D,
+            call->total.W_n);
+    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->tape_read.h, H, H,
+            call->total.U_z);
+    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->tape_read.h, H, H,
+            call->total.U_r);
+    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->t5, grugen_padded(H),
+            H, call->total.U_n);
+    grugen_vector_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->total.b_z);
+    grugen_vector_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->total.b_r);
+    grugen_vector_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->total.b_n);
 }
 
 int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)

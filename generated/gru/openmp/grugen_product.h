@@ -1,103 +1,261 @@
 // Products with packed matrices: a tile of rows times vectors of units stays in registers while
-// the depth runs by. Every element is a sum over the depth in its natural order, whatever the
-// tile, so results do not depend on how rows are grouped.
+// the depth runs by, and is handed to the epilogue of its stage vector by vector (Goto & van de
+// Geijn 2008). Every element is a sum over the depth in its natural order, whatever the tile, so
+// results depend neither on how rows are grouped nor on who computes them.
 #pragma once
 
 #include <stdint.h>
 #include <string.h>
 
+#include "grugen_team.h"
 #include "grugen_vector.h"
 
-#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
+// A stage with `wide` sums for each unit has them side by side in its panels, a vector of units
+// after the other; with one sum, two vectors of units stand side by side.
+#define GRUGEN_SIDE(wide) ((wide) == 1 ? 2 : 1)
+#define GRUGEN_PANEL_UNITS(wide) (GRUGEN_SIDE(wide) * GRUGEN_LANES)
 
-// `units` rounded up to whole panels: the stride of a product's rows.
-static inline int64_t grugen_padded(int64_t units)
+// More sums than fit the registers are computed in groups of about one size.
+#define GRUGEN_GROUPS(wide) (((wide) + GRUGEN_MOST_VECTORS - 1) / GRUGEN_MOST_VECTORS)
+#define GRUGEN_GROUP(wide) (((wide) + GRUGEN_GROUPS(wide) - 1) / GRUGEN_GROUPS(wide))
+#define GRUGEN_TILE_ROWS(wide) GRUGEN_ROWS_OF(GRUGEN_SIDE(wide) * GRUGEN_GROUP(wide))
+#define GRUGEN_SUMS(wide) (GRUGEN_SIDE(wide) * 12 * (wide))
+
+// How many panel rows ahead of their use weights are asked for.
+enum { GRUGEN_AHEAD = 12 };
+
+// Where a stage is: units unit..unit_end of rows row..row_end, and where it goes from there.
+typedef struct grugen_tile {
+    int64_t unit, unit_end;
+    int64_t row, row_end;
+    int64_t units, stop, rows;
+    int64_t unit_step, row_step;
+} grugen_tile;
+
+// `width` rounded up to whole vectors: the stride of rows of the kernel's own memory.
+static inline int64_t grugen_padded(int64_t width)
 {
-    return (units + GRUGEN_PANEL - 1) / GRUGEN_PANEL * GRUGEN_PANEL;
+    return (width + GRUGEN_LANES - 1) / GRUGEN_LANES * GRUGEN_LANES;
 }
 
-// Element (k, unit) of a stack of panels: panel by panel, in a panel depth by depth.
-static inline int64_t grugen_packed(int64_t depth, int64_t k, int64_t unit)
+static inline int64_t grugen_least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Elements of memory for `count` of a stage's sums: whole panels.
+static inline int64_t grugen_panel_size(int64_t depth, int wide, int count, int64_t units)
 {
-    return unit / GRUGEN_PANEL * GRUGEN_PANEL * depth + k * GRUGEN_PANEL + unit % GRUGEN_PANEL;
+    const int64_t panel = GRUGEN_PANEL_UNITS(wide);
+    return (units + panel - 1) / panel * panel * count * depth;
 }
 
-// Put a matrix into the panels from unit `first` on; element (unit, k) of it lies at
-// unit * unit_stride + k * depth_stride.
-static inline void grugen_pack(
-    GRUGEN_REAL *panel, int64_t depth, int64_t first, const GRUGEN_REAL *matrix, int64_t units,
-    int64_t unit_stride, int64_t depth_stride)
+// The first tile of this member of the team; there is none if unit >= stop.
+GRUGEN_INLINE grugen_tile
+grugen_first_tile(int64_t units, int64_t rows, const int wide, const grugen_team *team)
 {
-    for (int64_t unit = 0; unit < units; ++unit) {
-        GRUGEN_REAL *const column = panel + grugen_packed(depth, 0, first + unit);
-        const GRUGEN_REAL *const from = matrix + unit * unit_stride;
-        for (int64_t k = 0; k < depth; ++k) { column[k * GRUGEN_PANEL] = from[k * depth_stride]; }
+    const int64_t panel = GRUGEN_PANEL_UNITS(wide);
+    int64_t first, last;
+    grugen_team_share(team, (units + panel - 1) / panel, &first, &last);
+    grugen_tile at = {.units = units, .rows = rows, .unit = first * panel};
+    at.stop = rows < 1 ? at.unit : grugen_least(last * panel, units);
+    // a single row reads every weight once, so several panels together hide the latency of sums
+    at.unit_step = panel * (rows == 1 ? 4 : rows == 2 ? 2 : 1);
+    const int64_t tiles = (rows + GRUGEN_TILE_ROWS(wide) - 1) / GRUGEN_TILE_ROWS(wide);
+    at.row_step = tiles < 1 ? 1 : (rows + tiles - 1) / tiles;
+    at.unit_end = grugen_least(at.unit + at.unit_step, at.stop);
+    at.row_end = grugen_least(at.row_step, rows);
+    return at;
+}
+
+// All rows of some units, then the next units: the panel stays in the nearest cache.
+GRUGEN_INLINE void grugen_next_tile(grugen_tile *at)
+{
+    at->row = at->row_end;
+    if (at->row >= at->rows) {
+        at->row = 0;
+        at->unit = at->unit_end;
+        at->unit_end = grugen_least(at->unit + at->unit_step, at->stop);
     }
+    at->row_end = grugen_least(at->row + at->row_step, at->rows);
 }
 
-static inline void grugen_pack_zeros(GRUGEN_REAL *panel, int64_t depth, int64_t units)
+// One register tile: `rows`, `panels` and `vectors` are constants wherever this is inlined.
+// Sum (row r, vector v of panel p) is at sums[r * row_stride + (p * vectors + v) * stride].
+GRUGEN_INLINE void grugen_register_tile(
+    const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
+    const int rows, const int panels, const int vectors, grugen_vector *sums, int64_t row_stride,
+    int64_t panel_stride, int64_t stride, int adds)
 {
-    for (int64_t unit = units; unit < grugen_padded(units); ++unit) {
-        GRUGEN_REAL *const column = panel + grugen_packed(depth, 0, unit);
-        for (int64_t k = 0; k < depth; ++k) { column[k * GRUGEN_PANEL] = 0; }
-    }
-}
-
-// One register tile: `rows` is a constant wherever this is inlined.
-static inline __attribute__((always_inline)) void grugen_product_tile(
-    const GRUGEN_REAL *panel, int64_t depth, const GRUGEN_REAL *const *operand, const int rows,
-    GRUGEN_REAL *out, int64_t stride)
-{
-    grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
-#pragma GCC unroll 8
+    grugen_vector sum[12][24];
+#pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 8
-        for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] = (grugen_vector){0}; }
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; ++p) {
+#pragma GCC unroll 6
+            for (int v = 0; v < vectors; ++v) {
+                grugen_vector *const from = sums + r * row_stride + p * panel_stride + v * stride;
+                sum[r][p * vectors + v] = adds ? *from : (grugen_vector){0};
+            }
+        }
     }
     for (int64_t k = 0; k < depth; ++k) {
-        const grugen_stored_vector *const units =
-            (const grugen_stored_vector *)(panel + k * GRUGEN_PANEL);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; ++r) {
-            const GRUGEN_REAL element = operand[r][k];
-#pragma GCC unroll 8
-            for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] += element * units[v]; }
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; ++p) {
+            const GRUGEN_REAL *const weights =
+                panel + p * panel_step + k * (vectors * GRUGEN_LANES);
+#pragma GCC unroll 6
+            for (int v = 0; v < vectors; ++v) {
+                const GRUGEN_REAL *const weight = weights + v * GRUGEN_LANES;
+                __builtin_prefetch(weight + GRUGEN_AHEAD * vectors * GRUGEN_LANES);
+                const grugen_vector column = grugen_load_whole_v(weight);
+#pragma GCC unroll 12
+                for (int r = 0; r < rows; ++r) {
+                    sum[r][p * vectors + v] += operand[r][k] * column;
+                }
+            }
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 8
-        for (int v = 0; v < GRUGEN_VECTORS; ++v) {
-            grugen_store_whole_v(out + r * stride + v * GRUGEN_LANES, acc[r][v]);
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; ++p) {
+#pragma GCC unroll 6
+            for (int v = 0; v < vectors; ++v) {
+                sums[r * row_stride + p * panel_stride + v * stride] = sum[r][p * vectors + v];
+            }
         }
     }
 }
 
-// out[r][unit] = sum over k of operand[r][k] * matrix(unit, k), for `rows` rows of `stride`
-// elements, a whole number of panels.
-static inline void grugen_product(
-    const GRUGEN_REAL *panel, int64_t depth, const GRUGEN_REAL *const *operand, int64_t rows,
-    GRUGEN_REAL *out, int64_t stride)
+// A tile of any number of rows and panels, for a constant number of vectors.
+GRUGEN_INLINE void grugen_tile_of(
+    const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
+    int64_t rows, int64_t panels, const int vectors, grugen_vector *sums, int64_t row_stride,
+    int64_t panel_stride, int64_t stride, int adds)
 {
-    for (int64_t unit = 0; unit < stride; unit += GRUGEN_PANEL) {
-        const GRUGEN_REAL *const units = panel + unit * depth;
-        for (int64_t r = 0; r < rows; r += GRUGEN_ROWS) {
-            GRUGEN_REAL *const to = out + r * stride + unit;
-            const GRUGEN_REAL *const *const from = operand + r;
-            switch (rows - r) {
-            case 1: grugen_product_tile(units, depth, from, 1, to, stride); break;
-            case 2: grugen_product_tile(units, depth, from, 2, to, stride); break;
-            case 3: grugen_product_tile(units, depth, from, 3, to, stride); break;
-#if GRUGEN_ROWS > 4
-            case 4: grugen_product_tile(units, depth, from, 4, to, stride); break;
-            case 5: grugen_product_tile(units, depth, from, 5, to, stride); break;
+#define GRUGEN_CASE(r, p)                                                                        \
+    grugen_register_tile(panel, panel_step, depth, operand, r, p, vectors, sums, row_stride,     \
+                         panel_stride, stride, adds)
+    // what does not fit the registers is never asked for, and not compiled
+#define GRUGEN_ROWS_CASE(r)                                                                      \
+    case r:                                                                                      \
+        if (GRUGEN_ROWS_OF(vectors) >= (r)) { GRUGEN_CASE(r, 1); }                               \
+        break
+    if (panels > 1) {
+        switch (rows * 4 + panels) {
+        case 6: GRUGEN_CASE(1, 2); break;
+        case 7: GRUGEN_CASE(1, 3); break;
+        case 8: GRUGEN_CASE(1, 4); break;
+        default: GRUGEN_CASE(2, 2); break;
+        }
+        return;
+    }
+    switch (rows) {
+    case 1: GRUGEN_CASE(1, 1); break;
+    case 2: GRUGEN_CASE(2, 1); break;
+    case 3: GRUGEN_CASE(3, 1); break;
+    case 4: GRUGEN_CASE(4, 1); break;
+        GRUGEN_ROWS_CASE(5);
+        GRUGEN_ROWS_CASE(6);
+        GRUGEN_ROWS_CASE(7);
+        GRUGEN_ROWS_CASE(8);
+        GRUGEN_ROWS_CASE(9);
+        GRUGEN_ROWS_CASE(10);
+        GRUGEN_ROWS_CASE(11);
+        GRUGEN_ROWS_CASE(12);
+    default: break;
+    }
+#undef GRUGEN_CASE
+#undef GRUGEN_ROWS_CASE
+}
+
+#define GRUGEN_TILE_FUNCTION(vectors)                                                            \
+    static __attribute__((noinline, unused)) void grugen_tile_##vectors(                         \
+        const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth,                             \
+        const GRUGEN_REAL *const *operand, int64_t rows, int64_t panels, grugen_vector *sums,    \
+        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds)                      \
+    {                                                                                            \
+        grugen_tile_of(panel, panel_step, depth, operand, rows, panels, vectors, sums,           \
+                       row_stride, panel_stride, stride, adds);                                  \
+    }
+GRUGEN_TILE_FUNCTION(1)
+GRUGEN_TILE_FUNCTION(2)
+GRUGEN_TILE_FUNCTION(3)
+#if GRUGEN_MOST_VECTORS > 3
+GRUGEN_TILE_FUNCTION(4)
+GRUGEN_TILE_FUNCTION(5)
+GRUGEN_TILE_FUNCTION(6)
 #endif
-#if GRUGEN_ROWS > 6
-            case 6: grugen_product_tile(units, depth, from, 6, to, stride); break;
-            case 7: grugen_product_tile(units, depth, from, 7, to, stride); break;
+
+// Sums first..first + count of the `wide` sums of a stage, for the rows and units of a tile:
+// sum number a of unit vector u and row r is at sums[(u * rows + r) * wide + a]. They start at 0,
+// or go on if `adds`. operand[r] is where the vector that row r multiplies begins.
+GRUGEN_INLINE void grugen_multiply(
+    const grugen_tile *at, const GRUGEN_REAL *panel, int64_t depth,
+    const GRUGEN_REAL *const *operand, const int first, const int count, const int wide,
+    const int adds, grugen_vector *sums)
+{
+    const int64_t units = GRUGEN_PANEL_UNITS(wide);
+    const int64_t rows = at->row_end - at->row;
+    const int64_t panels = (at->unit_end - at->unit + units - 1) / units;
+    const int64_t panel_step = units * count * depth;
+    const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
+    for (int a = 0; a < count; a += GRUGEN_GROUP(wide)) {
+        const int some = count - a < GRUGEN_GROUP(wide) ? count - a : GRUGEN_GROUP(wide);
+        grugen_vector *const to = sums + first + a;
+        const GRUGEN_REAL *const *const from = operand + at->row;
+        const int64_t next = GRUGEN_SIDE(wide) * rows * wide;
+        const int64_t stride = wide == 1 ? rows : 1;
+        switch (some * GRUGEN_SIDE(wide)) {
+        case 1:
+            grugen_tile_1(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
+        case 2:
+            grugen_tile_2(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
+        case 3:
+            grugen_tile_3(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
+#if GRUGEN_MOST_VECTORS > 3
+        case 4:
+            grugen_tile_4(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
+        case 5:
+            grugen_tile_5(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
+        case 6:
+            grugen_tile_6(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds);
+            break;
 #endif
-            default: grugen_product_tile(units, depth, from, GRUGEN_ROWS, to, stride); break;
-            }
+        default: break;
+        }
+        weights += some * units * depth;
+    }
+}
+
+// Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at
+// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0.
+GRUGEN_INLINE void grugen_pack(
+    GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
+    const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride, int64_t depth_stride)
+{
+    const int64_t panel_units = GRUGEN_PANEL_UNITS(wide);
+    const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);
+    const int some = count - group < GRUGEN_GROUP(wide) ? count - group : GRUGEN_GROUP(wide);
+    for (int64_t unit = 0; unit < units; unit += panel_units) {
+        GRUGEN_REAL *to = panel + unit * count * depth + group * panel_units * depth +
+                          (a - group) * GRUGEN_LANES;
+        const GRUGEN_REAL *from = matrix + unit * unit_stride;
+        const int64_t there = grugen_least(units - unit, panel_units);
+        for (int64_t k = 0; k < depth; ++k) {
+            for (int64_t j = 0; j < there; ++j) { to[j] = from[j * unit_stride]; }
+            for (int64_t j = there; j < panel_units; ++j) { to[j] = 0; }
+            to += some * panel_units;
+            from += depth_stride;
         }
     }
 }

@@ -8,6 +8,9 @@
 #include "grugen_tiling.h"
 
 enum { GRUGEN_TOTAL_ROWS = 128 };
+#define GRUGEN_VECTORS 2
+#define GRUGEN_ROWS GRUGEN_ROWS_OF(GRUGEN_VECTORS)
+#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
 
 // `units` rows of the total times one panel of its columns, over `count` rows of the operands.
 static inline __attribute__((always_inline)) void grugen_total_tile(
@@ -15,18 +18,18 @@ static inline __attribute__((always_inline)) void grugen_total_tile(
     const GRUGEN_REAL *panel, const int units, GRUGEN_REAL *total, int64_t width, int64_t columns)
 {
     grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] = (grugen_vector){0}; }
     }
     for (int64_t k = 0; k < count; ++k) {
         const GRUGEN_REAL *const elements = left + rows[k] * left_width;
         const grugen_stored_vector *const column =
             (const grugen_stored_vector *)(panel + k * GRUGEN_PANEL);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
             for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] += elements[r] * column[v]; }
         }
     }
@@ -39,8 +42,9 @@ static inline __attribute__((always_inline)) void grugen_total_tile(
 
 // total[i][j] += sum over rows of left[row][i] * right[row][j]; called by all threads together.
 static inline void grugen_outer_total(
-    const int64_t *rows, int64_t count, const GRUGEN_REAL *left, int64_t left_width,
-    const GRUGEN_REAL *right, int64_t right_width, GRUGEN_REAL *total)
+    const int64_t *rows, int64_t count, const GRUGEN_REAL *left, int64_t left_stride,
+    int64_t left_width, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_width,
+    GRUGEN_REAL *total)
 {
     GRUGEN_REAL panel[GRUGEN_TOTAL_ROWS * GRUGEN_PANEL];
     int64_t first, last;
@@ -51,7 +55,7 @@ static inline void grugen_outer_total(
             const int64_t rest = right_width - column;
             const int64_t columns = rest < GRUGEN_PANEL ? rest : GRUGEN_PANEL;
             for (int64_t k = 0; k < some; ++k) {
-                const GRUGEN_REAL *const from = right + rows[start + k] * right_width + column;
+                const GRUGEN_REAL *const from = right + rows[start + k] * right_stride + column;
                 GRUGEN_REAL *const to = panel + k * GRUGEN_PANEL;
                 for (int64_t j = 0; j < columns; ++j) { to[j] = from[j]; }
                 for (int64_t j = columns; j < GRUGEN_PANEL; ++j) { to[j] = 0; }
@@ -61,12 +65,12 @@ static inline void grugen_outer_total(
                 const int64_t *const which = rows + start;
                 GRUGEN_REAL *const to = total + i * right_width + column;
                 if (left_width - i >= GRUGEN_ROWS) {
-                    grugen_total_tile(which, some, left + i, left_width, panel, GRUGEN_ROWS, to,
+                    grugen_total_tile(which, some, left + i, left_stride, panel, GRUGEN_ROWS, to,
                                       right_width, columns);
                     continue;
                 }
                 for (int64_t r = 0; r < left_width - i; ++r) {
-                    grugen_total_tile(which, some, left + i + r, left_width, panel, 1,
+                    grugen_total_tile(which, some, left + i + r, left_stride, panel, 1,
                                       to + r * right_width, right_width, columns);
                 }
             }
@@ -76,13 +80,13 @@ static inline void grugen_outer_total(
 
 // total[j] += sum over rows of values[row][j]; called by all threads together.
 static inline void grugen_vector_total(
-    const int64_t *rows, int64_t count, const GRUGEN_REAL *values, int64_t width,
-    GRUGEN_REAL *total)
+    const int64_t *rows, int64_t count, const GRUGEN_REAL *values, int64_t stride,
+    int64_t width, GRUGEN_REAL *total)
 {
     int64_t first, last;
     grugen_share(width, &first, &last);
     for (int64_t k = 0; k < count; ++k) {
-        const GRUGEN_REAL *const from = values + rows[k] * width;
+        const GRUGEN_REAL *const from = values + rows[k] * stride;
         for (int64_t j = first; j < last; ++j) { total[j] += from[j]; }
     }
 }

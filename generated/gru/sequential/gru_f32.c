@@ -16,7 +16,6 @@
 typedef struct gru_f32_forward_work {
     float *h; // [batch][H]
     float *z; // [H]
-    float *W_n_x; // [H]
     float *t5; // [H]
     float *t10; // [H]
     float *h_next; // [H]
@@ -31,7 +30,6 @@ static void gru_f32_forward_take_work(
     const int64_t H = call->dims.H;
     work->h = grugen_take(arena, call->B * H * (int64_t)sizeof(float));
     work->z = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->W_n_x = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t5 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t10 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->h_next = grugen_take(arena, H * (int64_t)sizeof(float));
@@ -54,11 +52,10 @@ static void gru_f32_forward_step(
     const float *const W_r = call->param.W_r;
     const float *const U_r = call->param.U_r;
     const float *const b_r = call->param.b_r;
-    const float *const W_n = call->param.W_n;
     float *const z = work->z;
-    float *const W_n_x = work->W_n_x;
     float *const t5 = work->t5;
     float *const t10 = work->t10;
+    const float *const W_n = call->param.W_n;
     const float *const U_n = call->param.U_n;
     const float *const b_n = call->param.b_n;
     float *const h_next = work->h_next;
@@ -84,9 +81,6 @@ static void gru_f32_forward_step(
         const float r = grugen_sigmoid_f32(W_r_x + U_r_h + b_r[j]);
         if (keep_tape) { r_tape[j] = r; }
         // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
-        float W_n_x_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { W_n_x_acc += W_n[j * D + k] * x[k]; }
-        W_n_x[j] = W_n_x_acc;
         t5[j] = r * h[j];
         // h' = (1 - z) * h + z * n    gru.yaml:21
         t10[j] = (1.0f - z[j]) * h[j];
@@ -94,9 +88,11 @@ static void gru_f32_forward_step(
 
     for (int64_t j = 0; j < H; ++j) {
         // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
+        float W_n_x = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_n_x += W_n[j * D + k] * x[k]; }
         float U_n_product = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_n_product += U_n[j * H + k] * t5[k]; }
-        const float n = grugen_tanh_f32(W_n_x[j] + U_n_product + b_n[j]);
+        const float n = grugen_tanh_f32(W_n_x + U_n_product + b_n[j]);
         if (keep_tape) { n_tape[j] = n; }
         // h' = (1 - z) * h + z * n    gru.yaml:21
         h_next[j] = t10[j] + z[j] * n;
@@ -172,7 +168,6 @@ typedef struct gru_f32_backward_work {
     float *d_z_pre; // [H]
     float *t27; // [H]
     float *d_r_pre; // [H]
-    float *U_z_T_d_z_pre; // [H]
     float *d_h; // [H]
 } gru_f32_backward_work;
 
@@ -191,7 +186,6 @@ static void gru_f32_backward_take_work(
     work->d_z_pre = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t27 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->d_r_pre = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->U_z_T_d_z_pre = grugen_take(arena, H * (int64_t)sizeof(float));
     work->d_h = grugen_take(arena, H * (int64_t)sizeof(float));
 }
 
@@ -211,14 +205,13 @@ static void gru_f32_backward_step(
     float *const t32 = work->t32;
     float *const d_z_pre = work->d_z_pre;
     const float *const U_n = call->param.U_n;
-    const float *const U_z = call->param.U_z;
     float *const t27 = work->t27;
     float *const d_r_pre = work->d_r_pre;
-    float *const U_z_T_d_z_pre = work->U_z_T_d_z_pre;
     const float *const W_n = call->param.W_n;
     const float *const W_r = call->param.W_r;
     const float *const W_z = call->param.W_z;
     const float *const U_r = call->param.U_r;
+    const float *const U_z = call->param.U_z;
     float *const d_h = work->d_h;
     const float *const r = call->tape_read.r + row * H;
     const float *const h = call->tape_read.h + row * H;
@@ -250,10 +243,6 @@ static void gru_f32_backward_step(
         t27[j] = t16[j] + U_n_T_d_n_pre * r[j];
         // back through r    gru.yaml:19
         d_r_pre[j] = U_n_T_d_n_pre * h[j] * t32[j];
-        // back through z    gru.yaml:18
-        float U_z_T_d_z_pre_acc = 0.0f;
-        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre_acc += U_z[k * H + j] * d_z_pre[k]; }
-        U_z_T_d_z_pre[j] = U_z_T_d_z_pre_acc;
     }
 
     for (int64_t j = 0; j < D; ++j) {
@@ -275,7 +264,9 @@ static void gru_f32_backward_step(
         float U_r_T_d_r_pre = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_r_T_d_r_pre += U_r[k * H + j] * d_r_pre[k]; }
         // back through z    gru.yaml:18
-        d_h[j] = t27[j] + U_r_T_d_r_pre + U_z_T_d_z_pre[j];
+        float U_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre += U_z[k * H + j] * d_z_pre[k]; }
+        d_h[j] = t27[j] + U_r_T_d_r_pre + U_z_T_d_z_pre;
     }
 
     // d loss / d W_z

@@ -12,23 +12,23 @@
 #define GRUGEN_TILE_SEQUENCES 24
 #define GRUGEN_BLOCK_BYTES 262144
 
-// The product tile: rows x vectors of accumulators that fit the registers of the machine.
+// How many rows of a product's tile fit the registers, by the number of vectors in a row.
 #if defined(__AVX512F__)
 #define GRUGEN_VECTOR_BYTES 64
-#define GRUGEN_ROWS 8
-#define GRUGEN_VECTORS 3
+#define GRUGEN_MOST_VECTORS 6
+#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #elif defined(__AVX__)
 #define GRUGEN_VECTOR_BYTES 32
-#define GRUGEN_ROWS 6
-#define GRUGEN_VECTORS 2
+#define GRUGEN_MOST_VECTORS 3
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
 #elif defined(__aarch64__)
 #define GRUGEN_VECTOR_BYTES 16
-#define GRUGEN_ROWS 6
-#define GRUGEN_VECTORS 4
+#define GRUGEN_MOST_VECTORS 6
+#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #else
 #define GRUGEN_VECTOR_BYTES 16
-#define GRUGEN_ROWS 4
-#define GRUGEN_VECTORS 2
+#define GRUGEN_MOST_VECTORS 3
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
 #endif
 
 #include "grugen_math.h"
@@ -61,24 +61,26 @@ typedef struct gru_d_f32_forward_tile {
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
-    const float **operand;
+    grugen_team team;
+    const float **operand[2];
     float *x_last; // [tile sequence][D]
     float *h; // [tile sequence][H]
-    float *ahead_products_1; // [tile row][H]
-    float *ahead_products_2; // [tile row][3*H]
     float *gamma_x; // [tile row][D]
     float *t9; // [tile row][D]
     float *t13; // [tile row][D]
     float *gamma_h; // [tile row][H]
+    float *t25; // [tile row][H]
+    float *t30; // [tile row][H]
+    float *t32; // [tile row][H]
     float *x_last_next; // [tile sequence][D]
     float *x_hat; // [tile row][D]
-    float *between_1_products_2; // [tile row][3*H]
+    float *t29; // [tile row][H]
+    float *t31; // [tile row][H]
+    float *t33; // [tile row][H]
     float *h_hat; // [tile sequence][H]
-    float *step_h_products_2; // [tile row][2*H]
     float *z; // [tile sequence][H]
     float *t21; // [tile sequence][H]
     float *t27; // [tile sequence][H]
-    float *step_h_products_4; // [tile row][H]
     float *h_next; // [tile sequence][H]
     float *x_last_entering; // [tile row][D]
 } gru_d_f32_forward_tile;
@@ -87,8 +89,10 @@ static int64_t gru_d_f32_forward_row_bytes(const gru_d_f32_forward_call *const c
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(H) + grugen_padded(3 * H) + D + D + D + H + D + grugen_padded(3 * H)
-            + grugen_padded(2 * H) + grugen_padded(H) + D) * (int64_t)sizeof(float);
+    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(D) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(D)
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_forward_take_panels(
@@ -101,11 +105,15 @@ static void gru_d_f32_forward_take_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->panel_W_gh_delta = grugen_take(arena, D * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_V_z_m = grugen_take(arena, D * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    work->panel_W_z_x_hat = grugen_take(arena, D * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    work->panel_U_z_h_hat = grugen_take(arena, H * grugen_padded(2 * H) * (int64_t)sizeof(float));
-    work->panel_U_n_product = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
+    work->panel_W_gh_delta = grugen_take(arena, grugen_panel_size(D, 4, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_V_z_m = grugen_take(arena, grugen_panel_size(D, 4, 3, H) * (int64_t)sizeof(float));
+    work->panel_W_z_x_hat = grugen_take(arena, grugen_panel_size(D, 3, 3,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_h_hat = grugen_take(arena, grugen_panel_size(H, 2, 2,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
 }
 
 static void gru_d_f32_forward_take_work(
@@ -133,29 +141,29 @@ static void gru_d_f32_forward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->operand = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->x_last = grugen_take(arena, sequences * D * (int64_t)sizeof(float));
-    tile->h = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->ahead_products_1 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->ahead_products_2 = grugen_take(arena,
-            rows * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    tile->gamma_x = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->t13 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->gamma_h = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->x_last_next = grugen_take(arena, sequences * D * (int64_t)sizeof(float));
-    tile->x_hat = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->between_1_products_2 = grugen_take(arena,
-            rows * grugen_padded(3 * H) * (int64_t)sizeof(float));
-    tile->h_hat = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->step_h_products_2 = grugen_take(arena,
-            rows * grugen_padded(2 * H) * (int64_t)sizeof(float));
-    tile->z = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->t21 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->t27 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->step_h_products_4 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->h_next = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->x_last_entering = grugen_take(arena, rows * D * (int64_t)sizeof(float));
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->gamma_x = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t13 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t25 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t30 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t32 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t29 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t31 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t33 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->h_hat = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->z = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t21 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t27 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->h_next = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->x_last_entering = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -167,21 +175,16 @@ static void gru_d_f32_forward_fill_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_gh_delta, D, 0, call->param.W_gh, H, D, 1);
-    grugen_pack_zeros(work->panel_W_gh_delta, D, H);
-    grugen_pack(work->panel_V_z_m, D, 0, call->param.V_z, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, H, call->param.V_r, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, 2 * H, call->param.V_n, H, D, 1);
-    grugen_pack_zeros(work->panel_V_z_m, D, 3 * H);
-    grugen_pack(work->panel_W_z_x_hat, D, 0, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, H, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 2 * H, call->param.W_n, H, D, 1);
-    grugen_pack_zeros(work->panel_W_z_x_hat, D, 3 * H);
-    grugen_pack(work->panel_U_z_h_hat, H, 0, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h_hat, H, H, call->param.U_r, H, H, 1);
-    grugen_pack_zeros(work->panel_U_z_h_hat, H, 2 * H);
-    grugen_pack(work->panel_U_n_product, H, 0, call->param.U_n, H, H, 1);
-    grugen_pack_zeros(work->panel_U_n_product, H, H);
+    grugen_pack(work->panel_W_gh_delta, D, 0, 1, 4, call->param.W_gh, H, D, 1);
+    grugen_pack(work->panel_V_z_m, D, 0, 3, 4, call->param.V_z, H, D, 1);
+    grugen_pack(work->panel_V_z_m, D, 1, 3, 4, call->param.V_r, H, D, 1);
+    grugen_pack(work->panel_V_z_m, D, 2, 3, 4, call->param.V_n, H, D, 1);
+    grugen_pack(work->panel_W_z_x_hat, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_W_z_x_hat, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_W_z_x_hat, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -203,61 +206,93 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const restrict w_gx = call->param.w_gx;
-    const float *const restrict b_gx = call->param.b_gx;
-    const float *const restrict x_mean = call->constant.x_mean;
-    const float *const restrict b_gh = call->param.b_gh;
-    // W_gh @ delta    gru_d.yaml:31
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    float *const gamma_x_at = tile->gamma_x;
+    float *const gamma_x_tape = call->tape.gamma_x;
+    const float *const m_at = call->input.m;
+    float *const t9_at = tile->t9;
+    const float *const x_mean_at = call->constant.x_mean;
+    float *const t13_at = tile->t13;
+    float *const W_gh_delta_tape = call->tape.W_gh_delta;
+    const float *const b_gh_at = call->param.b_gh;
+    float *const gamma_h_at = tile->gamma_h;
+    float *const gamma_h_tape = call->tape.gamma_h;
+    const float *const b_z_at = call->param.b_z;
+    float *const t25_at = tile->t25;
+    const float *const b_r_at = call->param.b_r;
+    float *const t30_at = tile->t30;
+    const float *const b_n_at = call->param.b_n;
+    float *const t32_at = tile->t32;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[q - first] = call->input.delta + row * D;
-    }
-    grugen_product(work->panel_W_gh_delta, D, tile->operand, last - first,
-            tile->ahead_products_1 + first * grugen_padded(H), grugen_padded(H));
-    // V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[q - first] = call->input.m + row * D;
-    }
-    grugen_product(work->panel_V_z_m, D, tile->operand, last - first,
-            tile->ahead_products_2 + first * grugen_padded(3 * H), grugen_padded(3 * H));
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const float *const restrict delta = call->input.delta + row * D;
-        const float *const restrict m = call->input.m + row * D;
-        float *const restrict gamma_x = tile->gamma_x + q * D;
-        float *const restrict gamma_x_tape = keep_tape ? call->tape.gamma_x + row * D : NULL;
-        float *const restrict t9 = tile->t9 + q * D;
-        float *const restrict t13 = tile->t13 + q * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
             // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
-            gamma_x[j] = grugen_exp_f32(-grugen_relu_f32(w_gx[j] * delta[j] + b_gx[j]));
-            if (keep_tape) { gamma_x_tape[j] = gamma_x[j]; }
+            const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
+            grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
+            if (keep_tape) { grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes); }
             // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-            t9[j] = m[j] > 0.0f;
-            t13[j] = (1.0f - gamma_x[j]) * x_mean[j];
+            const grugen_mask t9 = m > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            const grugen_vector t13 = (1.0f - gamma_x) * x_mean;
+            grugen_store_whole_v(t13_at + q * grugen_padded(D) + j, t13);
         }
+    }
+
+    // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict W_gh_delta = tile->ahead_products_1 + q * grugen_padded(H);
-        float *const restrict gamma_h = tile->gamma_h + q * H;
-        float *const restrict gamma_h_tape = keep_tape ? call->tape.gamma_h + row * H : NULL;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
-            gamma_h[j] = grugen_exp_f32(-grugen_relu_f32(W_gh_delta[j] + b_gh[j]));
-            if (keep_tape) { gamma_h_tape[j] = gamma_h[j]; }
-        }
+        tile->operand[1][q - first] = call->input.m + row * D;
     }
 
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        if (keep_tape) {
-            memcpy(call->tape.W_gh_delta + row * H, tile->ahead_products_1 + q * grugen_padded(H),
-                    (size_t)H * sizeof(float));
+    for (grugen_tile at = grugen_first_tile(H, last - first, 4,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(4)];
+        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 4, 0, sums);
+        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[1], 1, 3, 4, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 4) {
+                const int64_t row = tile->row[q];
+                // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
+                const grugen_vector W_gh_delta = sum[0];
+                if (keep_tape) { grugen_store_v(W_gh_delta_tape + row * H + j, W_gh_delta, lanes); }
+                const grugen_vector gamma_h = grugen_exp_v(-grugen_relu_v(W_gh_delta + b_gh));
+                grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
+                if (keep_tape) { grugen_store_v(gamma_h_tape + row * H + j, gamma_h, lanes); }
+                // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
+                const grugen_vector V_z_m = sum[1];
+                const grugen_vector t25 = V_z_m + b_z;
+                grugen_store_whole_v(t25_at + q * grugen_padded(H) + j, t25);
+                // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
+                const grugen_vector V_r_m = sum[2];
+                const grugen_vector t30 = V_r_m + b_r;
+                grugen_store_whole_v(t30_at + q * grugen_padded(H) + j, t30);
+                // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
+                const grugen_vector V_n_m = sum[3];
+                const grugen_vector t32 = V_n_m + b_n;
+                grugen_store_whole_v(t32_at + q * grugen_padded(H) + j, t32);
+            }
         }
     }
 }
@@ -271,37 +306,47 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
+    float *const t9_at = tile->t9;
+    const float *const x_at = call->input.x;
+    float *const x_last_at = tile->x_last;
+    float *const x_last_next_at = tile->x_last_next;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
-        const float *const restrict t9 = tile->t9 + q * D;
-        const float *const restrict x = call->input.x + row * D;
-        const float *const restrict x_last = tile->x_last + slot * D;
-        float *const restrict x_last_next = tile->x_last_next + slot * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+            const grugen_vector x_last = grugen_load_whole_v(x_last_at + slot * grugen_padded(D)
+                    + j);
             // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
-            x_last_next[j] = t9[j] ? x[j] : x_last[j];
+            const grugen_vector x_last_next = grugen_select_v(t9, x, x_last);
+            grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        memcpy(tile->x_last_entering + q * D, tile->x_last + slot * D, (size_t)D * sizeof(float));
+        memcpy(tile->x_last_entering + q * grugen_padded(D),
+                tile->x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
         if (keep_tape) {
-            memcpy(call->tape.x_last + row * D, tile->x_last + slot * D, (size_t)D * sizeof(float));
+            memcpy(call->tape.x_last + row * D, tile->x_last + slot * grugen_padded(D),
+                    (size_t)D * sizeof(float));
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // x_last of the next step
-        memcpy(tile->x_last + slot * D, tile->x_last_next + slot * D, (size_t)D * sizeof(float));
+        memcpy(tile->x_last + slot * grugen_padded(D), tile->x_last_next + slot * grugen_padded(D),
+                (size_t)D * sizeof(float));
     }
 }
 
@@ -315,27 +360,69 @@ static void gru_d_f32_forward_between_1(
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    float *const gamma_x_at = tile->gamma_x;
+    float *const x_last_entering_at = tile->x_last_entering;
+    float *const t13_at = tile->t13;
+    float *const t9_at = tile->t9;
+    const float *const x_at = call->input.x;
+    float *const x_hat_at = tile->x_hat;
+    float *const t25_at = tile->t25;
+    float *const t29_at = tile->t29;
+    float *const t30_at = tile->t30;
+    float *const t31_at = tile->t31;
+    float *const t32_at = tile->t32;
+    float *const t33_at = tile->t33;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict gamma_x = tile->gamma_x + q * D;
-        const float *const restrict x_last = tile->x_last_entering + q * D;
-        const float *const restrict t13 = tile->t13 + q * D;
-        const float *const restrict t9 = tile->t9 + q * D;
-        const float *const restrict x = call->input.x + row * D;
-        float *const restrict x_hat = tile->x_hat + q * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at + q * grugen_padded(D)
+                    + j);
+            const grugen_vector x_last = grugen_load_whole_v(x_last_entering_at
+                    + q * grugen_padded(D) + j);
+            const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(D) + j);
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
             // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-            x_hat[j] = t9[j] ? x[j] : gamma_x[j] * x_last[j] + t13[j];
+            const grugen_vector x_hat = grugen_select_v(t9, x, gamma_x * x_last + t13);
+            grugen_store_whole_v(x_hat_at + q * grugen_padded(D) + j, x_hat);
         }
     }
 
     // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->x_hat + q * D;
+        tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
     }
-    grugen_product(work->panel_W_z_x_hat, D, tile->operand, last - first,
-            tile->between_1_products_2 + first * grugen_padded(3 * H), grugen_padded(3 * H));
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(3)];
+        grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 3) {
+                const grugen_vector t25 = grugen_load_whole_v(t25_at + q * grugen_padded(H) + j);
+                const grugen_vector t30 = grugen_load_whole_v(t30_at + q * grugen_padded(H) + j);
+                const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
+                // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
+                const grugen_vector W_z_x_hat = sum[0];
+                const grugen_vector t29 = t25 + W_z_x_hat;
+                grugen_store_whole_v(t29_at + q * grugen_padded(H) + j, t29);
+                // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
+                const grugen_vector W_r_x_hat = sum[1];
+                const grugen_vector t31 = t30 + W_r_x_hat;
+                grugen_store_whole_v(t31_at + q * grugen_padded(H) + j, t31);
+                // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
+                const grugen_vector W_n_x_hat = sum[2];
+                const grugen_vector t33 = t32 + W_n_x_hat;
+                grugen_store_whole_v(t33_at + q * grugen_padded(H) + j, t33);
+            }
+        }
+    }
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -348,89 +435,103 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     const gru_d_f32_forward_call *const call = tile->call;
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    const float *const restrict b_z = call->param.b_z;
-    const float *const restrict b_r = call->param.b_r;
-    const float *const restrict b_n = call->param.b_n;
+    float *const gamma_h_at = tile->gamma_h;
+    float *const h_at = tile->h;
+    float *const h_hat_at = tile->h_hat;
+    float *const t29_at = tile->t29;
+    float *const z_at = tile->z;
+    float *const z_tape = call->tape.z;
+    float *const t31_at = tile->t31;
+    float *const r_tape = call->tape.r;
+    float *const t21_at = tile->t21;
+    float *const t27_at = tile->t27;
+    float *const t33_at = tile->t33;
+    float *const n_tape = call->tape.n;
+    float *const h_next_at = tile->h_next;
+    float *const y_out = call->output.y;
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        const float *const restrict gamma_h = tile->gamma_h + q * H;
-        const float *const restrict h = tile->h + slot * H;
-        float *const restrict h_hat = tile->h_hat + slot * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at + q * grugen_padded(H)
+                    + j);
+            const grugen_vector h = grugen_load_whole_v(h_at + slot * grugen_padded(H) + j);
             // h_hat   = gamma_h * h    gru_d.yaml:33
-            h_hat[j] = gamma_h[j] * h[j];
+            const grugen_vector h_hat = gamma_h * h;
+            grugen_store_whole_v(h_hat_at + slot * grugen_padded(H) + j, h_hat);
         }
     }
 
     // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        tile->operand[q - first] = tile->h_hat + slot * H;
+        tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
     }
-    grugen_product(work->panel_U_z_h_hat, H, tile->operand, last - first,
-            tile->step_h_products_2 + first * grugen_padded(2 * H), grugen_padded(2 * H));
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict W_z_x_hat = tile->between_1_products_2
-                + q * grugen_padded(3 * H);
-        const float *const restrict U_z_h_hat = tile->step_h_products_2 + q * grugen_padded(2 * H);
-        const float *const restrict V_z_m = tile->ahead_products_2 + q * grugen_padded(3 * H);
-        const float *const restrict W_r_x_hat = tile->between_1_products_2
-                + q * grugen_padded(3 * H) + H;
-        const float *const restrict U_r_h_hat = tile->step_h_products_2
-                + q * grugen_padded(2 * H) + H;
-        const float *const restrict V_r_m = tile->ahead_products_2 + q * grugen_padded(3 * H) + H;
-        const float *const restrict h_hat = tile->h_hat + slot * H;
-        float *const restrict z = tile->z + slot * H;
-        float *const restrict z_tape = keep_tape ? call->tape.z + row * H : NULL;
-        float *const restrict r_tape = keep_tape ? call->tape.r + row * H : NULL;
-        float *const restrict t21 = tile->t21 + slot * H;
-        float *const restrict t27 = tile->t27 + slot * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-            z[j] = grugen_sigmoid_f32(W_z_x_hat[j] + U_z_h_hat[j] + V_z_m[j] + b_z[j]);
-            if (keep_tape) { z_tape[j] = z[j]; }
-            // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
-            const float r = grugen_sigmoid_f32(W_r_x_hat[j] + U_r_h_hat[j] + V_r_m[j] + b_r[j]);
-            if (keep_tape) { r_tape[j] = r; }
-            // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-            t21[j] = r * h_hat[j];
-            // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
-            t27[j] = (1.0f - z[j]) * h_hat[j];
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(2)];
+        grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t29 = grugen_load_whole_v(t29_at + q * grugen_padded(H) + j);
+                const grugen_vector t31 = grugen_load_whole_v(t31_at + q * grugen_padded(H) + j);
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at
+                        + slot * grugen_padded(H) + j);
+                // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
+                const grugen_vector U_z_h_hat = sum[0];
+                const grugen_vector z = grugen_sigmoid_v(t29 + U_z_h_hat);
+                grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
+                if (keep_tape) { grugen_store_v(z_tape + row * H + j, z, lanes); }
+                // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
+                const grugen_vector U_r_h_hat = sum[1];
+                const grugen_vector r = grugen_sigmoid_v(t31 + U_r_h_hat);
+                if (keep_tape) { grugen_store_v(r_tape + row * H + j, r, lanes); }
+                // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
+                const grugen_vector t21 = r * h_hat;
+                grugen_store_whole_v(t21_at + slot * grugen_padded(H) + j, t21);
+                // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
+                const grugen_vector t27 = (1.0f - z) * h_hat;
+                grugen_store_whole_v(t27_at + slot * grugen_padded(H) + j, t27);
+            }
         }
     }
 
     // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        tile->operand[q - first] = tile->t21 + slot * H;
+        tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
     }
-    grugen_product(work->panel_U_n_product, H, tile->operand, last - first,
-            tile->step_h_products_4 + first * grugen_padded(H), grugen_padded(H));
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict W_n_x_hat = tile->between_1_products_2
-                + q * grugen_padded(3 * H) + 2 * H;
-        const float *const restrict U_n_product = tile->step_h_products_4 + q * grugen_padded(H);
-        const float *const restrict V_n_m = tile->ahead_products_2 + q * grugen_padded(3 * H)
-                + 2 * H;
-        const float *const restrict z = tile->z + slot * H;
-        const float *const restrict t27 = tile->t27 + slot * H;
-        float *const restrict n_tape = keep_tape ? call->tape.n + row * H : NULL;
-        float *const restrict h_next = tile->h_next + slot * H;
-        float *const restrict y_out = call->output.y + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-            const float n = grugen_tanh_f32(W_n_x_hat[j] + U_n_product[j] + V_n_m[j] + b_n[j]);
-            if (keep_tape) { n_tape[j] = n; }
-            // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
-            h_next[j] = t27[j] + z[j] * n;
-            y_out[j] = h_next[j];
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t33 = grugen_load_whole_v(t33_at + q * grugen_padded(H) + j);
+                const grugen_vector z = grugen_load_whole_v(z_at + slot * grugen_padded(H) + j);
+                const grugen_vector t27 = grugen_load_whole_v(t27_at + slot * grugen_padded(H) + j);
+                // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
+                const grugen_vector U_n_product = sum[0];
+                const grugen_vector n = grugen_tanh_v(t33 + U_n_product);
+                if (keep_tape) { grugen_store_v(n_tape + row * H + j, n, lanes); }
+                // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
+                const grugen_vector h_next = t27 + z * n;
+                grugen_store_whole_v(h_next_at + slot * grugen_padded(H) + j, h_next);
+                grugen_store_v(y_out + row * H + j, h_next, lanes);
+            }
         }
     }
 
@@ -438,14 +539,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
         if (keep_tape) {
-            memcpy(call->tape.h + row * H, tile->h + slot * H, (size_t)H * sizeof(float));
+            memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+                    (size_t)H * sizeof(float));
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // h of the next step
-        memcpy(tile->h + slot * H, tile->h_next + slot * H, (size_t)H * sizeof(float));
+        memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -456,8 +559,10 @@ static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const til
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->x_last + slot * D, call->initial.x_last + b * D, (size_t)D * sizeof(float));
-        memcpy(tile->h + slot * H, call->initial.h + b * H, (size_t)H * sizeof(float));
+        memcpy(tile->x_last + slot * grugen_padded(D), call->initial.x_last + b * D,
+                (size_t)D * sizeof(float));
+        memcpy(tile->h + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -468,8 +573,9 @@ static void gru_d_f32_forward_finish_tile(const gru_d_f32_forward_tile *const ti
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.x_last + b * D, tile->x_last + slot * D, (size_t)D * sizeof(float));
-        memcpy(call->final.h + b * H, tile->h + slot * H, (size_t)H * sizeof(float));
+        memcpy(call->final.x_last + b * D, tile->x_last + slot * grugen_padded(D),
+                (size_t)D * sizeof(float));
+        memcpy(call->final.h + b * H, tile->h + slot * grugen_padded(H), (size_t)H * sizeof(float));
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.y + row * H, 0, (size_t)H * sizeof(float));
@@ -586,18 +692,18 @@ typedef struct gru_d_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t *rows; // t * B + b of every step of every sequence
-    float *d_z_pre_rows; // [step][H]
-    float *x_hat_rows; // [step][D]
-    float *d_r_pre_rows; // [step][H]
-    float *d_n_pre_rows; // [step][H]
-    float *h_hat_rows; // [step][H]
-    float *t21_rows; // [step][H]
-    float *d_w_gx_rows; // [step][D]
-    float *d_b_gh_rows; // [step][H]
-    float *d_b_gx_rows; // [step][D]
+    float *x_hat; // [step][D]
+    float *h_hat; // [step][H]
+    float *t21; // [step][H]
+    float *d_n_pre; // [step][H]
+    float *d_z_pre; // [step][H]
+    float *d_r_pre; // [step][H]
+    float *d_b_gx; // [step][D]
+    float *d_w_gx; // [step][D]
+    float *d_b_gh; // [step][H]
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_z_T_d_z_pre; // packed U_z
     float *panel_U_r_T_d_r_pre; // packed U_r
+    float *panel_U_z_T_d_z_pre; // packed U_z
     float *panel_W_n_T_d_n_pre; // packed W_n
     float *panel_W_r_T_d_r_pre; // packed W_r
     float *panel_W_z_T_d_z_pre; // packed W_z
@@ -612,30 +718,18 @@ typedef struct gru_d_f32_backward_tile {
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
-    const float **operand;
+    grugen_team team;
+    const float **operand[3];
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *t9; // [tile row][D]
     float *t113; // [tile row][D]
-    float *h_hat; // [tile row][H]
-    float *t26; // [tile row][H]
-    float *t40; // [tile row][H]
-    float *t53; // [tile row][H]
-    float *t65; // [tile row][H]
     float *t103; // [tile row][H]
     float *t35; // [tile sequence][H]
-    float *d_n_pre; // [tile row][H]
-    float *d_z_pre; // [tile row][H]
-    float *step_d_h_carried_products_2; // [tile row][H]
-    float *step_d_h_carried_products_3; // [tile row][H]
-    float *t48; // [tile sequence][H]
-    float *d_r_pre; // [tile row][H]
-    float *step_d_h_carried_products_5; // [tile row][H]
+    float *t53; // [tile sequence][H]
+    float *t47; // [tile sequence][H]
     float *d_h_hat; // [tile row][H]
     float *d_h; // [tile sequence][H]
-    float *between_1_products_1; // [tile row][D]
-    float *between_1_products_2; // [tile row][D]
-    float *between_1_products_3; // [tile row][D]
     float *t78; // [tile row][D]
     float *t98; // [tile row][D]
     float *d_x_last; // [tile sequence][D]
@@ -646,9 +740,8 @@ static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (D + D + H + H + H + H + H + H + H + H + grugen_padded(H) + grugen_padded(H) + H
-            + grugen_padded(H) + H + grugen_padded(D) + grugen_padded(D) + grugen_padded(D) + D
-            + D + D) * (int64_t)sizeof(float);
+    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_backward_take_panels(
@@ -661,12 +754,18 @@ static void gru_d_f32_backward_take_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->panel_U_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
 }
 
 static void gru_d_f32_backward_take_work(
@@ -679,15 +778,21 @@ static void gru_d_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->d_z_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->x_hat_rows = grugen_take(arena, call->T * call->B * D * (int64_t)sizeof(float));
-    work->d_r_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->d_n_pre_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->h_hat_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->t21_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->d_w_gx_rows = grugen_take(arena, call->T * call->B * D * (int64_t)sizeof(float));
-    work->d_b_gh_rows = grugen_take(arena, call->T * call->B * H * (int64_t)sizeof(float));
-    work->d_b_gx_rows = grugen_take(arena, call->T * call->B * D * (int64_t)sizeof(float));
+    work->x_hat = grugen_take(arena, call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->h_hat = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_b_gx = grugen_take(arena,
+            call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->d_w_gx = grugen_take(arena,
+            call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->d_b_gh = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
@@ -706,40 +811,26 @@ static void gru_d_f32_backward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->operand = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->d_h_carried = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->d_x_last_carried = grugen_take(arena, sequences * D * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->t113 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->h_hat = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t26 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t40 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t53 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t65 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t103 = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->t35 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->d_n_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->d_z_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_2 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_3 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t48 = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->d_r_pre = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->step_d_h_carried_products_5 = grugen_take(arena,
-            rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->d_h_hat = grugen_take(arena, rows * H * (int64_t)sizeof(float));
-    tile->d_h = grugen_take(arena, sequences * H * (int64_t)sizeof(float));
-    tile->between_1_products_1 = grugen_take(arena,
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_x_last_carried = grugen_take(arena,
+            sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t113 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t103 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t35 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t53 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t47 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h_hat = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->between_1_products_2 = grugen_take(arena,
-            rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->between_1_products_3 = grugen_take(arena,
-            rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t78 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->t98 = grugen_take(arena, rows * D * (int64_t)sizeof(float));
-    tile->d_x_last = grugen_take(arena, sequences * D * (int64_t)sizeof(float));
-    tile->d_x_last_carried_entering = grugen_take(arena, rows * D * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -751,18 +842,12 @@ static void gru_d_f32_backward_fill_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, call->param.U_n, H, 1, H);
-    grugen_pack_zeros(work->panel_U_n_T_d_n_pre, H, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, call->param.U_z, H, 1, H);
-    grugen_pack_zeros(work->panel_U_z_T_d_z_pre, H, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, call->param.U_r, H, 1, H);
-    grugen_pack_zeros(work->panel_U_r_T_d_r_pre, H, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, call->param.W_n, D, 1, D);
-    grugen_pack_zeros(work->panel_W_n_T_d_n_pre, H, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, call->param.W_r, D, 1, D);
-    grugen_pack_zeros(work->panel_W_r_T_d_r_pre, H, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, call->param.W_z, D, 1, D);
-    grugen_pack_zeros(work->panel_W_z_T_d_z_pre, H, D);
+    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -783,66 +868,72 @@ static void gru_d_f32_backward_ahead(
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const restrict w_gx = call->param.w_gx;
-    const float *const restrict b_gx = call->param.b_gx;
-    const float *const restrict x_mean = call->constant.x_mean;
-    const float *const restrict b_gh = call->param.b_gh;
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    const float *const m_at = call->input.m;
+    float *const t9_at = tile->t9;
+    const float *const gamma_x_at = call->tape_read.gamma_x;
+    const float *const x_last_at = call->tape_read.x_last;
+    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_at = call->input.x;
+    float *const x_hat_at = work->x_hat;
+    float *const t113_at = tile->t113;
+    const float *const W_gh_delta_at = call->tape_read.W_gh_delta;
+    const float *const b_gh_at = call->param.b_gh;
+    const float *const gamma_h_at = call->tape_read.gamma_h;
+    const float *const h_at = call->tape_read.h;
+    float *const h_hat_at = work->h_hat;
+    const float *const r_at = call->tape_read.r;
+    float *const t21_at = work->t21;
+    float *const t103_at = tile->t103;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict delta = call->input.delta + row * D;
-        const float *const restrict m = call->input.m + row * D;
-        const float *const restrict gamma_x = call->tape_read.gamma_x + row * D;
-        const float *const restrict x_last = call->tape_read.x_last + row * D;
-        const float *const restrict x = call->input.x + row * D;
-        float *const restrict t9 = tile->t9 + q * D;
-        float *const restrict x_hat_rows_to = work->x_hat_rows + row * D;
-        float *const restrict t113 = tile->t113 + q * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+            const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
+            const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
             // back through x_hat    gru_d.yaml:32
-            t9[j] = m[j] > 0.0f;
-            const float x_hat = t9[j] ? x[j] : gamma_x[j] * x_last[j]
-                    + (1.0f - gamma_x[j]) * x_mean[j];
-            x_hat_rows_to[j] = x_hat;
+            const grugen_mask t9 = m > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            const grugen_vector x_hat = grugen_select_v(t9, x,
+                    gamma_x * x_last + (1.0f - gamma_x) * x_mean);
+            grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
             // back through gamma_x    gru_d.yaml:30
-            t113[j] = grugen_relu_f32(w_gx[j] * delta[j] + b_gx[j]) > 0.0f;
+            const grugen_mask t113 = grugen_relu_v(w_gx * delta + b_gx) > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict W_gh_delta = call->tape_read.W_gh_delta + row * H;
-        const float *const restrict gamma_h = call->tape_read.gamma_h + row * H;
-        const float *const restrict h = call->tape_read.h + row * H;
-        const float *const restrict r = call->tape_read.r + row * H;
-        const float *const restrict z = call->tape_read.z + row * H;
-        const float *const restrict n = call->tape_read.n + row * H;
-        float *const restrict h_hat = tile->h_hat + q * H;
-        float *const restrict h_hat_rows_to = work->h_hat_rows + row * H;
-        float *const restrict t21_rows_to = work->t21_rows + row * H;
-        float *const restrict t26 = tile->t26 + q * H;
-        float *const restrict t40 = tile->t40 + q * H;
-        float *const restrict t53 = tile->t53 + q * H;
-        float *const restrict t65 = tile->t65 + q * H;
-        float *const restrict t103 = tile->t103 + q * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
+            const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
             // back through h_hat    gru_d.yaml:33
-            h_hat[j] = gamma_h[j] * h[j];
-            h_hat_rows_to[j] = h_hat[j];
+            const grugen_vector h_hat = gamma_h * h;
+            grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
             // back through n    gru_d.yaml:37
-            const float t21 = r[j] * h_hat[j];
-            t21_rows_to[j] = t21;
-            // back through h'    gru_d.yaml:39
-            t26[j] = 1.0f - z[j];
-            // back through n    gru_d.yaml:37
-            t40[j] = 1.0f - n[j] * n[j];
-            // back through r    gru_d.yaml:36
-            t53[j] = r[j] * (1.0f - r[j]);
-            // back through z    gru_d.yaml:35
-            t65[j] = z[j] * t26[j];
+            const grugen_vector t21 = r * h_hat;
+            grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
             // back through gamma_h    gru_d.yaml:31
-            t103[j] = grugen_relu_f32(W_gh_delta[j] + b_gh[j]) > 0.0f;
+            const grugen_mask t103 = grugen_relu_v(W_gh_delta + b_gh) > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
         }
     }
 }
@@ -856,100 +947,124 @@ static void gru_d_f32_backward_step_d_h_carried(
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
+    const float *const z_at = call->tape_read.z;
+    float *const d_h_carried_at = tile->d_h_carried;
+    const float *const d_y_at = call->output_gradient.y;
+    const float *const n_at = call->tape_read.n;
+    float *const h_hat_at = work->h_hat;
+    float *const t35_at = tile->t35;
+    float *const d_n_pre_at = work->d_n_pre;
+    const float *const r_at = call->tape_read.r;
+    float *const t53_at = tile->t53;
+    float *const d_z_pre_at = work->d_z_pre;
+    float *const t47_at = tile->t47;
+    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_h_hat_at = tile->d_h_hat;
+    const float *const gamma_h_at = call->tape_read.gamma_h;
+    float *const d_h_at = tile->d_h;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         const int64_t slot = tile->slot[q];
-        const float *const restrict d_h_carried = tile->d_h_carried + slot * H;
-        const float *const restrict d_y = call->output_gradient.y + row * H;
-        const float *const restrict n = call->tape_read.n + row * H;
-        const float *const restrict z = call->tape_read.z + row * H;
-        const float *const restrict h_hat = tile->h_hat + q * H;
-        const float *const restrict t26 = tile->t26 + q * H;
-        const float *const restrict t40 = tile->t40 + q * H;
-        const float *const restrict t65 = tile->t65 + q * H;
-        float *const restrict t35 = tile->t35 + slot * H;
-        float *const restrict d_n_pre = tile->d_n_pre + q * H;
-        float *const restrict d_n_pre_rows_to = work->d_n_pre_rows + row * H;
-        float *const restrict d_z_pre = tile->d_z_pre + q * H;
-        float *const restrict d_z_pre_rows_to = work->d_z_pre_rows + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            const float d_h_next = d_h_carried[j] + d_y[j];
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                    + slot * grugen_padded(H) + j);
+            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+            const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+            const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H) + j);
+            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
             // back through h'    gru_d.yaml:39
-            t35[j] = d_h_next * t26[j];
+            const grugen_vector t26 = 1.0f - z;
+            const grugen_vector d_h_next = d_h_carried + d_y;
+            const grugen_vector t35 = d_h_next * t26;
+            grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
             // back through n    gru_d.yaml:37
-            d_n_pre[j] = d_h_next * z[j] * t40[j];
-            d_n_pre_rows_to[j] = d_n_pre[j];
+            const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
+            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+            // back through r    gru_d.yaml:36
+            const grugen_vector t53 = r * (1.0f - r);
+            grugen_store_whole_v(t53_at + slot * grugen_padded(H) + j, t53);
             // back through z    gru_d.yaml:35
-            d_z_pre[j] = (d_h_next * n[j] - d_h_next * h_hat[j]) * t65[j];
-            d_z_pre_rows_to[j] = d_z_pre[j];
+            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * (z * t26);
+            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
         }
     }
 
     // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_n_pre + q * H;
-    }
-    grugen_product(work->panel_U_n_T_d_n_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_2 + first * grugen_padded(H), grugen_padded(H));
-    // U_z^T @ d_z_pre    gru_d.yaml:35
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_z_pre + q * H;
-    }
-    grugen_product(work->panel_U_z_T_d_z_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_3 + first * grugen_padded(H), grugen_padded(H));
-    for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict U_n_T_d_n_pre = tile->step_d_h_carried_products_2
-                + q * grugen_padded(H);
-        const float *const restrict h_hat = tile->h_hat + q * H;
-        const float *const restrict r = call->tape_read.r + row * H;
-        const float *const restrict t35 = tile->t35 + slot * H;
-        const float *const restrict t53 = tile->t53 + q * H;
-        float *const restrict t48 = tile->t48 + slot * H;
-        float *const restrict d_r_pre = tile->d_r_pre + q * H;
-        float *const restrict d_r_pre_rows_to = work->d_r_pre_rows + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // back through n    gru_d.yaml:37
-            t48[j] = t35[j] + U_n_T_d_n_pre[j] * r[j];
-            // back through r    gru_d.yaml:36
-            d_r_pre[j] = U_n_T_d_n_pre[j] * h_hat[j] * t53[j];
-            d_r_pre_rows_to[j] = d_r_pre[j];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
+                        + j);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector t53 = grugen_load_whole_v(t53_at + slot * grugen_padded(H) + j);
+                // back through n    gru_d.yaml:37
+                const grugen_vector U_n_T_d_n_pre = sum[0];
+                const grugen_vector t47 = U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t47_at + slot * grugen_padded(H) + j, t47);
+                // back through r    gru_d.yaml:36
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
+                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+            }
         }
     }
 
-    // U_r^T @ d_r_pre    gru_d.yaml:36
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_r_pre + q * H;
-    }
-    grugen_product(work->panel_U_r_T_d_r_pre, H, tile->operand, last - first,
-            tile->step_d_h_carried_products_5 + first * grugen_padded(H), grugen_padded(H));
+    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        const float *const restrict t48 = tile->t48 + slot * H;
-        const float *const restrict U_r_T_d_r_pre = tile->step_d_h_carried_products_5
-                + q * grugen_padded(H);
-        const float *const restrict U_z_T_d_z_pre = tile->step_d_h_carried_products_3
-                + q * grugen_padded(H);
-        const float *const restrict gamma_h = call->tape_read.gamma_h + row * H;
-        float *const restrict d_h_hat = tile->d_h_hat + q * H;
-        float *const restrict d_h = tile->d_h + slot * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
-            // back through z    gru_d.yaml:35
-            d_h_hat[j] = t48[j] + U_r_T_d_r_pre[j] + U_z_T_d_z_pre[j];
-            // back through h_hat    gru_d.yaml:33
-            d_h[j] = d_h_hat[j] * gamma_h[j];
+        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
+                const grugen_vector t47 = grugen_load_whole_v(t47_at + slot * grugen_padded(H) + j);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_h_hat = sum[0] + t35 + t47;
+                grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector d_h = d_h_hat * gamma_h;
+                grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
+            }
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * H, tile->d_h + slot * H, (size_t)H * sizeof(float));
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
     }
 }
 
@@ -963,73 +1078,97 @@ static void gru_d_f32_backward_between_1(
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const restrict x_mean = call->constant.x_mean;
-    // W_n^T @ d_n_pre    gru_d.yaml:37
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_n_pre + q * H;
-    }
-    grugen_product(work->panel_W_n_T_d_n_pre, H, tile->operand, last - first,
-            tile->between_1_products_1 + first * grugen_padded(D), grugen_padded(D));
-    // W_r^T @ d_r_pre    gru_d.yaml:36
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_r_pre + q * H;
-    }
-    grugen_product(work->panel_W_r_T_d_r_pre, H, tile->operand, last - first,
-            tile->between_1_products_2 + first * grugen_padded(D), grugen_padded(D));
-    // W_z^T @ d_z_pre    gru_d.yaml:35
-    for (int64_t q = first; q < last; ++q) {
-        tile->operand[q - first] = tile->d_z_pre + q * H;
-    }
-    grugen_product(work->panel_W_z_T_d_z_pre, H, tile->operand, last - first,
-            tile->between_1_products_3 + first * grugen_padded(D), grugen_padded(D));
+    float *const t9_at = tile->t9;
+    float *const t78_at = tile->t78;
+    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_last_at = call->tape_read.x_last;
+    const float *const gamma_x_at = call->tape_read.gamma_x;
+    float *const t98_at = tile->t98;
+    float *const t113_at = tile->t113;
+    float *const d_b_gx_at = work->d_b_gx;
+    const float *const delta_at = call->input.delta;
+    float *const d_w_gx_at = work->d_w_gx;
+    float *const d_h_hat_at = tile->d_h_hat;
+    const float *const h_at = call->tape_read.h;
+    const float *const gamma_h_at = call->tape_read.gamma_h;
+    float *const t103_at = tile->t103;
+    float *const d_b_gh_at = work->d_b_gh;
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict W_n_T_d_n_pre = tile->between_1_products_1
-                + q * grugen_padded(D);
-        const float *const restrict W_r_T_d_r_pre = tile->between_1_products_2
-                + q * grugen_padded(D);
-        const float *const restrict W_z_T_d_z_pre = tile->between_1_products_3
-                + q * grugen_padded(D);
-        const float *const restrict t9 = tile->t9 + q * D;
-        const float *const restrict x_last = call->tape_read.x_last + row * D;
-        const float *const restrict gamma_x = call->tape_read.gamma_x + row * D;
-        const float *const restrict t113 = tile->t113 + q * D;
-        const float *const restrict delta = call->input.delta + row * D;
-        float *const restrict t78 = tile->t78 + q * D;
-        float *const restrict t98 = tile->t98 + q * D;
-        float *const restrict d_b_gx_rows_to = work->d_b_gx_rows + row * D;
-        float *const restrict d_w_gx_rows_to = work->d_w_gx_rows + row * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
-            // back through z    gru_d.yaml:35
-            const float d_x_hat = W_n_T_d_n_pre[j] + W_r_T_d_r_pre[j] + W_z_T_d_z_pre[j];
-            // back through x_hat    gru_d.yaml:32
-            t78[j] = t9[j] ? d_x_hat : 0.0f;
-            const float t80 = t9[j] ? 0.0f : d_x_hat;
-            const int t83 = t80 != 0.0f;
-            const float d_gamma_x = (t83 ? t80 * x_last[j] : 0.0f) - (t83 ? t80 * x_mean[j] : 0.0f);
-            t98[j] = t83 ? t80 * gamma_x[j] : 0.0f;
-            // back through gamma_x    gru_d.yaml:30
-            const float d_b_gx = t113[j] ? -(d_gamma_x != 0.0f
-                    ? d_gamma_x * gamma_x[j] : 0.0f) : 0.0f;
-            d_b_gx_rows_to[j] = d_b_gx;
-            const float d_w_gx = d_b_gx != 0.0f ? d_b_gx * delta[j] : 0.0f;
-            d_w_gx_rows_to[j] = d_w_gx;
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
+                const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_x_hat = sum[0];
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector t78 = grugen_select_v(t9, d_x_hat, grugen_spread_v(0.0f));
+                grugen_store_whole_v(t78_at + q * grugen_padded(D) + j, t78);
+                const grugen_vector t80 = grugen_select_v(t9, grugen_spread_v(0.0f), d_x_hat);
+                const grugen_mask t83 = t80 != grugen_spread_v(0.0f);
+                const grugen_vector d_gamma_x = grugen_select_v(t83, t80 * x_last,
+                        grugen_spread_v(0.0f)) - grugen_select_v(t83, t80 * x_mean,
+                        grugen_spread_v(0.0f));
+                const grugen_vector t98 = grugen_select_v(t83, t80 * gamma_x,
+                        grugen_spread_v(0.0f));
+                grugen_store_whole_v(t98_at + q * grugen_padded(D) + j, t98);
+                // back through gamma_x    gru_d.yaml:30
+                const grugen_vector d_b_gx = grugen_select_v(t113,
+                        -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
+                        grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
+                const grugen_vector d_w_gx = grugen_select_v(d_b_gx != grugen_spread_v(0.0f),
+                        d_b_gx * delta, grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_w_gx_at + row * grugen_padded(D) + j, d_w_gx);
+            }
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict d_h_hat = tile->d_h_hat + q * H;
-        const float *const restrict h = call->tape_read.h + row * H;
-        const float *const restrict gamma_h = call->tape_read.gamma_h + row * H;
-        const float *const restrict t103 = tile->t103 + q * H;
-        float *const restrict d_b_gh_rows_to = work->d_b_gh_rows + row * H;
-        #pragma omp simd
-        for (int64_t j = 0; j < H; ++j) {
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at + q * grugen_padded(H)
+                    + j);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+            const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+            const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
+                    + j) != grugen_spread_v(0.0f);
             // back through gamma_h    gru_d.yaml:31
-            const float d_b_gh = t103[j] ? -(d_h_hat[j] * h[j] * gamma_h[j]) : 0.0f;
-            d_b_gh_rows_to[j] = d_b_gh;
+            const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
+                    grugen_spread_v(0.0f));
+            grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
         }
     }
 }
@@ -1042,30 +1181,38 @@ static void gru_d_f32_backward_step_d_x_last_carried(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
+    float *const t9_at = tile->t9;
+    float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const t98_at = tile->t98;
+    float *const d_x_last_at = tile->d_x_last;
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        const float *const restrict t9 = tile->t9 + q * D;
-        const float *const restrict d_x_last_carried = tile->d_x_last_carried + slot * D;
-        const float *const restrict t98 = tile->t98 + q * D;
-        float *const restrict d_x_last = tile->d_x_last + slot * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
+                    + slot * grugen_padded(D) + j);
+            const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
             // back through x_hat    gru_d.yaml:32
-            d_x_last[j] = (t9[j] ? 0.0f : d_x_last_carried[j]) + t98[j];
+            const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
+                    d_x_last_carried) + t98;
+            grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
         }
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
-        memcpy(tile->d_x_last_carried_entering + q * D, tile->d_x_last_carried + slot * D,
-                (size_t)D * sizeof(float));
+        memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
+                tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         // d_x_last_carried of the next step
-        memcpy(tile->d_x_last_carried + slot * D, tile->d_x_last + slot * D,
-                (size_t)D * sizeof(float));
+        memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
+                tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
     }
 }
 
@@ -1077,17 +1224,24 @@ static void gru_d_f32_backward_behind(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
+    float *const t9_at = tile->t9;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    float *const t78_at = tile->t78;
+    float *const d_x_out = call->output.x;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        const float *const restrict t9 = tile->t9 + q * D;
-        const float *const restrict d_x_last_carried = tile->d_x_last_carried_entering + q * D;
-        const float *const restrict t78 = tile->t78 + q * D;
-        float *const restrict d_x_out = call->output.x + row * D;
-        #pragma omp simd
-        for (int64_t j = 0; j < D; ++j) {
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_entering_at
+                    + q * grugen_padded(D) + j);
+            const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
             // back through x_hat    gru_d.yaml:32
-            const float d_x = (t9[j] ? d_x_last_carried[j] : 0.0f) + t78[j];
-            d_x_out[j] = d_x;
+            const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
+                    grugen_spread_v(0.0f)) + t78;
+            grugen_store_v(d_x_out + row * D + j, d_x, lanes);
         }
     }
 }
@@ -1099,8 +1253,9 @@ static void gru_d_f32_backward_start_tile(const gru_d_f32_backward_tile *const t
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * H, call->initial.h + b * H, (size_t)H * sizeof(float));
-        memcpy(tile->d_x_last_carried + slot * D, call->initial.x_last + b * D,
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
+        memcpy(tile->d_x_last_carried + slot * grugen_padded(D), call->initial.x_last + b * D,
                 (size_t)D * sizeof(float));
     }
 }
@@ -1112,8 +1267,9 @@ static void gru_d_f32_backward_finish_tile(const gru_d_f32_backward_tile *const 
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * H, (size_t)H * sizeof(float));
-        memcpy(call->final.x_last + b * D, tile->d_x_last_carried + slot * D,
+        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
+        memcpy(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
                 (size_t)D * sizeof(float));
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
@@ -1167,22 +1323,32 @@ static void gru_d_f32_backward_sum_up(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, work->x_hat_rows, D, call->total.W_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, work->x_hat_rows, D, call->total.W_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, work->x_hat_rows, D, call->total.W_n);
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, work->h_hat_rows, H, call->total.U_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, work->h_hat_rows, H, call->total.U_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, work->t21_rows, H, call->total.U_n);
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, call->input.m, D, call->total.V_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, call->input.m, D, call->total.V_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, call->input.m, D, call->total.V_n);
-    grugen_vector_total(rows, count, work->d_z_pre_rows, H, call->total.b_z);
-    grugen_vector_total(rows, count, work->d_r_pre_rows, H, call->total.b_r);
-    grugen_vector_total(rows, count, work->d_n_pre_rows, H, call->total.b_n);
-    grugen_vector_total(rows, count, work->d_w_gx_rows, D, call->total.w_gx);
-    grugen_outer_total(rows, count, work->d_b_gh_rows, H, call->input.delta, D, call->total.W_gh);
-    grugen_vector_total(rows, count, work->d_b_gx_rows, D, call->total.b_gx);
-    grugen_vector_total(rows, count, work->d_b_gh_rows, H, call->total.b_gh);
+    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, work->x_hat,
+            grugen_padded(D), D, call->total.W_z);
+    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, work->x_hat,
+            grugen_padded(D), D, call->total.W_r);
+    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->x_hat,
+            grugen_padded(D), D, call->total.W_n);
+    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, work->h_hat,
+            grugen_padded(H), H, call->total.U_z);
+    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, work->h_hat,
+            grugen_padded(H), H, call->total.U_r);
+    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->t21,
+            grugen_padded(H), H, call->total.U_n);
+    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->input.m, D, D,
+            call->total.V_z);
+    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->input.m, D, D,
+            call->total.V_r);
+    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->input.m, D, D,
+            call->total.V_n);
+    grugen_vector_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->total.b_z);
+    grugen_vector_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->total.b_r);
+    grugen_vector_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->total.b_n);
+    grugen_vector_total(rows, count, work->d_w_gx, grugen_padded(D), D, call->total.w_gx);
+    grugen_outer_total(rows, count, work->d_b_gh, grugen_padded(H), H, call->input.delta, D, D,
+            call->total.W_gh);
+    grugen_vector_total(rows, count, work->d_b_gx, grugen_padded(D), D, call->total.b_gx);
+    grugen_vector_total(rows, count, work->d_b_gh, grugen_padded(H), H, call->total.b_gh);
 }
 
 int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)

@@ -19,12 +19,6 @@ typedef struct gru_d_f32_forward_work {
     float *x_hat; // [D]
     float *x_last_next; // [D]
     float *h_hat; // [H]
-    float *W_z_x_hat; // [H]
-    float *V_z_m; // [H]
-    float *W_r_x_hat; // [H]
-    float *V_r_m; // [H]
-    float *W_n_x_hat; // [H]
-    float *V_n_m; // [H]
     float *z; // [H]
     float *t21; // [H]
     float *t27; // [H]
@@ -44,12 +38,6 @@ static void gru_d_f32_forward_take_work(
     work->x_hat = grugen_take(arena, D * (int64_t)sizeof(float));
     work->x_last_next = grugen_take(arena, D * (int64_t)sizeof(float));
     work->h_hat = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->W_z_x_hat = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->V_z_m = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->W_r_x_hat = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->V_r_m = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->W_n_x_hat = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->V_n_m = grugen_take(arena, H * (int64_t)sizeof(float));
     work->z = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t21 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t27 = grugen_take(arena, H * (int64_t)sizeof(float));
@@ -74,27 +62,21 @@ static void gru_d_f32_forward_step(
     float *const x_last_next = work->x_last_next;
     const float *const W_gh = call->param.W_gh;
     const float *const b_gh = call->param.b_gh;
-    const float *const W_z = call->param.W_z;
-    const float *const V_z = call->param.V_z;
-    const float *const W_r = call->param.W_r;
-    const float *const V_r = call->param.V_r;
-    const float *const W_n = call->param.W_n;
-    const float *const V_n = call->param.V_n;
     float *const h_hat = work->h_hat;
-    float *const W_z_x_hat = work->W_z_x_hat;
-    float *const V_z_m = work->V_z_m;
-    float *const W_r_x_hat = work->W_r_x_hat;
-    float *const V_r_m = work->V_r_m;
-    float *const W_n_x_hat = work->W_n_x_hat;
-    float *const V_n_m = work->V_n_m;
+    const float *const W_z = call->param.W_z;
     const float *const U_z = call->param.U_z;
+    const float *const V_z = call->param.V_z;
     const float *const b_z = call->param.b_z;
+    const float *const W_r = call->param.W_r;
     const float *const U_r = call->param.U_r;
+    const float *const V_r = call->param.V_r;
     const float *const b_r = call->param.b_r;
     float *const z = work->z;
     float *const t21 = work->t21;
     float *const t27 = work->t27;
+    const float *const W_n = call->param.W_n;
     const float *const U_n = call->param.U_n;
+    const float *const V_n = call->param.V_n;
     const float *const b_n = call->param.b_n;
     float *const h_next = work->h_next;
     const float *const delta = call->input.delta + row * D;
@@ -129,39 +111,26 @@ static void gru_d_f32_forward_step(
         if (keep_tape) { gamma_h_tape[j] = gamma_h; }
         // h_hat   = gamma_h * h    gru_d.yaml:33
         h_hat[j] = gamma_h * h[j];
-        // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-        float W_z_x_hat_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { W_z_x_hat_acc += W_z[j * D + k] * x_hat[k]; }
-        W_z_x_hat[j] = W_z_x_hat_acc;
-        float V_z_m_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { V_z_m_acc += V_z[j * D + k] * m[k]; }
-        V_z_m[j] = V_z_m_acc;
-        // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
-        float W_r_x_hat_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { W_r_x_hat_acc += W_r[j * D + k] * x_hat[k]; }
-        W_r_x_hat[j] = W_r_x_hat_acc;
-        float V_r_m_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { V_r_m_acc += V_r[j * D + k] * m[k]; }
-        V_r_m[j] = V_r_m_acc;
-        // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-        float W_n_x_hat_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { W_n_x_hat_acc += W_n[j * D + k] * x_hat[k]; }
-        W_n_x_hat[j] = W_n_x_hat_acc;
-        float V_n_m_acc = 0.0f;
-        for (int64_t k = 0; k < D; ++k) { V_n_m_acc += V_n[j * D + k] * m[k]; }
-        V_n_m[j] = V_n_m_acc;
     }
 
     for (int64_t j = 0; j < H; ++j) {
         // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
+        float W_z_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_z_x_hat += W_z[j * D + k] * x_hat[k]; }
         float U_z_h_hat = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_z_h_hat += U_z[j * H + k] * h_hat[k]; }
-        z[j] = grugen_sigmoid_f32(W_z_x_hat[j] + U_z_h_hat + V_z_m[j] + b_z[j]);
+        float V_z_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_z_m += V_z[j * D + k] * m[k]; }
+        z[j] = grugen_sigmoid_f32(W_z_x_hat + U_z_h_hat + V_z_m + b_z[j]);
         if (keep_tape) { z_tape[j] = z[j]; }
         // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
+        float W_r_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_r_x_hat += W_r[j * D + k] * x_hat[k]; }
         float U_r_h_hat = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_r_h_hat += U_r[j * H + k] * h_hat[k]; }
-        const float r = grugen_sigmoid_f32(W_r_x_hat[j] + U_r_h_hat + V_r_m[j] + b_r[j]);
+        float V_r_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_r_m += V_r[j * D + k] * m[k]; }
+        const float r = grugen_sigmoid_f32(W_r_x_hat + U_r_h_hat + V_r_m + b_r[j]);
         if (keep_tape) { r_tape[j] = r; }
         // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
         t21[j] = r * h_hat[j];
@@ -171,9 +140,13 @@ static void gru_d_f32_forward_step(
 
     for (int64_t j = 0; j < H; ++j) {
         // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
+        float W_n_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_n_x_hat += W_n[j * D + k] * x_hat[k]; }
         float U_n_product = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_n_product += U_n[j * H + k] * t21[k]; }
-        const float n = grugen_tanh_f32(W_n_x_hat[j] + U_n_product + V_n_m[j] + b_n[j]);
+        float V_n_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_n_m += V_n[j * D + k] * m[k]; }
+        const float n = grugen_tanh_f32(W_n_x_hat + U_n_product + V_n_m + b_n[j]);
         if (keep_tape) { n_tape[j] = n; }
         // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
         h_next[j] = t27[j] + z[j] * n;
@@ -266,7 +239,6 @@ typedef struct gru_d_f32_backward_work {
     float *t103; // [H]
     float *t48; // [H]
     float *d_r_pre; // [H]
-    float *U_z_T_d_z_pre; // [H]
     float *d_x_last; // [D]
     float *d_b_gx; // [D]
     float *d_w_gx; // [D]
@@ -298,7 +270,6 @@ static void gru_d_f32_backward_take_work(
     work->t103 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->t48 = grugen_take(arena, H * (int64_t)sizeof(float));
     work->d_r_pre = grugen_take(arena, H * (int64_t)sizeof(float));
-    work->U_z_T_d_z_pre = grugen_take(arena, H * (int64_t)sizeof(float));
     work->d_x_last = grugen_take(arena, D * (int64_t)sizeof(float));
     work->d_b_gx = grugen_take(arena, D * (int64_t)sizeof(float));
     work->d_w_gx = grugen_take(arena, D * (int64_t)sizeof(float));
@@ -333,10 +304,8 @@ static void gru_d_f32_backward_step(
     float *const d_z_pre = work->d_z_pre;
     float *const t103 = work->t103;
     const float *const U_n = call->param.U_n;
-    const float *const U_z = call->param.U_z;
     float *const t48 = work->t48;
     float *const d_r_pre = work->d_r_pre;
-    float *const U_z_T_d_z_pre = work->U_z_T_d_z_pre;
     const float *const W_n = call->param.W_n;
     const float *const W_r = call->param.W_r;
     const float *const W_z = call->param.W_z;
@@ -344,6 +313,7 @@ static void gru_d_f32_backward_step(
     float *const d_b_gx = work->d_b_gx;
     float *const d_w_gx = work->d_w_gx;
     const float *const U_r = call->param.U_r;
+    const float *const U_z = call->param.U_z;
     float *const d_h = work->d_h;
     float *const d_b_gh = work->d_b_gh;
     const float *const delta = call->input.delta + row * D;
@@ -398,10 +368,6 @@ static void gru_d_f32_backward_step(
         t48[j] = t35[j] + U_n_T_d_n_pre * r[j];
         // back through r    gru_d.yaml:36
         d_r_pre[j] = U_n_T_d_n_pre * h_hat[j] * t53[j];
-        // back through z    gru_d.yaml:35
-        float U_z_T_d_z_pre_acc = 0.0f;
-        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre_acc += U_z[k * H + j] * d_z_pre[k]; }
-        U_z_T_d_z_pre[j] = U_z_T_d_z_pre_acc;
     }
 
     for (int64_t j = 0; j < D; ++j) {
@@ -432,7 +398,9 @@ static void gru_d_f32_backward_step(
         float U_r_T_d_r_pre = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_r_T_d_r_pre += U_r[k * H + j] * d_r_pre[k]; }
         // back through z    gru_d.yaml:35
-        const float d_h_hat = t48[j] + U_r_T_d_r_pre + U_z_T_d_z_pre[j];
+        float U_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre += U_z[k * H + j] * d_z_pre[k]; }
+        const float d_h_hat = t48[j] + U_r_T_d_r_pre + U_z_T_d_z_pre;
         // back through h_hat    gru_d.yaml:33
         d_h[j] = d_h_hat * gamma_h[j];
         // back through gamma_h    gru_d.yaml:31

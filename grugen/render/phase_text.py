@@ -1,0 +1,77 @@
+"""The nests of a phase in order, each in the form that its target gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grugen.ir.nodes import Op
+from grugen.render.nest_text import PhaseText
+from grugen.render.vector_text import VectorText
+from grugen.render.views import NestView, OperandView
+from grugen.target.nests import Join, Nest, Pointwise
+from grugen.target.stages import Segment, Stage
+
+
+def nest_views(phase: PhaseText, stages: Mapping[Pointwise, Stage]) -> tuple[NestView, ...]:
+    """All nests of `phase`, then what is copied at the end; `stages` are those of the kernel."""
+    views = [_nest(phase, nest, stages) for nest in phase.phase.nests]
+    views += [phase.copy(copy) for copy in phase.phase.copies]
+    return tuple(views)
+
+
+def _nest(phase: PhaseText, nest: Nest, stages: Mapping[Pointwise, Stage]) -> NestView:
+    if isinstance(nest, Join):
+        return phase.join(nest)
+    if nest in stages:
+        return _stage(phase, nest, stages[nest])
+    if nest.size is None or nest.products or not phase.spelling.plan.schedule.tiles:
+        return phase.scalar(nest)
+    return VectorText(phase, nest).view()
+
+
+def _stage(phase: PhaseText, nest: Pointwise, stage: Stage) -> NestView:
+    """A loop over vectors of units that begins with the products of a tile of rows."""
+    operands = list(dict.fromkeys(segment.operand for segment in stage.segments))
+    loop = VectorText(phase, nest, stage).view()
+    return NestView(
+        title=_title(stage.segments),
+        rows=loop.rows,
+        pointers=(),
+        size=loop.size,
+        lines=loop.lines,
+        steady=loop.steady,
+        vectors=True,
+        operands=tuple(_operand(phase, name, i) for i, name in enumerate(operands)),
+        multiplies=tuple(
+            _multiply(phase, segment, operands.index(segment.operand), len(stage.sums))
+            for segment in stage.segments
+        ),
+        wide=str(len(stage.sums)),
+    )
+
+
+def _title(segments: tuple[Segment, ...]) -> str:
+    names: list[str] = []
+    cites: dict[str, None] = {}
+    for segment in segments:
+        turned = "^T" if segment.op is Op.MATVEC_T else ""
+        names += [f"{let.args[0]}{turned} @ {segment.operand}" for let in segment.lets]
+        cites |= {let.equation.span.cite: None for let in segment.lets if let.equation}
+    return f"// {', '.join(names)}    {', '.join(cites)}"
+
+
+def _operand(phase: PhaseText, value: str, number: int) -> OperandView:
+    place = phase.place(value)
+    return OperandView(
+        phase.rows((place,)), f"tile->operand[{number}]", phase.spelling.row(place)
+    )
+
+
+def _multiply(phase: PhaseText, segment: Segment, operand: int, wide: int) -> str:
+    spelling = phase.spelling
+    depth = spelling.dim(spelling.types[segment.operand].shape[0])
+    panel = f"work->{spelling.panel(segment)}"
+    return (
+        f"grugen_multiply(&at, {panel}, {depth}, tile->operand[{operand}], "
+        f"{segment.first}, {len(segment.lets)}, {wide}, {int(segment.adds)}, sums);"
+    )

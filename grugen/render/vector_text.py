@@ -1,0 +1,158 @@
+"""One loop over elements, a vector at a time: loads, one statement a line of the step, stores.
+
+A stage is such a loop, too: some of its values come out of the registers of a product's tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from grugen.ir.nodes import Let, Op
+from grugen.ir.shapes import PRODUCTS
+from grugen.render.c_expr import Atom, CExpr, c_text, depth, dim_expr
+from grugen.render.nest_text import DEEPEST, PhaseText, guarded, use_counts
+from grugen.render.places import index_of
+from grugen.render.vector_expr import Term, as_condition, as_value, spell_vector
+from grugen.render.views import NestView
+from grugen.target.abi import Group
+from grugen.target.nests import INLINE, Pointwise
+from grugen.target.plan import Buffer, Index, Place
+from grugen.target.stages import Stage
+
+
+@dataclass(slots=True)
+class VectorText:
+    """Writes one nest of a phase; `stage` says which values are sums of products."""
+
+    phase: PhaseText
+    nest: Pointwise
+    stage: Stage | None = None
+    steady: list[str] = field(default_factory=list)
+    """Loads that are the same for all rows."""
+    loads: list[str] = field(default_factory=list)
+    loaded: dict[str, Term] = field(default_factory=dict)
+    inlined: dict[str, Term] = field(default_factory=dict)
+    places: list[Place] = field(default_factory=list)
+
+    def view(self) -> NestView:
+        """The loop as the template sees it."""
+        assert self.nest.size is not None
+        lines: list[str] = []
+        title = ""
+        for let in self.nest.lets:
+            cited = self.phase.cited(let)
+            statements = list(self.statements(let))
+            if statements and cited and cited != title:
+                lines.append(cited)
+                title = cited
+            lines += statements
+        return NestView(
+            title="",
+            rows=self.phase.rows(self.places),
+            pointers=(),
+            size=self.phase.spelling.dim(self.nest.size),
+            lines=(*self.loads, *lines),
+            steady=tuple(self.steady),
+            vectors=True,
+        )
+
+    def statements(self, let: Let) -> Iterator[str]:
+        """What one line of the step becomes: nothing, if it is written inside its user."""
+        if self.stage is not None and let.name in self.stage.inner:
+            return
+        written = self.phase.phase.writes.get(let.name, ())
+        summed = self.phase.phase.sums.get(let.name, ())
+        value = self.value(let)
+        alone = use_counts(self.nest).get(let.name, 0) == 1 and not self.is_named(let)
+        if alone and not (written or summed) and depth(value.expr) < DEEPEST:
+            self.inlined[let.name] = value
+            return
+        name = self.phase.name(let.name)
+        c_type = "grugen_mask" if let.type.condition else "grugen_vector"
+        text = c_text(value.expr if let.type.condition else value.spread)
+        yield f"const {c_type} {name} = {text};"
+        self.inlined[let.name] = Term(Atom(name), True)
+        stored: CExpr = Atom(name)
+        if let.type.condition:
+            stored = as_value(stored, self.phase.spelling.element)
+        for place in written:
+            yield guarded(place, self.store(let.name, place, c_text(stored)))
+        for place in summed:
+            yield self.store(let.name, place, f"{self.load(let.name, place)} + {name}")
+
+    def value(self, let: Let) -> Term:
+        if self.stage is not None and let.name in self.stage.sums:
+            return Term(Atom(f"sum[{self.stage.sums.index(let.name)}]"), True)
+        args = [self.element(arg) for arg in let.args]
+        if let.op is Op.EXTENT:
+            assert let.size is not None
+            args = [Term(dim_expr(let.size, self.phase.spelling.names.dims), False)]
+        return spell_vector(let, args, self.phase.spelling.element)
+
+    def is_named(self, let: Let) -> bool:
+        """Whether a reader of the spec, or of a title above, looks for the value by its name."""
+        return let.given or let.op in PRODUCTS
+
+    def element(self, value: str) -> Term:
+        """The current vector of a value: computed here, a number, or loaded first."""
+        if value in self.inlined:
+            return self.inlined[value]
+        spelling = self.phase.spelling
+        let = spelling.lets.get(value)
+        if let is not None and let.op in INLINE:
+            return self.value(let)
+        if value not in self.loaded:
+            self.loaded[value] = self.read(value)
+        return self.loaded[value]
+
+    def read(self, value: str) -> Term:
+        spelling, phase = self.phase.spelling, self.phase
+        place = phase.place(value)
+        once = index_of(place.array) is Index.NONE
+        lines = self.steady if once else self.loads
+        if not once:
+            self.places.append(place)
+        name = phase.name(value)
+        condition = spelling.types[value].condition
+        if not spelling.types[value].shape:
+            number = phase.number(value, place)
+            if once:
+                phase.constants[name] = number
+            else:
+                lines.append(number)
+            if condition:
+                stored = Term(Atom(name), False).spread
+                return Term(as_condition(stored, spelling.element), True)
+            return Term(Atom(name), False)
+        loaded = self.load(value, place)
+        if condition:
+            mask = c_text(as_condition(Atom(loaded), spelling.element))
+            lines.append(f"const grugen_mask {name} = {mask};")
+        else:
+            lines.append(f"const grugen_vector {name} = {loaded};")
+        return Term(Atom(name), True)
+
+    def load(self, value: str, place: Place) -> str:
+        address = self.address(value, place)
+        if self.is_whole(place):
+            return f"grugen_load_whole_v({address})"
+        return f"grugen_load_v({address}, lanes)"
+
+    def store(self, value: str, place: Place, text: str) -> str:
+        if index_of(place.array) is not Index.NONE:
+            self.places.append(place)
+        address = self.address(value, place)
+        if self.is_whole(place):
+            return f"grugen_store_whole_v({address}, {text});"
+        return f"grugen_store_v({address}, {text}, lanes);"
+
+    def is_whole(self, place: Place) -> bool:
+        """Whether the row can be read and written by whole vectors to its end."""
+        padded = isinstance(place.array, Buffer) and self.phase.spelling.is_padded(place.array)
+        return padded and not place.offset.terms and not place.offset.constant
+
+    def address(self, value: str, place: Place) -> str:
+        """The current vector in memory, from a pointer that the function declares once."""
+        base = self.phase.base(value, place)
+        return " + ".join([base, *self.phase.spelling.offsets(place), "j"])
