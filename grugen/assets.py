@@ -41,7 +41,7 @@ def spec_path(name_or_path: str | Path) -> Path:
     try:
         if path.is_file():
             return path
-        is_folder = path.is_dir()
+        is_folder, exists = path.is_dir(), path.exists()
     except OSError as error:
         raise SpecFileError(f"{text}: {error.strerror or error}") from error
     shipped = shipped_spec_path(text)
@@ -49,6 +49,8 @@ def spec_path(name_or_path: str | Path) -> Path:
         return shipped
     if is_folder:
         raise SpecFileError(f"{text}: this is a folder, expected a spec file")
+    if exists:
+        raise SpecFileError(f"{text}: this is a device or a pipe, expected a spec file")
     raise SpecFileError(f"{text}: no such file and no shipped spec of this name\n{_advice(path)}")
 
 

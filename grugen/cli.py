@@ -43,14 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.run
     try:
-        return command(arguments)
+        code = command(arguments)
+        sys.stdout.flush()
+        return code
     except GrugenError as error:
         print(error, file=sys.stderr)
         return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 70)
     except BrokenPipeError:
         # the reader of our output has gone; nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
+    except OSError as error:
+        _write_no_more()
+        print(f"cannot write the output: {error.strerror or error}", file=sys.stderr)
+        return 3
+
+
+def _write_no_more() -> None:
+    """Send what is still buffered nowhere; the interpreter flushes it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -61,9 +61,11 @@ class Span:
     def excerpt(self, label: str = "") -> str:
         """The line with its number, and carets under the span followed by `label`.
 
-        Of a very long line only what is around the carets is shown.
+        Of a very long line only what is around the carets is shown. What a terminal would obey
+        instead of showing it has a sign in its place.
         """
-        text = self.source.line(self.line).replace("\t", " ")
+        line = self.source.line(self.line).replace("\t", " ")
+        text = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
         column = self.column
         length = max(1, min(self.length, len(text) - column + 1))
         if len(text) > WIDEST:

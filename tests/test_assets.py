@@ -58,6 +58,7 @@ def test_an_existing_file_wins(tmp_path: Path, monkeypatch) -> None:
             f"help: the shipped specs are {', '.join(assets.shipped_specs())}",
         ),
         ("a\0b", "not a path: 'a\\x00b'"),
+        ("/dev/null", "/dev/null: this is a device or a pipe, expected a spec file"),
         (".", ".: this is a folder, expected a spec file"),
         ("", "'' is no spec; a path or the name of a shipped spec is needed"),
         (None, "None is no spec; a path or the name of a shipped spec is needed"),

@@ -183,6 +183,13 @@ def test_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
+def test_output_that_cannot_be_written() -> None:
+    command = f"{sys.executable} -m grugen check gru > /dev/full"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == "cannot write the output: No space left on device\n"
+    assert done.returncode == 3
+
+
 def test_check_notes_products_under_a_select(capsys: pytest.CaptureFixture[str]) -> None:
     Path("held.yaml").write_text(
         SPEC.replace("leaky", "held").replace("0.9 * h + 0.1 * a", "where(x @ x > 1, a, h)")

@@ -259,6 +259,8 @@ class _Lowering:
             message = f"cannot apply {texts[0]} to {texts[1]}: {why}"
             if [len(shape) for shape in shapes] == [1, 2]:
                 help_ = "the matrix stands on the left"
+            elif [len(shape) for shape in shapes] == [2, 1]:
+                help_ = f"a matrix [m, n] takes a vector [n]: here [..., {shapes[1][0]}] would fit"
         elif isinstance(expr, Binary) and all(len(shape) < 2 for shape in shapes):
             place = expr.operator_span
             message = f"'{expr.operator}' needs equal shapes or a number: {', '.join(texts)}"

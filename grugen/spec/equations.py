@@ -25,7 +25,9 @@ MOST_TOKENS = 500
 MOST_NESTED = 40
 
 INFINITY = "inf"
+END_OR_OPERATOR = "an operator or the end of the line"
 _FORM = "an equation is written  name = expression"
+_CONTINUED = "only inside parentheses does an equation go on in the next line"
 Read = TypeVar("Read")
 
 _WORDS = {
@@ -141,7 +143,8 @@ class _Parser:
     def target(self) -> Name:
         token = self.here
         if token.kind not in (Kind.NAME, Kind.NEXT):
-            self.fail(f"expected the name of a value, found {token}", _FORM)
+            advice = _CONTINUED if token.text in BINDING else _FORM
+            self.fail(f"expected the name of a value, found {token}", advice)
         self.take()
         return Name(token.text, token.kind is Kind.NEXT, token.span)
 
@@ -149,7 +152,7 @@ class _Parser:
         """What `read` reads, which must be all there is."""
         result = read(self)
         if self.here.kind is not Kind.END:
-            self.unexpected("an operator or the end of the line")
+            self.unexpected(END_OR_OPERATOR)
         return result
 
     def init(self) -> Arguments:
@@ -300,7 +303,10 @@ class _Parser:
         elif token.is_sign(",") and expected == "')'":
             advice = "concat(a, b) joins vectors"
         elif token.is_sign(";"):
-            advice = "arguments are separated by ','"
+            is_end = expected == END_OR_OPERATOR
+            advice = "each line holds one equation" if is_end else "arguments are separated by ','"
+        elif token.kind is Kind.END and expected == "a value" and self.before.text in BINDING:
+            advice = _CONTINUED
         elif self.in_equation and expected != "a value" and _starts_value(token):
             advice = "a product is written  a * b  or, with a matrix,  W @ v"
         self.fail(f"expected {expected}, found {token}", advice)

@@ -113,15 +113,14 @@ def is_number(node: Scalar) -> bool:
     return bool(_NUMBER.fullmatch(node.text))
 
 
-def number_of(node: Node, what: str, found: list[Diagnostic]) -> float | None:
-    """A number: `1`, `-0.5`, `1e-5`, `inf`, `-inf`."""
+def number_of(node: Node, what: str, found: list[Diagnostic], advice: str = "") -> float | None:
+    """A number: `1`, `-0.5`, `1e-5`, `inf`, `-inf`; `advice` is for what is none."""
     if isinstance(node, Scalar) and is_number(node):
         value = float(node.text)
         if abs(value) != float("inf") or node.text.endswith("inf"):
             return value
         found.append(Diagnostic(f"the number {found_text(node)} is too large", node.span))
         return None
-    advice = ""
     if isinstance(node, Scalar) and re.fullmatch(r"[-+]?\.(?i:inf)", node.text):
         advice = f"write {node.text[:-4].lower()}inf"
     message = f"expected {what}, found {found_text(node)}"
@@ -151,7 +150,8 @@ def value_name(node: Node, what: str, found: list[Diagnostic]) -> Name | None:
     """A name, with or without a prime."""
     if isinstance(node, Scalar) and (name := _VALUE_NAME.fullmatch(node.text)):
         return Name(name[1], bool(name[2]), node.span)
-    found.append(Diagnostic(f"expected {what}, found {found_text(node)}", node.span))
+    advice = "name the value in an equation" if isinstance(node, Scalar) and node.text else ""
+    found.append(Diagnostic(f"expected {what}, found {found_text(node)}", node.span, help=advice))
     return None
 
 

@@ -53,6 +53,7 @@ OPTIONS = frozenset(option for function in FUNCTIONS.values() for option in func
 LATER = {
     "T": "write the product with the matrix as it is, or declare the transposed matrix",
     "softmax": "exp(v) / sum(exp(v)) says the same where exp does not overflow",
+    "dropout": "multiply with an input of 'role: mask', whose default is the value at inference",
     "stop_grad": "declare the value as an input with 'grad: false'",
     "repeat": "write the rounds out, one equation each",
     "outer": "values are numbers and vectors; only parameters and constants are matrices",

@@ -40,6 +40,10 @@ INITS: dict[str, InitRule] = {
 """What `init` of a parameter may be; the definitions stand in specs/README.md."""
 
 FIRST = "first"
+_STATE_STARTS = (
+    "a state starts with the same number everywhere or with an input's first value; "
+    "forward(states=...) takes any other"
+)
 
 
 def read_param_init(node: Node, blocks: int, found: list[Diagnostic]) -> Init | None:
@@ -73,7 +77,8 @@ def read_state_init(node: Node, found: list[Diagnostic]) -> Init | None:
     """What a state is before the first step."""
     what = "a number, inf, -inf or first(x)"
     if not isinstance(node, Scalar) or not node.text.rstrip().endswith(")"):
-        number = number_of(node, what, found)
+        advice = "write 0" if isinstance(node, Scalar) and node.text == "zeros" else _STATE_STARTS
+        number = number_of(node, what, found, advice)
         if number is None:
             return None
         value: Expr = Number(abs(number), node.span)
@@ -91,9 +96,8 @@ def read_state_init(node: Node, found: list[Diagnostic]) -> Init | None:
             message = f"first takes the name of one input, found '{shown}'"
             found.append(Diagnostic(message, arguments.span))
         case _:
-            advice = "a state starts with the same number everywhere or with an input's first value"
             message = f"expected {what}, found {found_text(node)}"
-            found.append(Diagnostic(message, arguments.span, help=advice))
+            found.append(Diagnostic(message, arguments.span, help=_STATE_STARTS))
     return None
 
 

@@ -167,6 +167,8 @@ def _number_token(text: str, number: re.Match[str], start: Span) -> tuple[Token,
 
 
 def _quoted(char: str) -> str:
+    if not char.isprintable():
+        return f"U+{ord(char):04X}"
     return '"\'"' if char == "'" else f"'{char}'"
 
 
@@ -177,6 +179,10 @@ def _char_advice(char: str) -> str:
         return ""
     if char in _SPELLINGS:
         return f"write {_SPELLINGS[char]}"
+    if char.isspace():
+        return "write a plain space"
+    if not char.isprintable():
+        return "remove it: it cannot be seen"
     words = unicodedata.name(char, "").split()
     if words[:1] == ["GREEK"] and "LETTER" in words:
         names = words[words.index("LETTER") + 1 :]

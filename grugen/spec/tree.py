@@ -25,10 +25,11 @@ DEEPEST = 12
 """Limits far above what a cell needs: within them the slowest text takes about a second."""
 
 # What may stand in a spec: printable characters, tab and line ends. YAML takes U+0085, U+2028,
-# U+2029 and a lone carriage return for line ends; editors do not, so positions would go wrong.
+# U+2029 and a lone carriage return for line ends; editors do not, so positions would go wrong. The
+# signs that turn the direction of writing can make generated comments look like code.
 _UNPRINTABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-    "|\r(?!\n)"
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+    "\U00010000-\U0010ffff]|\r(?!\n)"
 )
 # Plain words that other YAML readers take for a truth value, nothing or a number.
 _NOT_TEXT = re.compile(

@@ -74,6 +74,8 @@ def test_limits_are_above_what_people_write() -> None:
         'spec: 1\ndoc: "\\0"',
         'spec: 1\ndoc: "\\N"',
         'spec: 1\ndoc: "\\L"',
+        "spec: 1\ndoc: \u202e",
+        'spec: 1\ndoc: "\\u2066"',
     ],
 )
 def test_characters_that_are_refused(text: str) -> None:
