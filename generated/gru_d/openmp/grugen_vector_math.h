@@ -97,9 +97,7 @@ GRUGEN_INLINE grugen_vector grugen_sqrt_v(grugen_vector a)
 
 GRUGEN_INLINE grugen_vector grugen_floor_v(grugen_vector a)
 {
-#if GRUGEN_X86_BYTES == 64
-    return GRUGEN_X86(roundscale)(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-#elif GRUGEN_X86_BYTES == 32 || (GRUGEN_X86_BYTES == 16 && defined(__SSE4_1__))
+#if GRUGEN_X86_BYTES > 16 || (GRUGEN_X86_BYTES == 16 && defined(__SSE4_1__))
     return GRUGEN_X86(floor)(a);
 #elif defined(__aarch64__) && GRUGEN_VECTOR_BYTES == 16 && GRUGEN_REAL_IS_F32
     return (grugen_vector)vrndmq_f32((float32x4_t)a);
@@ -130,6 +128,11 @@ GRUGEN_INLINE grugen_vector grugen_ratio(grugen_vector numerator, grugen_vector 
 #endif
 }
 
+// ln 2 in two parts, of which the first has so few digits that its product with a whole number is
+// exact; neither is negative.
+#define GRUGEN_LN2_HIGH GRUGEN_NUMBER(0.69314575, 0.6931471803691238)
+#define GRUGEN_LN2_LOW GRUGEN_NUMBER(1.4286068e-06, 1.9082149292705877e-10)
+
 // exp(x) = 2^n (1 + p) with x = n ln 2 + r, p = expm1(r), |r| <= ln 2 / 2. `scale` is 2^n, for x
 // that keep n between the exponents of normal numbers; `rounded` holds n in its low bits.
 typedef struct grugen_exponential {
@@ -144,27 +147,26 @@ GRUGEN_INLINE grugen_exponential grugen_exponential_of(grugen_vector x)
     of.rounded = x * GRUGEN_NUMBER(1.44269504, 1.4426950408889634) + rounder;
     of.n = of.rounded - rounder;
     of.scale = (grugen_vector)((grugen_bits)of.rounded << GRUGEN_FRACTION_BITS);
+    const grugen_vector r = (x - of.n * GRUGEN_LN2_HIGH) - of.n * GRUGEN_LN2_LOW;
+    // pairs of terms, joined by powers of r^2 (Estrin 1960): short chains of dependent operations
+    const grugen_vector r2 = r * r;
 #if GRUGEN_REAL_IS_F32
-    // ln 2 in two parts, of which the first has so few digits that its product with n is exact
-    const grugen_vector r = (x - of.n * 0.693359375f) - of.n * -2.12194440e-4f;
-    grugen_vector q = r * 0.0013882519f + 0.0083665475f;
-    q = q * r + 0.0416672f;
-    q = q * r + 0.16666543f;
-    q = q * r + 0.49999997f;
+    const grugen_vector q01 = r * 0.16666543f + 0.49999997f;
+    const grugen_vector q23 = r * 0.0083665475f + 0.0416672f;
+    const grugen_vector q234 = r2 * 0.0013882519f + q23;
+    const grugen_vector q = q234 * r2 + q01;
 #else
-    const grugen_vector r =
-        (x - of.n * 6.93147180369123816490e-1) - of.n * 1.90821492927058770002e-10;
-    grugen_vector q = r * 2.5053778205376832e-08 + 2.762609269690796e-07;
-    q = q * r + 2.755740767778076e-06;
-    q = q * r + 2.480150514304721e-05;
-    q = q * r + 0.00019841269718720824;
-    q = q * r + 0.0013888888931666813;
-    q = q * r + 0.008333333333389727;
-    q = q * r + 0.041666666666576466;
-    q = q * r + 0.16666666666666588;
-    q = q * r + 0.5;
+    const grugen_vector r4 = r2 * r2;
+    const grugen_vector q01 = r * 0.16666666666666588 + 0.5000000000000006;
+    const grugen_vector q23 = r * 0.008333333333389727 + 0.041666666666576466;
+    const grugen_vector q45 = r * 0.00019841269718720824 + 0.0013888888931666813;
+    const grugen_vector q67 = r * 2.755740767778076e-06 + 2.480150514304721e-05;
+    const grugen_vector q89 = r * 2.5053778205376832e-08 + 2.762609269690796e-07;
+    const grugen_vector q03 = q23 * r2 + q01;
+    const grugen_vector q47 = q67 * r2 + q45;
+    const grugen_vector q = (q89 * r4 + q47) * r4 + q03;
 #endif
-    of.p = (r * r) * q + r;
+    of.p = r2 * q + r;
     return of;
 }
 
@@ -200,18 +202,33 @@ GRUGEN_INLINE grugen_vector grugen_sigmoid_v(grugen_vector a)
     const grugen_exponential of = grugen_exponential_of(
         grugen_min_v(grugen_max_v(-a, grugen_spread_v(-GRUGEN_NUMBER(87.0, 708.0))), limit));
     const grugen_vector one = grugen_spread_v(1);
-    return grugen_ratio(one, (of.p * of.scale + of.scale) + one);
+    // 1 + 2^n + 2^n p with one rounding, and the 1 again where 2^n is so large that it got lost
+    const grugen_vector sum = of.scale + one;
+    const grugen_vector lost = one - (sum - of.scale);
+    return grugen_ratio(one, (of.p * of.scale + lost) + sum);
 }
 
-// tanh(a) = -E / (2 + E), E = exp(-2|a|) - 1 = 2^n p + (2^n - 1): nothing cancels, since either
-// n = 0 and E = p, or 2^n - 1 is the larger of the two.
+// tanh(a) = E / (E + 2), E = exp(2|a|) - 1 = 2^n p + (2^n - 1). Near 0, where n = 0, E = p keeps all
+// digits; elsewhere 2^n - 1 is the larger of the two. From 9.02 or 19.1 on the result is 1.
 GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
 {
     const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(10.0, 20.0));
     const grugen_exponential of =
-        grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * -2);
+        grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * 2);
     const grugen_vector e = of.p * of.scale + (of.scale - 1);
-    return grugen_signed_v(grugen_ratio(-e, e + 2), a);
+    const grugen_vector denominator = e + 2;
+#if GRUGEN_X86_BYTES == 64 && GRUGEN_REAL_IS_F32
+    const grugen_vector estimate = _mm512_rcp14_ps(denominator);
+    const grugen_vector quotient = e * estimate;
+#else
+    const grugen_vector quotient = e / denominator;
+    // 1 / (e + 2) is (1 - quotient) / 2; large quotients neither need nor bear the correction
+    const grugen_vector estimate =
+        grugen_max_v(quotient * -GRUGEN_NUMBER(0.55, 0.55) + 0.5f, grugen_spread_v(0));
+#endif
+    // the remainder, formed without the rounding error of e + 2, corrects the quotient
+    const grugen_vector remainder = (e - quotient * 2) - quotient * e;
+    return grugen_signed_v(quotient + remainder * estimate, a);
 }
 
 // a = 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for normal a > 0.
@@ -230,47 +247,61 @@ GRUGEN_INLINE grugen_vector grugen_fraction_of(grugen_vector a, grugen_vector *n
 
 GRUGEN_INLINE grugen_vector grugen_log_v(grugen_vector a)
 {
+    grugen_vector n;
+#if GRUGEN_X86_BYTES == 64
+    // exponent and fraction as the machine tells them, of denormals too. It gives infinite
+    // exponents to 0 and infinity and a fraction that is NaN to numbers below 0, so that the
+    // result is what it should be without more ado.
+    const grugen_vector m = GRUGEN_X86(getmant)(a, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
+    n = GRUGEN_X86(getexp)(a) + grugen_select_v(m < 1, grugen_spread_v(1), grugen_spread_v(0));
+    const grugen_vector f = m - 1;
+#else
     // denormals are brought into the normal range first, where the machine has not flushed them
     const GRUGEN_REAL up = GRUGEN_NUMBER(8388608.0, 4503599627370496.0);
     const grugen_mask tiny = a < GRUGEN_SMALLEST_NORMAL;
-    const grugen_vector x = grugen_select_v(tiny, a * up, a);
-    grugen_vector n;
-    const grugen_vector f = grugen_fraction_of(x, &n);
+    const grugen_vector f = grugen_fraction_of(grugen_select_v(tiny, a * up, a), &n);
     n -= grugen_select_v(tiny, grugen_spread_v(GRUGEN_FRACTION_BITS), grugen_spread_v(0));
+#endif
 #if GRUGEN_REAL_IS_F32
     // f - f^2/2 + f^3 P(f): the leading term is exact
-    grugen_vector p = f * 0.067466415f + -0.11675651f;
-    p = p * f + 0.11888161f;
-    p = p * f + -0.124055885f;
-    p = p * f + 0.14219552f;
-    p = p * f + -0.16667996f;
-    p = p * f + 0.20002119f;
-    p = p * f + -0.2500001f;
-    p = p * f + 0.33333313f;
-    const grugen_vector square = f * f;
-    const grugen_vector tail = (square * f) * p + n * -2.12194440e-4f;
-    const grugen_vector result = n * 0.693359375f + (f + (square * -0.5f + tail));
+    const grugen_vector f2 = f * f;
+    const grugen_vector f4 = f2 * f2;
+    const grugen_vector p01 = f * -0.2500027f + 0.3333332f;
+    const grugen_vector p23 = f * -0.16654032f + 0.20001793f;
+    const grugen_vector p45 = f * -0.12636489f + 0.14215904f;
+    const grugen_vector p67 = f * -0.104601964f + 0.121305324f;
+    const grugen_vector p03 = p23 * f2 + p01;
+    const grugen_vector p47 = p67 * f2 + p45;
+    const grugen_vector p = (f4 * 0.048091516f + p47) * f4 + p03;
+    const grugen_vector tail = (f2 * f) * p + n * GRUGEN_LN2_LOW;
+    const grugen_vector result = n * GRUGEN_LN2_HIGH + (f + (f2 * -0.5f + tail));
 #else
     // log(1 + f) = 2 atanh(s), s = f / (f + 2), = 2s + s w P(w), w = s^2; since
     // 2s = f - s f = f - f^2/2 + s f^2/2, the leading term is exact again
-    const grugen_vector s = f / (f + 2);
+    const grugen_vector s = grugen_ratio(f, f + 2);
     const grugen_vector w = s * s;
-    grugen_vector p = w * 0.13254128413278618 + 0.13249814698753448;
-    p = p * w + 0.15387104000590254;
-    p = p * w + 0.18181775368038958;
-    p = p * w + 0.22222222650438814;
-    p = p * w + 0.2857142856907227;
-    p = p * w + 0.4000000000000632;
-    p = p * w + 0.6666666666666666;
+    const grugen_vector w2 = w * w;
+    const grugen_vector w4 = w2 * w2;
+    const grugen_vector p01 = w * 0.4000000000005671 + 0.666666666666666;
+    const grugen_vector p23 = w * 0.2222222429756076 + 0.28571428555819756;
+    const grugen_vector p45 = w * 0.15391114711559198 + 0.18181665800886973;
+    const grugen_vector p67 = w * 0.13843423689284928 + 0.13173547554986037;
+    const grugen_vector p03 = p23 * w2 + p01;
+    const grugen_vector p47 = p67 * w2 + p45;
+    const grugen_vector p = p47 * w4 + p03;
     const grugen_vector h = f * f * 0.5;
-    const grugen_vector tail = s * (h + w * p) + n * 1.90821492927058770002e-10;
-    const grugen_vector result = n * 6.93147180369123816490e-1 + (f - (h - tail));
+    const grugen_vector tail = s * (h + w * p) + n * GRUGEN_LN2_LOW;
+    const grugen_vector result = n * GRUGEN_LN2_HIGH + (f - (h - tail));
 #endif
+#if GRUGEN_X86_BYTES == 64
+    return result;
+#else
     const grugen_vector infinite = grugen_spread_v((GRUGEN_REAL)INFINITY);
     const grugen_vector none = grugen_spread_v((GRUGEN_REAL)NAN);
     const grugen_vector edge = grugen_select_v(a == 0, -infinite, none);
     const grugen_vector finite = grugen_select_v(a > 0, result, edge);
     return grugen_select_v(a < infinite, finite, a);
+#endif
 }
 
 // softplus(a) = max(a, 0) + log(1 + e), e = exp(-|a|) in [0, 1].
@@ -279,35 +310,36 @@ GRUGEN_INLINE grugen_vector grugen_softplus_v(grugen_vector a)
     const grugen_vector limit = grugen_spread_v(-GRUGEN_NUMBER(88.0, 709.0));
     const grugen_exponential of = grugen_exponential_of(grugen_max_v(-grugen_abs_v(a), limit));
     const grugen_vector e = of.p * of.scale + of.scale;
+    const grugen_vector positive = grugen_max_v(a, grugen_spread_v(0));
 #if GRUGEN_REAL_IS_F32
-    // e - e^2 Q(e): the leading term keeps all its digits
-    grugen_vector q = e * -0.0020729606f + 0.013631546f;
-    q = q * e + -0.041981503f;
-    q = q * e + 0.083074234f;
-    q = q * e + -0.12467135f;
-    q = q * e + 0.16129342f;
-    q = q * e + -0.19897933f;
-    q = q * e + 0.2498858f;
-    q = q * e + -0.3333269f;
-    q = q * e + 0.49999988f;
-    const grugen_vector rest = e - (e * e) * q;
+    // log(1 + e) = e - e^2 Q(e): the leading term keeps all its digits
+    const grugen_vector e2 = e * e;
+    const grugen_vector e4 = e2 * e2;
+    const grugen_vector q01 = e * -0.3333269f + 0.49999988f;
+    const grugen_vector q23 = e * -0.19897933f + 0.2498858f;
+    const grugen_vector q45 = e * -0.12467135f + 0.16129342f;
+    const grugen_vector q67 = e * -0.041981503f + 0.083074234f;
+    const grugen_vector q89 = e * -0.0020729606f + 0.013631546f;
+    const grugen_vector q03 = q23 * e2 + q01;
+    const grugen_vector q47 = q67 * e2 + q45;
+    const grugen_vector q = (q89 * e4 + q47) * e4 + q03;
+    return ((of.p * of.scale + positive) - e2 * q) + of.scale;
 #else
-    const grugen_vector s = e / (e + 2);
+    // log(1 + e) = 2s + s w P(w), s = e / (e + 2), w = s^2, and 2s = e - s e
+    const grugen_vector s = grugen_ratio(e, e + 2);
     const grugen_vector w = s * s;
-    grugen_vector p = w * 0.1645901978293328 + 0.06999486687396189;
-    p = p * w + 0.10971192118443951;
-    p = p * w + 0.11716154190014585;
-    p = p * w + 0.1333678714840623;
-    p = p * w + 0.1538445302902507;
-    p = p * w + 0.18181823161736982;
-    p = p * w + 0.22222222126426794;
-    p = p * w + 0.2857142857249727;
-    p = p * w + 0.3999999999999406;
-    p = p * w + 0.6666666666666667;
-    // 2s = e - s e
-    const grugen_vector rest = e - s * (e - w * p);
+    const grugen_vector w2 = w * w;
+    const grugen_vector w4 = w2 * w2;
+    const grugen_vector p01 = w * 0.4000000000015512 + 0.6666666666666631;
+    const grugen_vector p23 = w * 0.22222223953669096 + 0.28571428548117433;
+    const grugen_vector p45 = w * 0.1538654839696464 + 0.18181744478614018;
+    const grugen_vector p67 = w * 0.12104944555739297 + 0.13301121379169376;
+    const grugen_vector p89 = w * 0.17009749877037753 + 0.08344974211074041;
+    const grugen_vector p03 = p23 * w2 + p01;
+    const grugen_vector p47 = p67 * w2 + p45;
+    const grugen_vector p = (p89 * w4 + p47) * w4 + p03;
+    return ((of.p * of.scale + positive) - s * (e - w * p)) + of.scale;
 #endif
-    return rest + grugen_max_v(a, grugen_spread_v(0));
 }
 
 // a^n for a whole n >= 0, by squaring; n is a constant wherever this is called.
