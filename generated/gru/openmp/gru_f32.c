@@ -368,6 +368,7 @@ typedef struct gru_f32_backward_work {
     float *panel_W_n_T_d_n_pre; // packed W_n
     float *panel_W_r_T_d_r_pre; // packed W_r
     float *panel_W_z_T_d_z_pre; // packed W_z
+    float *sums; // parts of totals
 } gru_f32_backward_work;
 
 // Memory of one thread: a tile of sequences over a block of steps.
@@ -397,6 +398,7 @@ typedef struct gru_f32_backward_tile {
     float *behind_products_1; // [tile row][D]
     float *behind_products_2; // [tile row][D]
     float *behind_products_3; // [tile row][D]
+    float *packed; // operands of totals
 } gru_f32_backward_tile;
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
@@ -427,6 +429,12 @@ static void gru_f32_backward_take_work(
     work->panel_W_n_T_d_n_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
     work->panel_W_r_T_d_r_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
     work->panel_W_z_T_d_z_pre = grugen_take(arena, H * grugen_padded(D) * (int64_t)sizeof(float));
+    int64_t sums = 0;
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 3 * H));
+    work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
 }
 
 static void gru_f32_backward_take_tile(
@@ -464,6 +472,7 @@ static void gru_f32_backward_take_tile(
     tile->behind_products_1 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->behind_products_2 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->behind_products_3 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them; what depends on parameters only.
@@ -726,25 +735,46 @@ static void gru_f32_backward_run_tile(
     gru_f32_backward_finish_tile(tile);
 }
 
-// Sums over all rows, each element by one thread.
+// Sums over all rows, by all threads together.
 static void gru_f32_backward_sum_up(
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
         const int64_t *const rows,
-        const int64_t count)
+        const int64_t count,
+        float *const packed)
 {
-    (void)work;
+    (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, call->input.x, D, call->total.W_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, call->input.x, D, call->total.W_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, call->input.x, D, call->total.W_n);
-    grugen_outer_total(rows, count, work->d_z_pre_rows, H, call->tape_read.h, H, call->total.U_z);
-    grugen_outer_total(rows, count, work->d_r_pre_rows, H, call->tape_read.h, H, call->total.U_r);
-    grugen_outer_total(rows, count, work->d_n_pre_rows, H, work->t5_rows, H, call->total.U_n);
-    grugen_vector_total(rows, count, work->d_z_pre_rows, H, call->total.b_z);
-    grugen_vector_total(rows, count, work->d_r_pre_rows, H, call->total.b_r);
-    grugen_vector_total(rows, count, work->d_n_pre_rows, H, call->total.b_n);
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre_rows, H, H, call->total.W_z},
+            {work->d_r_pre_rows, H, H, call->total.W_r},
+            {work->d_n_pre_rows, H, H, call->total.W_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre_rows, H, H, call->total.U_z},
+            {work->d_r_pre_rows, H, H, call->total.U_r}
+        };
+        grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_n_pre_rows, H, H, call->total.U_n}
+        };
+        grugen_outer_totals(rows, count, outers, 1, work->t5_rows, H, H, packed, work->sums);
+    }
+    {
+        const grugen_summand vectors[] = {
+            {work->d_z_pre_rows, H, H, call->total.b_z},
+            {work->d_r_pre_rows, H, H, call->total.b_r},
+            {work->d_n_pre_rows, H, H, call->total.b_n}
+        };
+        grugen_vector_totals(rows, count, vectors, 3, work->sums);
+    }
 }
 
 int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
@@ -802,7 +832,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
             tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
             gru_f32_backward_run_tile(&tile, tiling.steps);
         }
-        gru_f32_backward_sum_up(call, &work, work.rows, count);
+        gru_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
         grugen_restore_denormals(mode);
     }
 }
