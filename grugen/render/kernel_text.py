@@ -18,6 +18,7 @@ from grugen.render.places import (
     kernel_names,
     width_of,
 )
+from grugen.render.totals_text import totals_lines, with_totals_memory
 from grugen.render.views import BlockView, KernelView, NestView, PhaseView
 from grugen.target.abi import Argument, Group
 from grugen.target.c_names import member_name
@@ -26,7 +27,6 @@ from grugen.target.plan import (
     Index,
     KernelPlan,
     Loop,
-    OuterTotal,
     Phase,
     Place,
     Total,
@@ -90,6 +90,8 @@ class _KernelText:
         past_the_end = self.block(self.past_the_end())
         once = self.phase(plan.once, plan.reads, {})
         work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
+        if not self.baseline:
+            work, tile = with_totals_memory(self.spelling, work, tile)
         panels = panels_view(self.spelling)
         return KernelView(
             symbol=self.symbol,
@@ -115,7 +117,7 @@ class _KernelText:
             ends=replace(ends, sizes=self.sizes([*ends.lines, *past_the_end.lines])),
             clears=self.block(self.clears()),
             past_the_end=past_the_end,
-            totals=self.block([] if self.baseline else map(self.total, plan.totals)),
+            totals=self.block([] if self.baseline else totals_lines(self.spelling)),
         )
 
     def block(self, lines: Iterable[str]) -> BlockView:
@@ -221,20 +223,6 @@ class _KernelText:
         factors += [factor(self.spelling.dim(dim)) for dim in argument.shape]
         elements = " * ".join(factors) or "1"
         return f"memset({pointer}, 0, (size_t){factor(elements)} * sizeof({self.real}));"
-
-    def total(self, total: Total) -> str:
-        """The call that sums over all rows when the tiles are done."""
-        target = self.spelling.base(total.argument)
-        if isinstance(total, OuterTotal):
-            operands = f"{self.rows_of(total.left)}, {self.rows_of(total.right)}"
-            return f"grugen_outer_total(rows, count, {operands}, {target});"
-        return f"grugen_vector_total(rows, count, {self.rows_of(total.value)}, {target});"
-
-    def rows_of(self, value: str) -> str:
-        """Base, stride and width of a value that is kept for all rows."""
-        array = self.plan.total_reads[value].array
-        strides = f"{self.spelling.stride(array)}, {self.spelling.dim(width_of(array))}"
-        return f"{self.spelling.base(array)}, {strides}"
 
 
 def _words(lines: Iterable[str]) -> set[str]:

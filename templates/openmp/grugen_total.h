@@ -1,92 +1,485 @@
-// Sums over all rows of all sequences, formed when every row is there. Each element is summed by
-// one thread in the order of the rows, so results do not depend on the number of threads.
+// Sums over all rows of all sequences, formed when every row is there: weight gradients as blocked
+// products. The right and the left operand are packed block by block in the order in which a tile
+// of accumulators reads them (Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015).
+//
+// Every element is a sum of sums over blocks of rows; the blocks follow from the sizes alone, and
+// threads only choose who computes an element, so results do not depend on their number.
 #pragma once
 
+#include <omp.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "grugen_product.h"
 #include "grugen_tiling.h"
 
-enum { GRUGEN_TOTAL_ROWS = 128 };
-#define GRUGEN_VECTORS 2
+// The register tile: GRUGEN_ROWS units of the one operand, GRUGEN_VECTORS vectors of the other.
+#define GRUGEN_VECTORS (GRUGEN_MOST_VECTORS > 3 ? 3 : 2)
 #define GRUGEN_ROWS GRUGEN_ROWS_OF(GRUGEN_VECTORS)
 #define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
 
-// `units` rows of the total times one panel of its columns, over `count` rows of the operands.
-static inline __attribute__((always_inline)) void grugen_total_tile(
-    const int64_t *rows, int64_t count, const GRUGEN_REAL *left, int64_t left_width,
-    const GRUGEN_REAL *panel, const int units, GRUGEN_REAL *total, int64_t width, int64_t columns)
+// One of several totals that share their right operand.
+typedef struct grugen_outer {
+    const GRUGEN_REAL *left; // row r starts at left + r * left_stride
+    int64_t left_stride;
+    int64_t units; // rows of the total
+    GRUGEN_REAL *total; // (units, right_units), contiguous
+} grugen_outer;
+
+enum {
+    // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
+    // ones run by from L2; long enough that adding a tile to its total costs next to nothing.
+    GRUGEN_OUTER_DEPTH = 256,
+    // Wide panels packed together: about half of an L2 cache, the other half is for the rest.
+    GRUGEN_OUTER_PANELS = 30 / GRUGEN_VECTORS,
+    // Narrow panels packed together, so that whole cache lines of the operand are used.
+    GRUGEN_OUTER_TILES = 12,
+    // Rows copied into one panel before the next panel's turn: what was fetched stays in L1.
+    GRUGEN_OUTER_COPIED = 16,
+    // Few tiles are cut along the rows as well, until there are this many ...
+    GRUGEN_OUTER_ITEMS = 128,
+    // ... but into slices of no fewer rows than this.
+    GRUGEN_OUTER_SLICE = 512,
+    // Rows of the wide panel fetched ahead of the one that is being multiplied.
+    GRUGEN_OUTER_AHEAD = 8,
+    // Slices of the rows that vectors are summed up in, at most.
+    GRUGEN_VECTOR_SLICES = 32,
+};
+
+// What a thread packs into, in elements.
+#define GRUGEN_OUTER_NARROW (GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_TILES * GRUGEN_ROWS)
+#define GRUGEN_OUTER_PACKED \
+    (GRUGEN_OUTER_NARROW + GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_PANELS * GRUGEN_PANEL)
+
+// The part `which` of `count` things in `parts` parts of about one size begins here.
+static inline int64_t grugen_part(int64_t count, int64_t parts, int64_t which)
+{
+    return count * which / parts;
+}
+
+static inline int64_t grugen_larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// How a product is cut. A tile is some narrow units times some vectors of wide ones; which operand
+// is the wide one is chosen so that little of the last vectors is wasted.
+typedef struct grugen_outer_cut {
+    int turned; // the lefts are the wide side
+    int64_t narrow; // units
+    int64_t wide;
+    int64_t tiles; // of narrow units
+    int64_t vectors; // of wide units
+    int64_t panels;
+    int64_t slices; // of rows
+    int64_t stride; // of a row of a slice's sums
+} grugen_outer_cut;
+
+static inline grugen_outer_cut
+grugen_cut_outer(int64_t count, int64_t left_units, int64_t right_units)
+{
+    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    grugen_outer_cut cut;
+    // a turned total is transposed when it is added: that must pay
+    cut.turned = along * 32 < across * 31;
+    cut.narrow = cut.turned ? right_units : left_units;
+    cut.wide = cut.turned ? left_units : right_units;
+    cut.tiles = (cut.narrow + GRUGEN_ROWS - 1) / GRUGEN_ROWS;
+    cut.vectors = (cut.wide + GRUGEN_LANES - 1) / GRUGEN_LANES;
+    cut.panels = (cut.vectors + GRUGEN_VECTORS - 1) / GRUGEN_VECTORS;
+    cut.stride = cut.vectors * GRUGEN_LANES;
+    cut.slices = 1;
+    while (cut.slices * cut.tiles * cut.panels < GRUGEN_OUTER_ITEMS
+           && 2 * cut.slices * GRUGEN_OUTER_SLICE <= count) {
+        cut.slices *= 2;
+    }
+    return cut;
+}
+
+// Elements of the memory that all threads share, for at most `count` rows.
+static inline int64_t
+grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
+{
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
+    return cut.slices > 1 || cut.turned ? cut.slices * cut.narrow * cut.stride : 0;
+}
+
+// `width` columns from `column` on of matrices that lie side by side, of some rows, into a panel.
+static inline __attribute__((always_inline)) void grugen_outer_copy(
+    const int64_t *rows, int64_t count, const grugen_outer *side, int64_t number, int64_t column,
+    const int width, GRUGEN_REAL *panel, int64_t stride)
+{
+    int64_t m = 0;
+    while (m < number && column >= side[m].units) { column -= side[m++].units; }
+    if (m < number && column + width <= side[m].units) {
+        const GRUGEN_REAL *const from = side[m].left + column;
+        const int64_t apart = side[m].left_stride;
+        for (int64_t k = 0; k < count; ++k) {
+            memcpy(panel + k * stride, from + rows[k] * apart,
+                   (size_t)width * sizeof(GRUGEN_REAL));
+        }
+        return;
+    }
+    // across the border of two matrices, or past the last one
+    for (int64_t j = 0; j < width; ++j, ++column) {
+        while (m < number && column >= side[m].units) { column -= side[m++].units; }
+        for (int64_t k = 0; k < count; ++k) {
+            panel[k * stride + j] =
+                m < number ? side[m].left[rows[k] * side[m].left_stride + column] : 0;
+        }
+    }
+}
+
+// sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
+// wherever this is inlined.
+static inline __attribute__((always_inline)) void grugen_outer_multiply(
+    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, const int units,
+    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL])
 {
     grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 12
-        for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] = (grugen_vector){0}; }
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) { acc[r][v] = (grugen_vector){0}; }
     }
-    for (int64_t k = 0; k < count; ++k) {
-        const GRUGEN_REAL *const elements = left + rows[k] * left_width;
+    for (int64_t k = 0; k < depth; ++k) {
         const grugen_stored_vector *const column =
-            (const grugen_stored_vector *)(panel + k * GRUGEN_PANEL);
-#pragma GCC unroll 12
+            (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
+        const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) {
+            __builtin_prefetch(column + GRUGEN_OUTER_AHEAD * vectors + v);
+        }
+#pragma GCC unroll 8
         for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 12
-            for (int v = 0; v < GRUGEN_VECTORS; ++v) { acc[r][v] += elements[r] * column[v]; }
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v) { acc[r][v] += elements[r] * column[v]; }
         }
     }
-    GRUGEN_REAL sums[GRUGEN_ROWS][GRUGEN_PANEL];
-    memcpy(sums, acc, sizeof(sums));
+#pragma GCC unroll 8
     for (int r = 0; r < units; ++r) {
-        for (int64_t j = 0; j < columns; ++j) { total[r * width + j] += sums[r][j]; }
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) {
+            *(grugen_stored_vector *)(sums[r] + v * GRUGEN_LANES) = acc[r][v];
+        }
     }
 }
 
-// total[i][j] += sum over rows of left[row][i] * right[row][j]; called by all threads together.
-static inline void grugen_outer_total(
-    const int64_t *rows, int64_t count, const GRUGEN_REAL *left, int64_t left_stride,
-    int64_t left_width, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_width,
-    GRUGEN_REAL *total)
+#define GRUGEN_OUTER_CASE(units, vectors) \
+    case (vectors) * 16 + (units): \
+        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums); \
+        break;
+#if GRUGEN_ROWS == 8
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors) \
+    GRUGEN_OUTER_CASE(5, vectors) \
+    GRUGEN_OUTER_CASE(6, vectors) \
+    GRUGEN_OUTER_CASE(7, vectors) \
+    GRUGEN_OUTER_CASE(8, vectors)
+#elif GRUGEN_ROWS == 6
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors) \
+    GRUGEN_OUTER_CASE(5, vectors) \
+    GRUGEN_OUTER_CASE(6, vectors)
+#else
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors)
+#endif
+
+static __attribute__((noinline, unused)) void grugen_outer_tile(
+    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, int units, int vectors,
+    GRUGEN_REAL (*sums)[GRUGEN_PANEL])
 {
-    GRUGEN_REAL panel[GRUGEN_TOTAL_ROWS * GRUGEN_PANEL];
-    int64_t first, last;
-    grugen_share((left_width + GRUGEN_ROWS - 1) / GRUGEN_ROWS, &first, &last);
-    for (int64_t start = 0; start < count; start += GRUGEN_TOTAL_ROWS) {
-        const int64_t some = count - start < GRUGEN_TOTAL_ROWS ? count - start : GRUGEN_TOTAL_ROWS;
-        for (int64_t column = 0; column < right_width && first < last; column += GRUGEN_PANEL) {
-            const int64_t rest = right_width - column;
-            const int64_t columns = rest < GRUGEN_PANEL ? rest : GRUGEN_PANEL;
-            for (int64_t k = 0; k < some; ++k) {
-                const GRUGEN_REAL *const from = right + rows[start + k] * right_stride + column;
-                GRUGEN_REAL *const to = panel + k * GRUGEN_PANEL;
-                for (int64_t j = 0; j < columns; ++j) { to[j] = from[j]; }
-                for (int64_t j = columns; j < GRUGEN_PANEL; ++j) { to[j] = 0; }
-            }
-            for (int64_t tile = first; tile < last; ++tile) {
-                const int64_t i = tile * GRUGEN_ROWS;
-                const int64_t *const which = rows + start;
-                GRUGEN_REAL *const to = total + i * right_width + column;
-                if (left_width - i >= GRUGEN_ROWS) {
-                    grugen_total_tile(which, some, left + i, left_stride, panel, GRUGEN_ROWS, to,
-                                      right_width, columns);
-                    continue;
+    switch (vectors * 16 + units) {
+        GRUGEN_OUTER_CASES(1)
+        GRUGEN_OUTER_CASES(2)
+#if GRUGEN_VECTORS > 2
+        GRUGEN_OUTER_CASES(3)
+#endif
+#if GRUGEN_VECTORS > 3
+        GRUGEN_OUTER_CASES(4)
+#endif
+    default: break;
+    }
+}
+
+// Adds `width` elements of a tile to where they belong.
+static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUGEN_REAL *to)
+{
+    int64_t j = 0;
+    for (; j + GRUGEN_LANES <= width; j += GRUGEN_LANES) {
+        *(grugen_stored_vector *)(to + j) += *(const grugen_stored_vector *)(sums + j);
+    }
+    for (; j < width; ++j) { to[j] += sums[j]; }
+}
+
+// One thread's part: the rows of a slice, some tiles, some panels. `sums` is where the slice's
+// sums go, or NULL if they are added to the totals at once.
+static __attribute__((noinline, unused)) void grugen_outer_segment(
+    const int64_t *rows, int64_t first_row, int64_t last_row, const grugen_outer *outers,
+    int64_t number, const grugen_outer *right, const grugen_outer_cut *cut, int64_t first_tile,
+    int64_t last_tile, int64_t first_panel, int64_t last_panel, GRUGEN_REAL *packed,
+    GRUGEN_REAL *sums)
+{
+    const grugen_outer *const narrow_side = cut->turned ? right : outers;
+    const grugen_outer *const wide_side = cut->turned ? outers : right;
+    const int64_t narrow_number = cut->turned ? 1 : number;
+    const int64_t wide_number = cut->turned ? number : 1;
+    GRUGEN_REAL *const narrow = packed;
+    GRUGEN_REAL *const wide = packed + GRUGEN_OUTER_NARROW;
+    GRUGEN_REAL tile_sums[GRUGEN_ROWS][GRUGEN_PANEL] __attribute__((aligned(64)));
+    int64_t all[GRUGEN_OUTER_DEPTH];
+    const int64_t blocks = (last_row - first_row + GRUGEN_OUTER_DEPTH - 1) / GRUGEN_OUTER_DEPTH;
+    const int64_t groups =
+        (last_panel - first_panel + GRUGEN_OUTER_PANELS - 1) / GRUGEN_OUTER_PANELS;
+    for (int64_t item = 0; item < groups * blocks; ++item) {
+        const int64_t group = item / blocks, block = item % blocks;
+        const int64_t p0 = first_panel + grugen_part(last_panel - first_panel, groups, group);
+        const int64_t p1 = first_panel + grugen_part(last_panel - first_panel, groups, group + 1);
+        const int64_t v0 = grugen_part(cut->vectors, cut->panels, p0);
+        const int64_t k0 = first_row + grugen_part(last_row - first_row, blocks, block);
+        const int64_t k1 = first_row + grugen_part(last_row - first_row, blocks, block + 1);
+        const int64_t depth = k1 - k0;
+        const int64_t *which = rows == NULL ? all : rows + k0;
+        for (int64_t k = 0; rows == NULL && k < depth; ++k) { all[k] = k0 + k; }
+
+        for (int64_t k = 0; k < depth; k += GRUGEN_OUTER_COPIED) {
+            const int64_t some =
+                depth - k < GRUGEN_OUTER_COPIED ? depth - k : GRUGEN_OUTER_COPIED;
+            for (int64_t p = p0; p < p1; ++p) {
+                const int64_t first = grugen_part(cut->vectors, cut->panels, p);
+                const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
+                const int64_t width = (last - first) * GRUGEN_LANES;
+                GRUGEN_REAL *const panel = wide + (first - v0) * GRUGEN_LANES * depth + k * width;
+                for (int64_t v = first; v < last; ++v) {
+                    grugen_outer_copy(which + k, some, wide_side, wide_number, v * GRUGEN_LANES,
+                                      GRUGEN_LANES, panel + (v - first) * GRUGEN_LANES, width);
                 }
-                for (int64_t r = 0; r < left_width - i; ++r) {
-                    grugen_total_tile(which, some, left + i + r, left_stride, panel, 1,
-                                      to + r * right_width, right_width, columns);
+            }
+        }
+        for (int64_t t0 = first_tile; t0 < last_tile; t0 += GRUGEN_OUTER_TILES) {
+            const int64_t t1 =
+                last_tile - t0 < GRUGEN_OUTER_TILES ? last_tile : t0 + GRUGEN_OUTER_TILES;
+            for (int64_t k = 0; k < depth; k += GRUGEN_OUTER_COPIED) {
+                const int64_t some =
+                    depth - k < GRUGEN_OUTER_COPIED ? depth - k : GRUGEN_OUTER_COPIED;
+                for (int64_t t = t0; t < t1; ++t) {
+                    grugen_outer_copy(which + k, some, narrow_side, narrow_number,
+                                      grugen_part(cut->narrow, cut->tiles, t), GRUGEN_ROWS,
+                                      narrow + ((t - t0) * depth + k) * GRUGEN_ROWS, GRUGEN_ROWS);
+                }
+            }
+            for (int64_t t = t0; t < t1; ++t) {
+                const int64_t i0 = grugen_part(cut->narrow, cut->tiles, t);
+                const int64_t i1 = grugen_part(cut->narrow, cut->tiles, t + 1);
+                for (int64_t p = p0; p < p1; ++p) {
+                    const int64_t first = grugen_part(cut->vectors, cut->panels, p);
+                    const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
+                    const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
+                    grugen_outer_tile(narrow + (t - t0) * depth * GRUGEN_ROWS,
+                                      wide + (first - v0) * GRUGEN_LANES * depth, depth,
+                                      (int)(i1 - i0), (int)(last - first), tile_sums);
+                    if (sums != NULL) {
+                        for (int64_t i = i0; i < i1; ++i) {
+                            GRUGEN_REAL *const to = sums + i * cut->stride + j0;
+                            if (block == 0) {
+                                memcpy(to, tile_sums[i - i0],
+                                       (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
+                            } else {
+                                grugen_outer_add(tile_sums[i - i0], j1 - j0, to);
+                            }
+                        }
+                        continue;
+                    }
+                    const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
+                    const grugen_outer *outer = outers;
+                    int64_t unit = i0;
+                    for (int64_t i = i0; i < i1; ++i, ++unit) {
+                        while (unit >= outer->units) { unit -= (outer++)->units; }
+                        grugen_outer_add(tile_sums[i - i0], width,
+                                         outer->total + unit * cut->wide + j0);
+                    }
                 }
             }
         }
     }
 }
 
-// total[j] += sum over rows of values[row][j]; called by all threads together.
-static inline void grugen_vector_total(
-    const int64_t *rows, int64_t count, const GRUGEN_REAL *values, int64_t stride,
-    int64_t width, GRUGEN_REAL *total)
+// Adds what the slices summed up, in their order, to the totals.
+static __attribute__((noinline, unused)) void grugen_outer_reduce(
+    const grugen_outer *outers, int64_t number, const grugen_outer_cut *cut, GRUGEN_REAL *sums)
 {
     int64_t first, last;
-    grugen_share(width, &first, &last);
-    for (int64_t k = 0; k < count; ++k) {
-        const GRUGEN_REAL *const from = values + rows[k] * stride;
-        for (int64_t j = first; j < last; ++j) { total[j] += from[j]; }
+    grugen_share(cut->narrow, &first, &last);
+    for (int64_t i = first; i < last; ++i) {
+        GRUGEN_REAL *const row = sums + i * cut->stride;
+        for (int64_t slice = 1; slice < cut->slices; ++slice) {
+            grugen_outer_add(row + slice * cut->narrow * cut->stride, cut->stride, row);
+        }
+        int64_t before = 0;
+        for (int64_t m = 0; m < number; ++m) {
+            if (cut->turned) {
+                GRUGEN_REAL *const to = outers[m].total + i;
+                for (int64_t j = 0; j < outers[m].units; ++j) {
+                    to[j * cut->narrow] += row[before + j];
+                }
+            } else if (i >= before && i < before + outers[m].units) {
+                grugen_outer_add(row, cut->wide, outers[m].total + (i - before) * cut->wide);
+            }
+            before += outers[m].units;
+        }
+    }
+}
+
+// total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals; `rows`
+// NULL means the rows 0..count. Called by all threads together: `packed` is memory of each
+// thread's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
+// elements for all units of the lefts.
+static __attribute__((noinline, unused)) void grugen_outer_totals(
+    const int64_t *rows, int64_t count, const grugen_outer *outers, int64_t number,
+    const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units, GRUGEN_REAL *packed,
+    GRUGEN_REAL *shared)
+{
+    int64_t left_units = 0;
+    for (int64_t m = 0; m < number; ++m) { left_units += outers[m].units; }
+    if (count < 1 || left_units < 1 || right_units < 1) { return; }
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
+    const grugen_outer other = {right, right_stride, right_units, NULL};
+    const int collects = cut.slices > 1 || cut.turned;
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    // the threads as a grid that packs as little as possible twice
+    int64_t across = 1;
+    for (int64_t n = 2; n <= threads && cut.slices == 1; ++n) {
+        if (threads % n == 0 && n <= cut.panels
+            && cut.narrow * n / threads + cut.wide / n
+                   < cut.narrow * across / threads + cut.wide / across) {
+            across = n;
+        }
+    }
+    const int64_t first_panel = grugen_part(cut.panels, across, thread % across);
+    const int64_t last_panel = grugen_part(cut.panels, across, thread % across + 1);
+    // the tiles of all slices in one line
+    const int64_t line = cut.slices * cut.tiles;
+    const int64_t end = grugen_part(line, threads / across, thread / across + 1);
+    if (collects) {
+#pragma omp barrier
+    }
+    for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
+        const int64_t slice = at / cut.tiles;
+        const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;
+        grugen_outer_segment(
+            rows, grugen_part(count, cut.slices, slice), grugen_part(count, cut.slices, slice + 1),
+            outers, number, &other, &cut, at - slice * cut.tiles, next - slice * cut.tiles,
+            first_panel, last_panel, packed,
+            collects ? shared + slice * cut.narrow * cut.stride : NULL);
+        at = next;
+    }
+    if (collects) {
+#pragma omp barrier
+        grugen_outer_reduce(outers, number, &cut, shared);
+    }
+}
+
+// One of several vectors or numbers that are summed up.
+typedef struct grugen_summand {
+    const GRUGEN_REAL *values; // row r starts at values + r * stride
+    int64_t stride;
+    int64_t units;
+    GRUGEN_REAL *total; // (units)
+} grugen_summand;
+
+// Slices of the rows that vectors are summed up in.
+static inline int64_t grugen_vector_slices(int64_t count)
+{
+    const int64_t slices = count / GRUGEN_OUTER_DEPTH;
+    return slices < 1 ? 1 : slices < GRUGEN_VECTOR_SLICES ? slices : GRUGEN_VECTOR_SLICES;
+}
+
+// Elements of the memory that all threads share, for at most `count` rows of all units together.
+static inline int64_t grugen_vector_shared(int64_t count, int64_t units)
+{
+    return grugen_vector_slices(count) * units;
+}
+
+// sums[j] += sum over some rows of values[rows[k]][j], for some vectors of units.
+static inline __attribute__((always_inline)) void grugen_vector_add(
+    const int64_t *rows, int64_t first, int64_t last, const GRUGEN_REAL *values, int64_t stride,
+    const int vectors, GRUGEN_REAL *sums)
+{
+    grugen_vector acc[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) { acc[v] = (grugen_vector){0}; }
+    for (int64_t k = first; k < last; ++k) {
+        const grugen_stored_vector *const from =
+            (const grugen_stored_vector *)(values + (rows == NULL ? k : rows[k]) * stride);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) { acc[v] += from[v]; }
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) { ((grugen_stored_vector *)sums)[v] += acc[v]; }
+}
+
+// total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all threads
+// together. `shared` is the same for all, grugen_vector_shared elements.
+static __attribute__((noinline, unused)) void grugen_vector_totals(
+    const int64_t *rows, int64_t count, const grugen_summand *summands, int64_t number,
+    GRUGEN_REAL *shared)
+{
+    int64_t units = 0, first, last;
+    for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
+    const int64_t slices = grugen_vector_slices(count);
+#pragma omp barrier
+    grugen_share(slices, &first, &last);
+    for (int64_t slice = first; slice < last; ++slice) {
+        const int64_t end = grugen_part(count, slices, slice + 1);
+        GRUGEN_REAL *sums = shared + slice * units;
+        for (int64_t j = 0; j < units; ++j) { sums[j] = 0; }
+        for (int64_t m = 0; m < number; ++m) {
+            const int64_t width = summands[m].units, stride = summands[m].stride;
+            for (int64_t k = grugen_part(count, slices, slice); k < end;
+                 k += GRUGEN_OUTER_DEPTH) {
+                const int64_t k1 = end - k < GRUGEN_OUTER_DEPTH ? end : k + GRUGEN_OUTER_DEPTH;
+                const GRUGEN_REAL *const from = summands[m].values;
+                int64_t j = 0;
+                for (; j + 4 * GRUGEN_LANES <= width; j += 4 * GRUGEN_LANES) {
+                    grugen_vector_add(rows, k, k1, from + j, stride, 4, sums + j);
+                }
+                for (; j + GRUGEN_LANES <= width; j += GRUGEN_LANES) {
+                    grugen_vector_add(rows, k, k1, from + j, stride, 1, sums + j);
+                }
+                for (; j < width; ++j) {
+                    GRUGEN_REAL sum = 0;
+                    for (int64_t i = k; i < k1; ++i) {
+                        sum += from[(rows == NULL ? i : rows[i]) * stride + j];
+                    }
+                    sums[j] += sum;
+                }
+            }
+            sums += width;
+        }
+    }
+#pragma omp barrier
+    int64_t before = 0;
+    for (int64_t m = 0; m < number; ++m) {
+        grugen_share(summands[m].units, &first, &last);
+        for (int64_t j = first; j < last; ++j) {
+            GRUGEN_REAL sum = shared[before + j];
+            for (int64_t slice = 1; slice < slices; ++slice) {
+                sum += shared[slice * units + before + j];
+            }
+            summands[m].total[j] += sum;
+        }
+        before += summands[m].units;
     }
 }

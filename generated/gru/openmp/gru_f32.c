@@ -449,6 +449,7 @@ typedef struct gru_f32_backward_work {
     float *d_n_pre; // [step][H]
     float *d_z_pre; // [step][H]
     float *d_r_pre; // [step][H]
+    float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
     float *panel_U_r_T_d_r_pre; // packed U_r
     float *panel_U_z_T_d_z_pre; // packed U_z
@@ -473,6 +474,7 @@ typedef struct gru_f32_backward_tile {
     float *t32; // [tile sequence][H]
     float *t26; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
+    float *packed; // operands of totals
 } gru_f32_backward_tile;
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
@@ -510,6 +512,7 @@ static void gru_f32_backward_take_work(
         grugen_arena *const arena,
         gru_f32_backward_work *const work)
 {
+    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
@@ -521,6 +524,12 @@ static void gru_f32_backward_take_work(
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_r_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    int64_t sums = 0;
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 3 * H));
+    work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
@@ -547,6 +556,7 @@ static void gru_f32_backward_take_tile(
     tile->t32 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t26 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -827,31 +837,47 @@ static void gru_f32_backward_run_tile(
     gru_f32_backward_finish_tile(tile);
 }
 
-// Sums over all rows, each element by one thread.
+// Sums over all rows, by all threads together.
 static void gru_f32_backward_sum_up(
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
         const int64_t *const rows,
-        const int64_t count)
+        const int64_t count,
+        float *const packed)
 {
-    (void)work;
+    (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->input.x, D, D,
-            call->total.W_z);
-    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->input.x, D, D,
-            call->total.W_r);
-    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->input.x, D, D,
-            call->total.W_n);
-    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->tape_read.h, H, H,
-            call->total.U_z);
-    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->tape_read.h, H, H,
-            call->total.U_r);
-    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->t5, grugen_padded(H),
-            H, call->total.U_n);
-    grugen_vector_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->total.b_z);
-    grugen_vector_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->total.b_r);
-    grugen_vector_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->total.b_n);
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+        };
+        grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+        };
+        grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_summand vectors[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
+        };
+        grugen_vector_totals(rows, count, vectors, 3, work->sums);
+    }
 }
 
 int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
@@ -925,7 +951,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
             tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
             gru_f32_backward_run_tile(&tile, tiling.steps);
         }
-        gru_f32_backward_sum_up(call, &work, work.rows, count);
+        gru_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
         grugen_restore_denormals(mode);
     }
 }

@@ -701,6 +701,7 @@ typedef struct gru_d_f32_backward_work {
     float *d_b_gx; // [step][D]
     float *d_w_gx; // [step][D]
     float *d_b_gh; // [step][H]
+    float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
     float *panel_U_r_T_d_r_pre; // packed U_r
     float *panel_U_z_T_d_z_pre; // packed U_z
@@ -734,6 +735,7 @@ typedef struct gru_d_f32_backward_tile {
     float *t98; // [tile row][D]
     float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
+    float *packed; // operands of totals
 } gru_d_f32_backward_tile;
 
 static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const call)
@@ -793,6 +795,14 @@ static void gru_d_f32_backward_take_work(
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     work->d_b_gh = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    int64_t sums = 0;
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D + 4 * H));
+    work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
@@ -831,6 +841,7 @@ static void gru_d_f32_backward_take_tile(
     tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
 // Weights in the order in which products read them.
@@ -1313,42 +1324,66 @@ static void gru_d_f32_backward_run_tile(
     gru_d_f32_backward_finish_tile(tile);
 }
 
-// Sums over all rows, each element by one thread.
+// Sums over all rows, by all threads together.
 static void gru_d_f32_backward_sum_up(
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work,
         const int64_t *const rows,
-        const int64_t count)
+        const int64_t count,
+        float *const packed)
 {
-    (void)work;
+    (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, work->x_hat,
-            grugen_padded(D), D, call->total.W_z);
-    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, work->x_hat,
-            grugen_padded(D), D, call->total.W_r);
-    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->x_hat,
-            grugen_padded(D), D, call->total.W_n);
-    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, work->h_hat,
-            grugen_padded(H), H, call->total.U_z);
-    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, work->h_hat,
-            grugen_padded(H), H, call->total.U_r);
-    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, work->t21,
-            grugen_padded(H), H, call->total.U_n);
-    grugen_outer_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->input.m, D, D,
-            call->total.V_z);
-    grugen_outer_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->input.m, D, D,
-            call->total.V_r);
-    grugen_outer_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->input.m, D, D,
-            call->total.V_n);
-    grugen_vector_total(rows, count, work->d_z_pre, grugen_padded(H), H, call->total.b_z);
-    grugen_vector_total(rows, count, work->d_r_pre, grugen_padded(H), H, call->total.b_r);
-    grugen_vector_total(rows, count, work->d_n_pre, grugen_padded(H), H, call->total.b_n);
-    grugen_vector_total(rows, count, work->d_w_gx, grugen_padded(D), D, call->total.w_gx);
-    grugen_outer_total(rows, count, work->d_b_gh, grugen_padded(H), H, call->input.delta, D, D,
-            call->total.W_gh);
-    grugen_vector_total(rows, count, work->d_b_gx, grugen_padded(D), D, call->total.b_gx);
-    grugen_vector_total(rows, count, work->d_b_gh, grugen_padded(H), H, call->total.b_gh);
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+        };
+        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+        };
+        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
+        };
+        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+    }
+    {
+        const grugen_summand vectors[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.b_n},
+            {work->d_w_gx, grugen_padded(D), D, call->total.w_gx},
+            {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
+            {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
+        };
+        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+    }
 }
 
 int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
@@ -1429,7 +1464,7 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
             tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
             gru_d_f32_backward_run_tile(&tile, tiling.steps);
         }
-        gru_d_f32_backward_sum_up(call, &work, work.rows, count);
+        gru_d_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
         grugen_restore_denormals(mode);
     }
 }

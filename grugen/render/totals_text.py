@@ -1,0 +1,98 @@
+"""The calls that form totals over all rows when the tiles are done, and the memory they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from grugen.render.c_expr import C_TYPES
+from grugen.render.places import Spelling, width_of
+from grugen.render.views import MemoryView
+from grugen.spec.dims import Dim
+from grugen.target.totals import OuterTotals, outer_totals, vector_totals
+
+
+def totals_lines(spelling: Spelling) -> Iterator[str]:
+    """A block for each call: what is summed up, and the call."""
+    for group in outer_totals(spelling.plan.totals):
+        yield from _listed("grugen_outer", "outers", _outers(spelling, group))
+        right = _rows_of(spelling, group.right)
+        yield (
+            f"grugen_outer_totals(rows, count, outers, {len(group.members)}, {right}, "
+            "packed, work->sums);"
+        )
+        yield "}"
+    vectors = [
+        (_rows_of(spelling, total.value), spelling.base(total.argument))
+        for total in vector_totals(spelling.plan.totals)
+    ]
+    if vectors:
+        yield from _listed("grugen_summand", "vectors", vectors)
+        yield f"grugen_vector_totals(rows, count, vectors, {len(vectors)}, work->sums);"
+        yield "}"
+
+
+def with_totals_memory(
+    spelling: Spelling, work: MemoryView, tile: MemoryView
+) -> tuple[MemoryView, MemoryView]:
+    """The structs with what the totals need, if there are any."""
+    plan, real = spelling.plan, C_TYPES[spelling.element]
+    if not plan.totals:
+        return work, tile
+    sizes: list[str] = []
+    for group in outer_totals(plan.totals):
+        units = _units(spelling, (total.left for total in group.members))
+        right = spelling.dim(_width(spelling, group.right))
+        sizes.append(f"grugen_outer_shared(call->T * call->B, {units}, {right})")
+    vectors = [total.value for total in vector_totals(plan.totals)]
+    if vectors:
+        units = _units(spelling, iter(vectors))
+        sizes.append(f"grugen_vector_shared(call->T * call->B, {units})")
+    takes = ["int64_t sums = 0;"]
+    takes += [f"sums = grugen_larger(sums, {size});" for size in sizes]
+    takes.append(f"work->sums = grugen_take(arena, sums * (int64_t)sizeof({real}));")
+    packed = f"GRUGEN_OUTER_PACKED * (int64_t)sizeof({real})"
+    return (
+        replace(
+            work,
+            members=(*work.members, f"{real} *sums; // parts of totals"),
+            takes=(*work.takes, *takes),
+        ),
+        replace(
+            tile,
+            members=(*tile.members, f"{real} *packed; // operands of totals"),
+            takes=(*tile.takes, f"tile->packed = grugen_take(arena, {packed});"),
+        ),
+    )
+
+
+def _listed(struct: str, name: str, entries: list[tuple[str, str]]) -> Iterator[str]:
+    yield "{"
+    yield f"const {struct} {name}[] = {{"
+    for number, (operand, total) in enumerate(entries, 1):
+        yield f"{{{operand}, {total}}}{',' if number < len(entries) else ''}"
+    yield "};"
+
+
+def _outers(spelling: Spelling, group: OuterTotals) -> list[tuple[str, str]]:
+    return [
+        (_rows_of(spelling, total.left), spelling.base(total.argument)) for total in group.members
+    ]
+
+
+def _rows_of(spelling: Spelling, value: str) -> str:
+    """Base, stride and width of a value that is kept for all rows."""
+    array = spelling.plan.total_reads[value].array
+    stride, width = spelling.stride(array), spelling.dim(width_of(array))
+    return f"{spelling.base(array)}, {stride}, {width}"
+
+
+def _width(spelling: Spelling, value: str) -> Dim:
+    return width_of(spelling.plan.total_reads[value].array)
+
+
+def _units(spelling: Spelling, values: Iterator[str]) -> str:
+    total = Dim(())
+    for value in values:
+        total = total + _width(spelling, value)
+    return spelling.dim(total)
