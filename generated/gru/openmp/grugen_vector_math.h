@@ -245,6 +245,9 @@ GRUGEN_INLINE grugen_vector grugen_fraction_of(grugen_vector a, grugen_vector *n
     return (grugen_vector)((bits & fraction) + (grugen_bits)root) - 1;
 }
 
+// without optimisation these intrinsics are macros, with conversions of their own
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 GRUGEN_INLINE grugen_vector grugen_log_v(grugen_vector a)
 {
     grugen_vector n;
@@ -303,6 +306,7 @@ GRUGEN_INLINE grugen_vector grugen_log_v(grugen_vector a)
     return grugen_select_v(a < infinite, finite, a);
 #endif
 }
+#pragma GCC diagnostic pop
 
 // softplus(a) = max(a, 0) + log(1 + e), e = exp(-|a|) in [0, 1].
 GRUGEN_INLINE grugen_vector grugen_softplus_v(grugen_vector a)

@@ -145,8 +145,8 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
         for (int v = 0; v < vectors; ++v) { acc[r][v] = (grugen_vector){0}; }
     }
     for (int64_t k = 0; k < depth; ++k) {
-        const grugen_vector *const column =
-            (const grugen_vector *)(wide + k * vectors * GRUGEN_LANES);
+        const grugen_stored_vector *const column =
+            (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
         const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
@@ -162,7 +162,7 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
     for (int r = 0; r < units; ++r) {
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
-            *(grugen_vector *)(sums[r] + v * GRUGEN_LANES) = acc[r][v];
+            *(grugen_stored_vector *)(sums[r] + v * GRUGEN_LANES) = acc[r][v];
         }
     }
 }
@@ -219,7 +219,7 @@ static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUG
 {
     int64_t j = 0;
     for (; j + GRUGEN_LANES <= width; j += GRUGEN_LANES) {
-        *(grugen_vector *)(to + j) += *(const grugen_vector *)(sums + j);
+        *(grugen_stored_vector *)(to + j) += *(const grugen_stored_vector *)(sums + j);
     }
     for (; j < width; ++j) { to[j] += sums[j]; }
 }
@@ -421,13 +421,13 @@ static inline __attribute__((always_inline)) void grugen_vector_add(
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) { acc[v] = (grugen_vector){0}; }
     for (int64_t k = first; k < last; ++k) {
-        const grugen_vector *const from =
-            (const grugen_vector *)(values + (rows == NULL ? k : rows[k]) * stride);
+        const grugen_stored_vector *const from =
+            (const grugen_stored_vector *)(values + (rows == NULL ? k : rows[k]) * stride);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) { acc[v] += from[v]; }
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) { ((grugen_vector *)sums)[v] += acc[v]; }
+    for (int v = 0; v < vectors; ++v) { ((grugen_stored_vector *)sums)[v] += acc[v]; }
 }
 
 // total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all threads
