@@ -73,10 +73,13 @@ class PhaseText:
             line = spelling.writing(name, place, restrict=not once)
         else:
             line = spelling.reading(name, place, number)
-        if once:
-            self.constants[name] = line
-            return [], []
-        return [line], [place]
+        if not once:
+            return [line], [place]
+        if spelling.plan.schedule.tiles:
+            # other loops of the function call a vector by this name
+            return [line], []
+        self.constants[name] = line
+        return [], []
 
     def base(self, value: str, place: Place) -> str:
         """The pointer to the first element of an array, declared once for the whole function."""

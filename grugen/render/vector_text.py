@@ -116,11 +116,7 @@ class VectorText:
         name = phase.name(value)
         condition = spelling.types[value].condition
         if not spelling.types[value].shape:
-            number = phase.number(value, place)
-            if once:
-                phase.constants[name] = number
-            else:
-                lines.append(number)
+            lines.append(phase.number(value, place))
             if condition:
                 stored = Term(Atom(name), False).spread
                 return Term(as_condition(stored, spelling.element), True)
