@@ -1,14 +1,16 @@
-// Elementary functions of vectors: no branches, no tables, at most 2 ulp for normal results.
+// Elementary functions of vectors: no branches, no tables, at most 2 ulp for normal results, 4 for
+// powers. Infinities and NaN give what IEEE 754 expects of the functions; what is below the
+// smallest normal number may be flushed to 0.
 //
-// All of them rest on two polynomials, which are minimax in the relative error of the function
-// they serve (coefficients by Remez' exchange algorithm in 50 digits, Muller, "Elementary
-// Functions", 2016, chapter 3; then rounded to the type):
-//   exp(r) = 1 + r + r^2 Q(r),             |r| <= ln 2 / 2
-//   log(1 + f) by its own forms below,     sqrt(1/2) <= 1 + f <= sqrt(2)
-// with the argument reductions of Cody & Waite, "Software Manual for the Elementary Functions",
-// 1980. The functions of gates meet overflow nowhere, since arguments are clamped where results
-// no longer change. Infinities and NaN give what IEEE 754 expects of the functions; no result
-// below the smallest normal number is promised.
+// Arguments are reduced as Cody & Waite, "Software Manual for the Elementary Functions" (1980) do:
+//   exp(x) = 2^n exp(r), exp(r) = 1 + r + r^2 Q(r),     |r| <= ln 2 / 2
+//   log(a) = n ln 2 + log(1 + f),                       sqrt(1/2) <= 1 + f < 3/2
+// and the rest is built on them, ordered so that the term with the most digits is added last.
+// All polynomials are minimax in the relative error of the function that they serve: Remez'
+// exchange algorithm in 50 digits (Muller, "Elementary Functions", 2016, chapter 3), coefficients
+// rounded to the type afterwards. They are evaluated in pairs of terms joined by powers of the
+// argument (Estrin 1960), since a processor has few vectors of an epilogue in flight and waits for
+// chains of dependent operations.
 #pragma once
 
 #include <math.h>
@@ -141,9 +143,10 @@ GRUGEN_INLINE grugen_vector grugen_ratio(grugen_vector numerator, grugen_vector 
 #define GRUGEN_LN2_LOW GRUGEN_NUMBER(1.4286068e-06, 1.9082149292705877e-10)
 
 // exp(x) = 2^n (1 + p) with x = n ln 2 + r, p = expm1(r), |r| <= ln 2 / 2. `scale` is 2^n, for x
-// that keep n between the exponents of normal numbers; `rounded` holds n in its low bits.
+// that keep n between the exponents of normal numbers; `rounded` holds n in its low bits. p is
+// r + square q, for those that add it to more.
 typedef struct grugen_exponential {
-    grugen_vector rounded, n, p, scale;
+    grugen_vector rounded, n, r, square, q, p, scale;
 } grugen_exponential;
 
 GRUGEN_INLINE grugen_exponential grugen_exponential_of(grugen_vector x)
@@ -155,7 +158,6 @@ GRUGEN_INLINE grugen_exponential grugen_exponential_of(grugen_vector x)
     of.n = of.rounded - rounder;
     of.scale = (grugen_vector)((grugen_bits)of.rounded << GRUGEN_FRACTION_BITS);
     const grugen_vector r = (x - of.n * GRUGEN_LN2_HIGH) - of.n * GRUGEN_LN2_LOW;
-    // pairs of terms, joined by powers of r^2 (Estrin 1960): short chains of dependent operations
     const grugen_vector r2 = r * r;
 #if GRUGEN_REAL_IS_F32
     const grugen_vector q01 = r * 0.16666543f + 0.49999997f;
@@ -173,6 +175,9 @@ GRUGEN_INLINE grugen_exponential grugen_exponential_of(grugen_vector x)
     const grugen_vector q47 = q67 * r2 + q45;
     const grugen_vector q = (q89 * r4 + q47) * r4 + q03;
 #endif
+    of.r = r;
+    of.square = r2;
+    of.q = q;
     of.p = r2 * q + r;
     return of;
 }
@@ -220,13 +225,14 @@ GRUGEN_INLINE grugen_vector grugen_sigmoid_v(grugen_vector a)
 }
 
 // tanh(a) = E / (E + 2), E = exp(2|a|) - 1 = 2^n p + (2^n - 1). Near 0, where n = 0, E = p keeps all
-// digits; elsewhere 2^n - 1 is the larger of the two. From 9.02 or 19.1 on the result is 1.
+// digits; elsewhere 2^n - 1 + 2^n r is exact to half an ulp, and the rest small beside it. From 9.02 or 19.1 on the result is 1.
 GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
 {
     const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(10.0, 20.0));
     const grugen_exponential of =
         grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * 2);
-    const grugen_vector e = of.p * of.scale + (of.scale - 1);
+    const grugen_vector e =
+        (of.square * of.scale) * of.q + (of.r * of.scale + (of.scale - 1));
     const grugen_vector denominator = e + 2;
 #if GRUGEN_X86_BYTES == 64 && GRUGEN_REAL_IS_F32
     const grugen_vector estimate = _mm512_rcp14_ps(denominator);
@@ -321,10 +327,10 @@ GRUGEN_INLINE grugen_vector grugen_softplus_v(grugen_vector a)
     const grugen_vector limit = grugen_spread_v(-GRUGEN_NUMBER(88.0, 709.0));
     const grugen_exponential of = grugen_exponential_of(grugen_max_v(-grugen_abs_v(a), limit));
     const grugen_vector e = of.p * of.scale + of.scale;
-    // log(1 + e) = e - e R(e). In e itself 2^n and 2^n p are added last, each exact; where products
-    // are rounded before they are added, R misses what e lost, and that is half of it where e is 1
+    // the result is 2^n + (2^n p + max(a, 0) - what log(1 + e) lacks to e), the largest term last
     grugen_vector start = of.p * of.scale + grugen_max_v(a, grugen_spread_v(0));
 #if !GRUGEN_FUSED
+    // more roundings leave no room for that of e: half of it, as it counts where e is nearly 1
     start -= (of.p * of.scale - (e - of.scale)) * 0.5f;
 #endif
 #if GRUGEN_REAL_IS_F32
