@@ -117,7 +117,8 @@ GRUGEN_INLINE grugen_vector grugen_floor_v(grugen_vector a)
     const grugen_vector large = grugen_spread_v(GRUGEN_NUMBER(8388608.0, 4503599627370496.0));
     const grugen_vector size = grugen_abs_v(a);
     const grugen_vector nearest = grugen_signed_v((size + large) - large, a);
-    const grugen_vector above = grugen_select_v(nearest > a, grugen_spread_v(1), grugen_spread_v(0));
+    const grugen_vector one = grugen_spread_v(1), zero = grugen_spread_v(0);
+    const grugen_vector above = grugen_select_v(nearest > a, one, zero);
     // nearest - 0 keeps the sign of -0
     return grugen_select_v(size < large, nearest - above, a);
 #endif
@@ -191,8 +192,8 @@ GRUGEN_INLINE grugen_vector grugen_scaled(grugen_vector m, grugen_exponential of
     // in two factors, since n passes the exponents of normal numbers; n + 2048 is positive, so
     // that half of it needs no arithmetic shift
     const grugen_natural offset = 2048, bias = GRUGEN_BIAS - offset / 2;
-    const grugen_bits whole =
-        (grugen_bits)of.rounded - (grugen_bits)grugen_spread_v(GRUGEN_ROUNDER + GRUGEN_BIAS) + offset;
+    const grugen_bits none = (grugen_bits)grugen_spread_v(GRUGEN_ROUNDER + GRUGEN_BIAS);
+    const grugen_bits whole = (grugen_bits)of.rounded - none + offset;
     const grugen_bits half = whole >> 1, rest = whole - half;
     const grugen_vector first = (grugen_vector)((half + bias) << GRUGEN_FRACTION_BITS);
     const grugen_vector second = (grugen_vector)((rest + bias) << GRUGEN_FRACTION_BITS);
@@ -224,15 +225,20 @@ GRUGEN_INLINE grugen_vector grugen_sigmoid_v(grugen_vector a)
     return grugen_ratio(one, (of.p * of.scale + lost) + sum);
 }
 
-// tanh(a) = E / (E + 2), E = exp(2|a|) - 1 = 2^n p + (2^n - 1). Near 0, where n = 0, E = p keeps all
-// digits; elsewhere 2^n - 1 + 2^n r is exact to half an ulp, and the rest small beside it. From 9.02 or 19.1 on the result is 1.
+// tanh(a) = E / (E + 2), E = exp(2|a|) - 1 = 2^n p + (2^n - 1). Near 0, where n = 0, E = p keeps
+// all digits; elsewhere 2^n - 1 is the larger of the two. From 9.02 or 19.1 on the result is 1.
 GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
 {
     const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(10.0, 20.0));
     const grugen_exponential of =
         grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * 2);
+#if GRUGEN_REAL_IS_F32
+    const grugen_vector e = of.p * of.scale + (of.scale - 1);
+#else
+    // 2^n - 1 + 2^n r is exact to half an ulp, and the rest small beside it
     const grugen_vector e =
         (of.square * of.scale) * of.q + (of.r * of.scale + (of.scale - 1));
+#endif
     const grugen_vector denominator = e + 2;
 #if GRUGEN_X86_BYTES == 64 && GRUGEN_REAL_IS_F32
     const grugen_vector estimate = _mm512_rcp14_ps(denominator);
@@ -437,8 +443,9 @@ GRUGEN_INLINE grugen_wide grugen_wide_power(grugen_wide a, double exponent)
     const grugen_wide f = (grugen_wide)((bits & fraction) + root) - 1;
     const grugen_wide s = f / (f + 2);
     const grugen_wide w = s * s;
-    const grugen_wide p =
-        ((w * 0.23582087243074093 + 0.28537316548392094) * w + 0.40000334978656776) * w + 0.6666666564686285;
+    const grugen_wide p01 = w * 0.40000334978656776 + 0.6666666564686285;
+    const grugen_wide p23 = w * 0.23582087243074093 + 0.28537316548392094;
+    const grugen_wide p = w * w * p23 + p01;
     const grugen_wide z = (n * 0.6931471805599453 + (s * w * p + s * 2)) * exponent;
     const grugen_wide_bits low = (grugen_wide_bits)(z > -110), high = (grugen_wide_bits)(z < 90);
     const grugen_wide above = (grugen_wide)((low & (grugen_wide_bits)z) |
@@ -448,8 +455,9 @@ GRUGEN_INLINE grugen_wide grugen_wide_power(grugen_wide a, double exponent)
     const grugen_wide rounded = x * 1.4426950408889634 + (rounder + 1023);
     const grugen_wide r = x - (rounded - (rounder + 1023)) * 0.6931471805599453;
     const grugen_wide r2 = r * r;
-    const grugen_wide q = ((r * 0.0013882519109928856 + 0.008366547171738969) * r2 + (r * 0.04166720065821682 + 0.1666654342372809)) * r +
-                          0.4999999814988026;
+    const grugen_wide q12 = r * 0.04166720065821682 + 0.1666654342372809;
+    const grugen_wide q34 = r * 0.0013882519109928856 + 0.008366547171738969;
+    const grugen_wide q = (q34 * r2 + q12) * r + 0.4999999814988026;
     return (r2 * q + r + 1) * (grugen_wide)((grugen_wide_bits)rounded << 52);
 }
 
@@ -468,7 +476,8 @@ GRUGEN_INLINE grugen_vector grugen_positive_power(grugen_vector a, float exponen
     return a;
 }
 #else
-// In pairs of numbers: log(1 + f) = 2 atanh(s) = s (2 + w (2/3 + w P(w))), s = f / (f + 2), w = s^2.
+// In pairs of numbers: log(1 + f) = 2 atanh(s) = s (2 + w (2/3 + w P(w))), s = f / (f + 2),
+// w = s^2.
 GRUGEN_INLINE grugen_vector grugen_positive_power(grugen_vector a, double exponent)
 {
     const grugen_mask tiny = a < GRUGEN_SMALLEST_NORMAL;
