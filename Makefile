@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz format generated clean
+.PHONY: help demo test exhaustive check fuzz format generated clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ demo: $(BIN)/.installed ## train GRU-D on the bundled ICU stays
 
 test: $(BIN)/.installed ## run all tests
 	$(BIN)/python -m pytest
+
+exhaustive: $(BIN)/.installed ## functions of vectors at all numbers of float32 (an hour)
+	GRUGEN_EXHAUSTIVE=1 $(BIN)/python -m pytest tests/openmp/test_vector_math.py -k test_error
 
 check: $(BIN)/.checkers ## lint, types, import contracts
 	$(BIN)/ruff check .
