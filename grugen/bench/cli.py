@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grugen.bench.command import RESULTS, Wish, bench, render
 from grugen.bench.measure import Effort
+from grugen.bench.profile_command import SHAPE, ProfileWish, profile_spec
 from grugen.bench.suites import MODES
 from grugen.errors import UsageError
 
@@ -29,7 +30,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add("--table", action="store_true", help="print the table, too")
     add("--plot", action="store_true", help="insist on the picture")
     add("--render", type=Path, metavar="FILE", help="measure nothing; make table and picture again")
-    add("--readme", type=Path, metavar="FILE", help="with --render: put the numbers into a README")
+    add(
+        "--readme",
+        type=Path,
+        metavar="FILE",
+        help="put table and picture between its two comments, too",
+    )
     parser.set_defaults(run=_bench)
 
 
@@ -38,8 +44,6 @@ def _bench(arguments: argparse.Namespace) -> int:
         return render(
             arguments.render, table=arguments.table, plot=arguments.plot, readme=arguments.readme
         )
-    if arguments.readme is not None:
-        raise UsageError("--readme belongs to --render\nhelp: --render FILE --readme README.md")
     if arguments.repeats < 1 or arguments.seconds <= 0 or arguments.build_seconds <= 0:
         raise UsageError("--repeats, --seconds and --build-seconds must be more than 0")
     return bench(
@@ -54,5 +58,33 @@ def _bench(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             table=arguments.table,
             plot=arguments.plot,
+            readme=arguments.readme,
+        )
+    )
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `grugen profile`."""
+    add = parser.add_argument
+    add("spec", metavar="SPEC", help="a file or a shipped name")
+    add("--shape", default=SHAPE, metavar="T,B,D,H", help=f"steps, batch, dims; default: {SHAPE}")
+    add("--threads", type=int, metavar="N", help="default: the CPUs there are")
+    add("--train", action="store_true", help="keep a tape, and profile the backward pass too")
+    add("--repeats", type=int, default=31, metavar="N", help="calls of each build; default: 31")
+    add("--out", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
+    parser.set_defaults(run=_profile)
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    if arguments.repeats < 1:
+        raise UsageError("--repeats must be more than 0")
+    return profile_spec(
+        ProfileWish(
+            spec=arguments.spec,
+            shape=arguments.shape,
+            threads=arguments.threads,
+            train=arguments.train,
+            repeats=arguments.repeats,
+            out=arguments.out,
         )
     )

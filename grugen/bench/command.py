@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grugen.bench.machine import describe, file_stem
 from grugen.bench.measure import Effort, Runner, measure
+from grugen.bench.output import write_text
 from grugen.bench.peak import peak_gflops
 from grugen.bench.readme import rewrite
 from grugen.bench.results import Report, read, write
@@ -38,6 +39,7 @@ class Wish:
     out: Path
     table: bool
     plot: bool
+    readme: Path | None = None
 
 
 def bench(wish: Wish) -> int:
@@ -63,8 +65,8 @@ def bench(wish: Wish) -> int:
         report = report.with_case(found)
         write(report, file)
     print(f"wrote {file}", file=sys.stderr)
-    render(file, table=wish.table, plot=wish.plot or find_spec("matplotlib") is not None)
-    return 0
+    plot = wish.plot or find_spec("matplotlib") is not None
+    return render(file, table=wish.table, plot=plot, readme=wish.readme)
 
 
 def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -> int:
@@ -78,7 +80,7 @@ def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -
     if readme is not None:
         changed = rewrite(readme, report, picture)
         print(f"{readme}: {'rewritten' if changed else 'up to date'}", file=sys.stderr)
-    file.with_suffix(".md").write_text(text, encoding="utf-8")
+    write_text(file.with_suffix(".md"), text)
     if table:
         print(text, end="")
     return 0

@@ -30,12 +30,13 @@ def speedups(report: Report, file: Path) -> None:
         return
     most = max(len(_shown(report, mode)) for mode in modes)
     figure, axes = pyplot.subplots(
-        len(modes), 1, figsize=(max(7.0, 1.15 * most + 2), 3.9 * len(modes)), squeeze=False
+        len(modes), 1, figsize=(max(10.0, 1.15 * most + 2), 3.9 * len(modes)), squeeze=False
     )
     for axis, mode in zip(axes[:, 0], modes, strict=True):
         _bars(axis, _shown(report, mode))
         axis.set_title(TITLES[mode], loc="left", fontweight="bold")
-    axes[0, 0].legend(loc="upper left", ncols=5, frameon=False, fontsize=9)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper right", ncols=len(labels), frameon=False, fontsize=9)
     machine = report.machine
     figure.text(
         0.995,
@@ -46,7 +47,7 @@ def speedups(report: Report, file: Path) -> None:
         fontsize=8,
         color="#555555",
     )
-    figure.tight_layout(rect=(0, 0.02, 1, 1))
+    figure.tight_layout(rect=(0, 0.02, 1, 0.97))
     figure.savefig(file, dpi=150)
     pyplot.close(figure)
 
@@ -73,7 +74,7 @@ def _bars(axis: Any, cases: Sequence[CaseResult]) -> None:
         heights = [_speedup(case, engine, count) for case in cases]
         left = [i + (place - (len(bars) - 1) / 2) * width for i in range(len(cases))]
         drawn = axis.bar(left, heights, width, label=label, color=color)
-        texts = [f"{height:.3g}" if height else "" for height in heights]
+        texts = [_number(height) for height in heights]
         axis.bar_label(drawn, texts, fontsize=7, padding=1)
     _best_marks(axis, cases)
     axis.set_xticks(range(len(cases)))
@@ -100,3 +101,8 @@ def _best_marks(axis: Any, cases: Sequence[CaseResult]) -> None:
 def _speedup(case: CaseResult, engine: str, threads: int | None) -> float:
     base, found = case.measured(BASELINE), case.measured(engine, threads)
     return base.seconds / found.seconds if base and found else 0.0
+
+
+def _number(speedup: float) -> str:
+    """Two digits, or whole numbers from 10 on; nothing where nothing was measured."""
+    return "" if not speedup else f"{speedup:.0f}" if speedup >= 9.95 else f"{speedup:.2g}"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grugen.bench.output import write_text
 from grugen.bench.stats import Times
 from grugen.errors import UsageError
 
@@ -86,15 +87,7 @@ class Report:
 
 def write(report: Report, file: Path) -> None:
     """Write the JSON."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format": FORMAT, **asdict(report)}, indent=1)
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"cannot write '{file}': {error.strerror or error}\n"
-            "help: name a folder that can be written with --out"
-        ) from error
+    write_text(file, json.dumps({"format": FORMAT, **asdict(report)}, indent=1) + "\n")
 
 
 def read(file: Path) -> Report:
