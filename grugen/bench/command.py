@@ -77,6 +77,9 @@ def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -
         _need_matplotlib()
         import_module("grugen.bench.plots").speedups(report, picture)
         print(f"wrote {picture}", file=sys.stderr)
+        scaling = file.with_name(f"{file.stem}-batches.png")
+        if import_module("grugen.bench.scaling_plot").batches(report, scaling):
+            print(f"wrote {scaling}", file=sys.stderr)
     if readme is not None:
         changed = rewrite(readme, report, picture)
         print(f"{readme}: {'rewritten' if changed else 'up to date'}", file=sys.stderr)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from grugen.bench.suites import Case
 from grugen.ir.nodes import Function, Op
 from grugen.passes.pipeline import Steps
+from grugen.passes.split_strata import split_strata
 from grugen.spec.dims import Shape
 
 _COUNTED = frozenset({Op.MATVEC, Op.MATVEC_T, Op.OUTER})
@@ -30,6 +31,14 @@ def _of_step(function: Function, sizes: Mapping[str, int]) -> int:
         if let.op in _COUNTED
     )
     return sum(2 * _elements(shape, sizes) for shape in matrices)
+
+
+def loop_bytes(forward: Function, sizes: Mapping[str, int]) -> int:
+    """The bytes of float32 weights that one step of the forward time loop reads."""
+    inside = {name for loop in split_strata(forward).loops for name in loop.lines}
+    read = {let.args[0] for let in forward.lets if let.op in _COUNTED and let.name in inside}
+    types = forward.types()
+    return sum(4 * _elements(types[name].shape, sizes) for name in read)
 
 
 def _elements(shape: Shape, sizes: Mapping[str, int]) -> int:

@@ -27,7 +27,7 @@ LEVELS = (
 
 
 def describe() -> dict[str, Any]:
-    """Processor, usable CPUs, vector instructions, compiler, versions and the date."""
+    """Processor, usable CPUs, vector instructions, compiler, versions, date, and how busy it is."""
     return {
         "processor": processor(),
         "cpus": default_threads({}),
@@ -36,6 +36,7 @@ def describe() -> dict[str, Any]:
         "compiler": find_compiler(cache_of(os.environ), os.environ).version,
         "python": platform.python_version(),
         "versions": versions(),
+        "load": round(os.getloadavg()[0], 2),
         "date": datetime.now(UTC).date().isoformat(),
     }
 

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from grugen.bench.draw import draw, save
-from grugen.bench.flops import flops_of
+from grugen.bench.flops import flops_of, loop_bytes
+from grugen.bench.peak import read_gbytes
 from grugen.bench.reference import BOUND, Results, largest_error, reference
 from grugen.bench.results import CaseResult, Measurement
 from grugen.bench.roster import Entry
 from grugen.bench.stats import times_of
 from grugen.bench.suites import Case
-from grugen.bench.workers import Failed, Order, Skipped, Worker
+from grugen.bench.workers import Failed, Order, Skipped, TooSlow, Worker
 from grugen.driver import compile_spec, load
 
 SAMPLE_SECONDS = 0.005
 """Calls that are shorter are timed several in a row."""
 
-REST_SECONDS = 0.01
+REST_SECONDS = 0.03
 """Between two samples: threads of the last engine that spin after their work come to rest."""
 
 Say = Callable[[str], None]
@@ -34,12 +35,14 @@ Say = Callable[[str], None]
 class Effort:
     """How long to measure: at most `repeats` samples, and about `seconds` for each engine.
 
-    An engine that takes more than `build_seconds` to get ready is left out.
+    An engine that takes more than `build_seconds` to get ready is left out, and so it is at later
+    cases of the same cell with as many steps: `slow` remembers.
     """
 
     repeats: int
     seconds: float
     build_seconds: float
+    slow: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,15 @@ def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> 
         for runner in runners:
             if train and not runner.entry.training:
                 continue
-            order = Order(runner.entry, case.spec, folder / "case.npz", train, runner.threads)
-            started = _start(runner, order, wanted, effort, stack)
+            started = _start(case, runner, folder / "case.npz", wanted, effort, stack)
             if isinstance(started, _Running):
                 running.append(started)
             else:
                 found.append(started)
                 say(f"  {runner.entry.name}: {started.status}, {started.reason}")
         found += _time(running, effort)
+    steps = compile_spec(case.spec).steps
+    weights = loop_bytes(steps.forward, data.sizes)
     by_runner = {(one.engine, one.threads): one for one in found}
     order_of = [(runner.entry.name, runner.threads) for runner in runners]
     return CaseResult(
@@ -98,22 +102,33 @@ def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> 
         batch=case.batch,
         sizes=case.sizes,
         mode=case.mode,
-        flops=flops_of(compile_spec(case.spec).steps, data.sizes, case),
+        flops=flops_of(steps, data.sizes, case),
+        loop_bytes=weights,
+        read_gbytes=read_gbytes(max(runner.threads for runner in runners), weights)
+        if case.batch == 1
+        else 0.0,
         engines=tuple(by_runner[key] for key in order_of if key in by_runner),
     )
 
 
 def _start(
-    runner: Runner, order: Order, wanted: Results, effort: Effort, stack: ExitStack
+    case: Case, runner: Runner, data: Path, wanted: Results, effort: Effort, stack: ExitStack
 ) -> _Running | Measurement:
     """An engine that is ready to be timed, or why it is not."""
     name = runner.entry.name
+    key = name, case.spec, case.mode
+    if case.steps >= effort.slow.get(key, case.steps + 1):
+        reason = f"it did not get ready within {effort.build_seconds:.0f} s at an earlier shape"
+        return Measurement(name, runner.threads, "skipped", reason)
     try:
+        order = Order(runner.entry, case.spec, data, case.mode == "training", runner.threads)
         worker = Worker(order, effort.build_seconds)
         stack.callback(worker.close)
-        file = order.file.with_name("results.npz")
+        file = data.with_name("results.npz")
         worker.results(file)
     except Skipped as error:
+        if isinstance(error, TooSlow):
+            effort.slow[key] = case.steps
         return Measurement(name, runner.threads, "skipped", str(error))
     except Failed as error:
         return Measurement(name, runner.threads, "failed", str(error))

@@ -11,6 +11,7 @@ from typing import Any
 
 import cffi
 
+from grugen.runtime.loading import open_library
 from grugen.toolchain.build import SourceBundle, build
 
 DECLARATIONS = """
@@ -109,7 +110,8 @@ SECONDS = 0.2
 def _library() -> Any:
     ffi = cffi.FFI()
     ffi.cdef(DECLARATIONS)
-    return ffi.dlopen(str(build(SourceBundle("grugen_peak", (("grugen_peak.c", SOURCE),)))))
+    library = build(SourceBundle("grugen_peak", (("grugen_peak.c", SOURCE),)))
+    return open_library(ffi, library)
 
 
 def peak_gflops(threads: Iterable[int], seconds: float = SECONDS) -> dict[str, float]:

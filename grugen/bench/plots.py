@@ -1,4 +1,4 @@
-"""Pictures of results; imported only where matplotlib is installed."""
+"""The picture of speedups; imported only where matplotlib is installed."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import numpy as np
 from grugen.driver import Compiled, bundle
 from grugen.errors import UsageError
 from grugen.runtime import CellModule, compiled_engine
+from grugen.runtime.loading import open_library
 from grugen.toolchain.build import DEFAULTS, BuildOptions, build
 
 INSTRUMENTED = BuildOptions(extra=("-DGRUGEN_PROFILE=1",))
@@ -35,16 +36,15 @@ class Probe:
         """Raises UsageError where the library has no clocks."""
         self._ffi = cffi.FFI()
         self._ffi.cdef(DECLARATIONS.format(symbol=symbol))
-        self._library = self._ffi.dlopen(str(library))
+        self._library = open_library(self._ffi, library)
         try:
             count = self._function(symbol, "components")()
             self._seconds = self._function(symbol, "component_seconds")
             name = self._function(symbol, "component_name")
         except AttributeError:
             raise UsageError(f"the code of '{symbol}' has no clocks in it") from None
-        self.names: tuple[str, ...] = tuple(
-            str(self._ffi.string(name(i)), "utf-8") for i in range(count)
-        )
+        string: Any = self._ffi.string
+        self.names: tuple[str, ...] = tuple(string(name(i)).decode() for i in range(count))
 
     def _function(self, symbol: str, what: str) -> Any:
         return getattr(self._library, f"{symbol}_{what}")

@@ -42,7 +42,11 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """All engines on one case; `flops` are the operations of the products of one call."""
+    """All engines on one case; `flops` are the operations of the products of one call.
+
+    `loop_bytes` are the weights that each step of the time loop reads; `read_gbytes` is how many
+    GB/s the machine read of as many bytes, measured where the batch is 1 (else 0).
+    """
 
     spec: str
     steps: int
@@ -50,6 +54,8 @@ class CaseResult:
     sizes: tuple[int, ...]
     mode: str
     flops: int
+    loop_bytes: int
+    read_gbytes: float
     engines: tuple[Measurement, ...]
 
     @property

@@ -29,7 +29,7 @@ class Entry:
     def missing(self) -> str:
         """Why it cannot be started here; empty if it can."""
         lacking = [name for name in self.needs if find_spec(name) is None]
-        return f"{listed(lacking)} not installed" if lacking else ""
+        return f"{' and '.join(lacking)} not installed" if lacking else ""
 
 
 ENTRIES = (

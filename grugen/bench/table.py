@@ -34,7 +34,7 @@ def mode_table(cases: Sequence[CaseResult], report: Report) -> str:
         (entry.name, threads) for entry in ENTRIES for threads in _threads(cases, entry.name)
     ]
     head = ["cell", "T, B, D, H", *(_title(*column, columns) for column in columns)]
-    head += ["best peer / openmp", "GFLOP/s", "of peak"]
+    head += ["best peer / openmp", "GFLOP/s", "of peak", "of read rate"]
     rows = [
         [case.spec, case.shape, *(_cell(case, *column) for column in columns), *_ends(case, report)]
         for case in cases
@@ -70,14 +70,23 @@ def _cell(case: CaseResult, engine: str, threads: int) -> str:
 def _ends(case: CaseResult, report: Report) -> list[str]:
     own, peer = case.measured(OWN), best_peer(case)
     if own is None:
-        return ["", "", ""]
+        return ["", "", "", ""]
     rate = gflops(case, own)
     peak = report.peak.get(str(own.threads))
     return [
         f"{peer.seconds / own.seconds:.2f} x ({peer.engine})" if peer else "",
         f"{rate:.0f}",
         f"{rate / peak:.0%}" if peak else "",
+        read_share(case, own),
     ]
+
+
+def read_share(case: CaseResult, one: Measurement) -> str:
+    """The weights that the steps read, against what the machine reads in that time; forward."""
+    if case.mode != "forward" or not case.read_gbytes:
+        return ""
+    rate = case.steps * case.loop_bytes / one.seconds / 1e9
+    return f"{rate / case.read_gbytes:.0%}"
 
 
 def gflops(case: CaseResult, one: Measurement) -> float:
@@ -98,7 +107,8 @@ def footer(report: Report) -> str:
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items())
     lines = [
         f"{machine['processor']}, {machine['cpus']} CPUs, {machine['instructions']}, "
-        f"{machine['compiler']}, {machine['date']}. Threads: {settings['threads']}; float32; "
+        f"{machine['compiler']}, {machine['date']}, load {machine['load']} at the start. "
+        f"Threads: {settings['threads']}; float32; "
         f"multiply-add peak measured in the same run, GFLOP/s (threads): {peaks}. {versions}.",
     ]
     reasons: dict[str, list[str]] = {}

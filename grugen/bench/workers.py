@@ -25,6 +25,10 @@ class Skipped(Exception):
     """An engine that is not measured; the text is the reason."""
 
 
+class TooSlow(Skipped):
+    """An engine that did not get ready in time."""
+
+
 class Failed(Exception):
     """An engine that broke; the text says how."""
 
@@ -71,7 +75,7 @@ class Worker:
             self.ask(request, seconds)
         except TimeoutError:
             self.close()
-            raise Skipped(f"it did not build within {seconds:.0f} s") from None
+            raise TooSlow(f"it did not get ready within {seconds:.0f} s") from None
         except BaseException:
             self.close()
             raise
