@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from grugen.bench.command import RESULTS, Wish, bench, render
 from grugen.bench.measure import Effort
@@ -15,10 +16,11 @@ from grugen.errors import UsageError
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """The arguments of `grugen bench`."""
     add = parser.add_argument
-    add("--suite", action="append", default=[], metavar="NAME", help="default: clinical")
-    add("--spec", action="append", default=[], metavar="SPEC", help="a file or a shipped name")
-    add("--shape", action="append", default=[], metavar="T,B,D,H", help="steps, batch, dims")
-    add("--mode", action="append", default=[], choices=MODES, help="default: both")
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    add("--suite", **several, metavar="NAME", help="default: clinical")
+    add("--spec", **several, metavar="SPEC", help="a file or a shipped name")
+    add("--shape", **several, metavar="T,B,D,H", help="steps, batch, dims")
+    add("--mode", **several, choices=MODES, help="default: both")
     add("--engines", default="", metavar="NAME,...", help="default: all that are installed")
     add("--threads", type=int, metavar="N", help="default: the CPUs there are")
     add("--repeats", type=int, default=15, metavar="N", help="samples of each engine; default: 15")

@@ -100,7 +100,9 @@ def _cases(wish: Wish) -> tuple[Case, ...]:
     if not wish.specs and not wish.shapes:
         return cases_of(wish.suites or ["clinical"], modes)
     if not wish.specs or not wish.shapes:
-        raise UsageError("--shape and --spec belong together\nhelp: --spec gru --shape 48,32,33,64")
+        raise UsageError(
+            "--shape and --spec belong together\nhelp: --spec my_cell.yaml --shape 48,32,33,64"
+        )
     chosen = cases_of(wish.suites, modes)
     return tuple(dict.fromkeys((*chosen, *cases_at(wish.specs, wish.shapes, modes))))
 
