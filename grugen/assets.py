@@ -18,6 +18,11 @@ def templates_folder() -> Path:
     return _folder("templates")
 
 
+def bench_folder() -> Path:
+    """The folder of the suites of `grugen bench`, and of the shipped cells in other frameworks."""
+    return _folder("specs") / "bench"
+
+
 def shipped_specs() -> tuple[str, ...]:
     """The names of the shipped specs, sorted: `gru` stands for `specs/gru.yaml`."""
     return tuple(sorted(path.stem for path in _folder("specs").glob("*.yaml")))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import grugen.driver as driver
+from grugen.bench.cli import add_bench, add_profile
 from grugen.commands import build_specs, check_specs, dump_spec
 from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
 from grugen.runtime.engine import DTYPES
@@ -102,4 +103,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "check": (_check, "check specs; show types, shapes and what stays in the time loop"),
     "build": (_build, "write and compile the module of each spec"),
     "dump": (_dump, "print the steps of a spec as the compiler sees them"),
+    "bench": (add_bench, "measure grugen beside other frameworks"),
+    "profile": (add_profile, "show where the time of a cell goes"),
 }

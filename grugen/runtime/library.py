@@ -16,6 +16,7 @@ import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
 from grugen.runtime.engine import Array, KernelCall, Key, Plan
+from grugen.runtime.loading import open_library
 from grugen.runtime.memory import allocate
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
@@ -130,8 +131,8 @@ class CompiledEngine:
         self.dtype = dtype
         ffi = cffi.FFI()
         ffi.cdef(declarations)
-        # kept: the library is closed when its handle goes
-        self._library = ffi.dlopen(str(library))
+        # kept: the functions are its attributes
+        self._library = open_library(ffi, library)
         self._workspace = _Workspace()
         signatures = (("forward", interface.forward), ("backward", interface.backward))
         try:

@@ -65,3 +65,21 @@ def test_assigning_a_buffer_is_checked() -> None:
     assert str(caught.value) == ("'h' of the states is float32 (2, 4); float64 (2, 3) is needed")
     with pytest.raises(UsageError, match="did you mean 'x'"):
         step.inputs["xx"] = np.ones((2, 2))
+
+
+@pytest.mark.compiles
+def test_a_process_outlives_its_cells() -> None:
+    """OpenMP's threads wait for work in a library that must not go with the last cell."""
+    program = (
+        "import gc, subprocess, numpy as np, grugen\n"
+        "for _ in range(20):\n"
+        "    cell = grugen.load('gru').Cell(D=3, H=4, seed=0)\n"
+        "    cell.forward(x=np.zeros((5, 8, 3), np.float32), threads=2)\n"
+        "    del cell\n"
+        "    gc.collect()\n"
+        "    subprocess.run(['true'])\n"
+        "print('alive')\n"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == "alive\n", done.stderr

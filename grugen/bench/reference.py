@@ -1,0 +1,71 @@
+"""What every engine has to compute: the float64 interpreter, and how far one may be from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grugen.bench.draw import Data
+from grugen.runtime import CellModule
+
+Results = dict[str, NDArray[Any]]
+"""By names such as `output y`, `state h`, `d param W`, `d input x`."""
+
+BOUND = 1e-4
+"""The largest e(a) = max|a - ref| / max(1, max|ref|), section 4 of the design.
+
+float32 sums of some ten thousand products end near 1e-6 to 1e-5; another convention of a gate, or
+products in bfloat16, end above 1e-3.
+"""
+
+
+def run_cell(
+    module: CellModule, data: Data, target: str, dtype: str, *, train: bool, threads: int = 1
+) -> Results:
+    """All results of a forward, or of a forward and a backward pass, of one of grugen's targets."""
+    cell = module.Cell(
+        target=target, dtype=dtype, seed=0, **data.sizes, **cast(data.constants, dtype)
+    )
+    cell.params.update(cast(data.params, dtype))
+    arrays: dict[str, Any] = cast({**data.inputs, **data.static}, dtype)
+    run = cell.forward(**arrays, tape=train, threads=threads)
+    found = named("output", run.outputs) | named("state", run.states)
+    if train:
+        grads = cell.backward(run, outputs=cast(data.d_outputs, dtype), threads=threads)
+        found |= named("d param", grads.params) | named("d input", grads.inputs)
+    return found
+
+
+def reference(module: CellModule, data: Data, *, train: bool) -> Results:
+    """The results of the interpreter in float64 on the same float32 numbers."""
+    return run_cell(module, data, "numpy", "float64", train=train)
+
+
+def named(what: str, arrays: Mapping[str, NDArray[Any]]) -> Results:
+    """Every array under `what NAME`."""
+    return {f"{what} {name}": array for name, array in arrays.items()}
+
+
+def cast(arrays: Mapping[str, NDArray[Any]], dtype: str) -> dict[str, NDArray[Any]]:
+    """Contiguous arrays of `dtype`."""
+    return {name: np.ascontiguousarray(array, dtype) for name, array in arrays.items()}
+
+
+def distance(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """e(a); infinite where shapes differ or something is not finite."""
+    if found.shape != wanted.shape:
+        return float("inf")
+    difference = np.abs(np.asarray(found, np.float64) - wanted)
+    if not np.isfinite(difference).all():
+        return float("inf")
+    largest = float(np.abs(wanted).max(initial=0.0))
+    return float(difference.max(initial=0.0)) / max(1.0, largest)
+
+
+def largest_error(found: Results, wanted: Results) -> tuple[float, str]:
+    """The largest e(a) of all tensors that an engine returned, and which it is."""
+    errors = [(distance(array, wanted[name]), name) for name, array in found.items()]
+    return max(errors)

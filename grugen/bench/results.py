@@ -1,0 +1,120 @@
+"""What was measured, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from grugen.bench.output import write_text
+from grugen.bench.stats import Times
+from grugen.errors import UsageError
+
+FORMAT = 1
+"""Raised when a file of an older form can no longer be read."""
+
+STATUSES = ("measured", "skipped", "failed", "wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One engine on one case.
+
+    `status` is one of STATUSES, `reason` says why there are no times; `error` is the largest
+    distance from the interpreter (see `grugen.bench.reference`).
+    """
+
+    engine: str
+    threads: int
+    status: str
+    reason: str = ""
+    error: float | None = None
+    times: Times | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The median of one call; only of what was measured."""
+        assert self.times is not None
+        return self.times.median
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """All engines on one case; `flops` are the operations of the products of one call.
+
+    `loop_bytes` are the weights that each step of the time loop reads; `read_gbytes` is how many
+    GB/s the machine read of as many bytes, measured where the batch is 1 (else 0).
+    """
+
+    spec: str
+    steps: int
+    batch: int
+    sizes: tuple[int, ...]
+    mode: str
+    flops: int
+    loop_bytes: int
+    read_gbytes: float
+    engines: tuple[Measurement, ...]
+
+    @property
+    def shape(self) -> str:
+        """`T,B,D,H` in numbers."""
+        return ",".join(map(str, (self.steps, self.batch, *self.sizes)))
+
+    def measured(self, engine: str, threads: int | None = None) -> Measurement | None:
+        """The engine's measurement at `threads`, or at its most threads."""
+        found = [
+            one
+            for one in self.engines
+            if one.engine == engine and one.times and threads in (None, one.threads)
+        ]
+        return max(found, key=lambda one: one.threads, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run.
+
+    `machine` describes it in words and numbers (see `grugen.bench.machine`), `settings` how long
+    was measured; `peak` has GFLOP/s by number of threads, as text.
+    """
+
+    machine: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    peak: Mapping[str, float]
+    cases: tuple[CaseResult, ...] = ()
+
+    def with_case(self, case: CaseResult) -> Report:
+        """The report with one more case."""
+        return replace(self, cases=(*self.cases, case))
+
+
+def write(report: Report, file: Path) -> None:
+    """Write the JSON."""
+    write_text(file, json.dumps({"format": FORMAT, **asdict(report)}, indent=1) + "\n")
+
+
+def read(file: Path) -> Report:
+    """The report of a JSON file. Raises UsageError if it is none."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read '{file}': {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UsageError(f"'{file}' is no result of this version's  grugen bench")
+    return Report(
+        data["machine"],
+        data["settings"],
+        data["peak"],
+        tuple(_case(case) for case in data["cases"]),
+    )
+
+
+def _case(data: dict[str, Any]) -> CaseResult:
+    engines = (
+        Measurement(**one | {"times": one["times"] and Times(**one["times"])})
+        for one in data["engines"]
+    )
+    return CaseResult(**data | {"sizes": tuple(data["sizes"]), "engines": tuple(engines)})

@@ -1,0 +1,73 @@
+"""The engines there are: their names, what they need installed, what they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from grugen.errors import UsageError
+from grugen.spec.names import did_you_mean, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An engine. `build` is `module:function` in `grugen.bench.engines`.
+
+    `needs` are packages that must be installed, `affinity` says that it is kept to its number of
+    threads by the CPUs that it may use.
+    """
+
+    name: str
+    build: str
+    needs: tuple[str, ...] = ()
+    training: bool = True
+    affinity: bool = False
+    peer: bool = True
+
+    def missing(self) -> str:
+        """Why it cannot be started here; empty if it can."""
+        lacking = [name for name in self.needs if find_spec(name) is None]
+        return f"{' and '.join(lacking)} not installed" if lacking else ""
+
+
+ENTRIES = (
+    Entry("sequential", "own:sequential", peer=False),
+    Entry("openmp", "own:openmp", peer=False),
+    Entry("torch", "pytorch:eager", ("torch",)),
+    Entry("torch.compile step", "pytorch:compile_step", ("torch",)),
+    Entry("torch.compile", "pytorch:compile_loop", ("torch",)),
+    Entry("torchscript", "pytorch:script", ("torch",)),
+    Entry("onnxruntime", "onnx_runtime:session", ("onnx", "onnxruntime"), training=False),
+    Entry("openvino", "open_vino:compiled", ("onnx", "openvino"), training=False),
+    Entry("jax", "jax_scan:scan", ("jax",), affinity=True),
+)
+
+PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "matplotlib")
+
+
+def engine_names() -> tuple[str, ...]:
+    """All names in their order."""
+    return tuple(entry.name for entry in ENTRIES)
+
+
+def entries_of(names: Sequence[str]) -> tuple[Entry, ...]:
+    """The engines of these names. Raises UsageError for one that is not there."""
+    known = {entry.name: entry for entry in ENTRIES}
+    for name in names:
+        if name not in known:
+            advice = did_you_mean(name, known) or f"the engines are {listed(tuple(known))}"
+            raise UsageError(f"there is no engine '{name}'\nhelp: {advice}")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def versions() -> dict[str, str]:
+    """The versions of what is installed."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
