@@ -26,10 +26,14 @@ Key = tuple[Group, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a call was run: the name of the way that was taken, and on how many threads at most."""
+    """How a call was run: the name of the way that was taken, and on how many threads at most.
+
+    `workspace_bytes` is the memory that the kernel worked in beside the arrays of the call.
+    """
 
     name: str
     threads: int
+    workspace_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array, KernelCall, Plan
-from grugen.runtime.memory import filled
+from grugen.runtime.memory import empties, filled
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.spec.names import listed
 from grugen.target.abi import WRITTEN, ArrayInfo, Group, StateInfo
@@ -60,12 +60,25 @@ class Run:
     `outputs` has an array (T, B, ...) for each output, 0 past a sequence's end; `states` has the
     last state (B, ...) of each state. They are fresh arrays. With a tape, the run holds on to the
     inputs it was given, without copying them.
+
+    The call needed `tape_bytes` and `workspace_bytes` of memory beside its inputs and results; the
+    tape stays until the run is gone.
     """
 
     outputs: Mapping[str, Array]
     states: Mapping[str, Array]
     plan: Plan
     record: Record | None = field(default=None, repr=False)
+
+    @property
+    def tape_bytes(self) -> int:
+        """The size of the tape that `backward` reads; 0 without one."""
+        return 0 if self.record is None else sum(a.nbytes for a in self.record.tape.values())
+
+    @property
+    def workspace_bytes(self) -> int:
+        """The size of the memory that the kernel worked in; it is free again."""
+        return self.plan.workspace_bytes
 
 
 def accept(
@@ -203,9 +216,11 @@ def run_forward(
         group, name = slot.key
         if group in read:
             arrays[slot.key] = read[group][name]
-        elif group in written and (keep_tape or group is not Group.TAPE):
+        elif group in written and group is not Group.TAPE:
             array = slot.new(given.steps, given.batch, binding.dtype)
             arrays[slot.key] = written[group][name] = array
+    tape = _new_tape(binding, given.steps, given.batch) if keep_tape else {}
+    arrays.update(((Group.TAPE, name), array) for name, array in tape.items())
     if given.steps and given.batch:
         count = get_num_threads() if threads is None else checked_threads(threads)
         plan = binding.engine.forward(
@@ -224,8 +239,17 @@ def run_forward(
         plan = EMPTY
         for name, final in written[Group.FINAL].items():
             final[...] = given.initial[name]
-    record = Record(owner, given, written[Group.TAPE]) if keep_tape else None
+    record = Record(owner, given, tape) if keep_tape else None
     return Run(written[Group.OUTPUT], written[Group.FINAL], plan, record)
+
+
+def _new_tape(binding: Binding, steps: int, batch: int) -> dict[str, Array]:
+    """Arrays for the tape, not yet filled, in one piece of memory: nobody keeps a part of it."""
+    slots = [slot for slot in binding.forward if slot.group is Group.TAPE]
+    whats = tuple(slot.what for slot in slots)
+    shapes = tuple(slot.full(steps, batch) for slot in slots)
+    arrays = empties(whats, shapes, binding.dtype)
+    return {slot.key[1]: array for slot, array in zip(slots, arrays, strict=True)}
 
 
 EMPTY = Plan("empty", 0)

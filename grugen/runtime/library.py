@@ -6,7 +6,6 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,42 +14,12 @@ import cffi
 import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import Array, KernelCall, Key, Plan
-from grugen.runtime.memory import allocate
+from grugen.runtime.engine import KernelCall, Key, Plan
+from grugen.runtime.memory import workspace
+from grugen.runtime.pool import Lease
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
-
-ALIGNMENT = 64
-"""Of the workspace, in bytes: a cache line and the widest vector."""
-
-
-MODEST = 64 * 2**20
-"""Bytes of workspace that are kept whatever the calls need; fresh pages cost more than they do."""
-PATIENCE = 100
-"""Calls that need less than a quarter of a larger workspace before it is given back."""
-
-
-class _Workspace(threading.local):
-    """Memory for one thread's calls: it grows to the largest call, and shrinks long after it."""
-
-    def __init__(self) -> None:
-        self.memory: Array = np.empty(0, np.uint8)
-        self.small_calls = 0
-
-    def of_size(self, size: int) -> Array:
-        kept = self.memory.size
-        needed = size + ALIGNMENT
-        self.small_calls = self.small_calls + 1 if kept > MODEST and needed < kept // 4 else 0
-        if needed > kept or self.small_calls > PATIENCE:
-            # the old one goes first, so that both need not fit
-            self.memory = np.empty(0, np.uint8)
-            self.memory = _new_workspace(needed)
-        return self.memory
-
-
-def _new_workspace(size: int) -> Array:
-    return allocate(np.empty, "a kernel's workspace", (size,), np.dtype(np.uint8))
 
 
 class _Kernel:
@@ -106,11 +75,11 @@ class _Kernel:
                 setattr(struct.tape, field, from_buffer(type_, arrays[key]))
         return struct
 
-    def place_workspace(self, struct: Any, memory: Array) -> None:
-        """Let the struct's workspace begin at the first aligned byte of `memory`."""
-        start = self._ffi.from_buffer("char *", memory)
-        past = int(self._ffi.cast("uintptr_t", start)) % ALIGNMENT
-        struct.workspace = start + (ALIGNMENT - past)
+    def with_workspace(self, struct: Any) -> Lease:
+        """Memory for the struct's workspace, which it must outlive."""
+        memory = workspace("a kernel's workspace", self.workspace_size(struct))
+        struct.workspace = self._ffi.from_buffer(memory)
+        return memory
 
 
 class CompiledEngine:
@@ -132,7 +101,6 @@ class CompiledEngine:
         ffi.cdef(declarations)
         # kept: the library is closed when its handle goes
         self._library = ffi.dlopen(str(library))
-        self._workspace = _Workspace()
         signatures = (("forward", interface.forward), ("backward", interface.backward))
         try:
             self._forward, self._backward = (
@@ -152,22 +120,19 @@ class CompiledEngine:
 
     def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
         struct = kernel.filled(call)
-        # held here: a signal handler may call a cell in this thread and grow the workspace
-        memory = self._workspace.of_size(kernel.workspace_size(struct))
-        kernel.place_workspace(struct, memory)
+        memory = kernel.with_workspace(struct)
         kernel.run(struct)
         # sequences are what threads share
         threads = (
             1 if self.target == "sequential" else min(usable_threads(call.threads), call.batch)
         )
-        return Plan(self.target, threads)
+        return Plan(self.target, threads, memory.size)
 
     def prepare(self, call: KernelCall) -> Callable[[], None]:
         """See `Engine`."""
         kernel = self._forward
         struct = kernel.filled(call)
-        memory = _new_workspace(kernel.workspace_size(struct) + ALIGNMENT)
-        kernel.place_workspace(struct, memory)
+        memory = kernel.with_workspace(struct)
         return _Prepared(kernel.run, struct, (call, memory))
 
 

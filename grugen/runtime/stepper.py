@@ -14,7 +14,7 @@ from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
 from grugen.runtime.engine import Array, KernelCall, Key
 from grugen.runtime.forward import spread
-from grugen.runtime.memory import allocate, filled
+from grugen.runtime.memory import filled
 from grugen.runtime.params import Params
 from grugen.runtime.rows import Rows, check_rows
 from grugen.target.abi import ArrayInfo, Group, OutputInfo
@@ -175,7 +175,7 @@ def _buffers(
 def _states(binding: Binding, batch: int) -> dict[str, Array]:
     rules = binding.rules[Group.INITIAL]
     return {
-        name: allocate(np.zeros, rule.what, (batch, *rule.tail), binding.dtype)
+        name: filled(rule.what, (batch, *rule.tail), 0.0, binding.dtype)
         for name, rule in rules.items()
     }
 
