@@ -16,6 +16,7 @@ from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array
 from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import checked_threads, get_num_threads
@@ -127,10 +128,12 @@ class Frozen:
         self._binding = binding
         self._source = params
         self._params = params.copy()
+        self._packed = pack(binding, self._params)
 
     def refresh(self) -> None:
-        """Take the cell's parameters as they are now."""
+        """Take the cell's parameters as they are now; not while another thread calls `forward`."""
         self._params.update(self._source)
+        pack(self._binding, self._params, self._packed)
 
     def forward(
         self,
@@ -148,4 +151,4 @@ class Frozen:
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
-        return run_forward(self._binding, self._params, given, threads)
+        return run_forward(self._binding, self._params, given, threads, packed=self._packed)

@@ -42,7 +42,8 @@ class KernelCall:
 
     `arrays` has every argument of the kernel's signature, laid out as its group says, C-contiguous
     and of the engine's dtype; hypers are floats, and the tape is left out unless `keep_tape`.
-    `sizes` has every dimension; `lengths` None means that all are `steps`.
+    `sizes` has every dimension; `lengths` None means that all are `steps`. `packed` is what `pack`
+    made of the parameters; None lets the kernel pack them for itself.
     """
 
     steps: int
@@ -53,6 +54,18 @@ class KernelCall:
     keep_tape: bool
     threads: int
     arrays: Mapping[Key, Array | float]
+    packed: Array | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A kernel with all that it needs: `run` as often as wanted, but not twice at the same time.
+
+    It works on memory that `kept` keeps.
+    """
+
+    run: Callable[[], object]
+    kept: object
 
 
 class Engine(Protocol):
@@ -72,8 +85,11 @@ class Engine(Protocol):
     def backward(self, call: KernelCall) -> Plan:
         """Fill the gradients; `call.reverse` is the opposite of the forward call's."""
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
-        """The forward kernel bound to `call`, to be run again and again on the same arrays.
+    def packed_bytes(self, call: KernelCall) -> int:
+        """How many bytes `pack` fills; `call` needs sizes only."""
 
-        What it returns owns its memory, so it may not be run twice at the same time.
-        """
+    def pack(self, call: KernelCall) -> None:
+        """Fill `call.packed` for the forward kernel; `call` needs parameters and settings only."""
+
+    def prepare(self, call: KernelCall) -> Prepared:
+        """The forward kernel bound to `call`, to be run again and again on the same arrays."""

@@ -201,8 +201,12 @@ def run_forward(
     given: Given,
     threads: int | None,
     owner: object = None,
+    packed: Array | None = None,
 ) -> Run:
-    """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one."""
+    """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one.
+
+    `packed` is what `pack` made of the params.
+    """
     keep_tape = owner is not None
     arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
     read = {
@@ -233,6 +237,7 @@ def run_forward(
                 keep_tape,
                 count,
                 arrays,
+                packed,
             )
         )
     else:

@@ -5,7 +5,6 @@ Slow and exact; it defines what every other engine must return.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from grugen.ir import interpret
 from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
 from grugen.passes.pipeline import lower
-from grugen.runtime.engine import KernelCall, Plan
+from grugen.runtime.engine import KernelCall, Plan, Prepared
 from grugen.spec.load import read_spec
 from grugen.target.abi import group_of
 from grugen.target.interface import constant_names
@@ -40,10 +39,16 @@ class InterpretedEngine:
         """See `Engine`."""
         return self._run(self._backward, call)
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
-        """See `Engine`."""
+    def packed_bytes(self, call: KernelCall) -> int:
+        """See `Engine`; nothing is packed."""
+        return 0
 
-        return partial(_drop_plan, self.forward, call)
+    def pack(self, call: KernelCall) -> None:
+        """See `Engine`; nothing is packed."""
+
+    def prepare(self, call: KernelCall) -> Prepared:
+        """See `Engine`."""
+        return Prepared(partial(self.forward, call), None)
 
     def _run(self, function: Function, call: KernelCall) -> Plan:
         results = interpret.run(
@@ -68,10 +73,6 @@ class InterpretedEngine:
             if isinstance(place, np.ndarray):
                 place[...] = result
         return Plan(self.target, 1)
-
-
-def _drop_plan(run: Callable[[KernelCall], Plan], call: KernelCall) -> None:
-    run(call)
 
 
 def interpreted_engine(spec_file: Path, dtype: np.dtype[Any]) -> InterpretedEngine:

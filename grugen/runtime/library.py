@@ -7,6 +7,7 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import cffi
 import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Key, Plan
+from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
 from grugen.runtime.memory import workspace
 from grugen.runtime.pool import Lease
 from grugen.runtime.threads import usable_threads
@@ -46,6 +47,8 @@ class _Kernel:
         self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
         self.run: Callable[[Any], None] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
+        self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
+        self.pack: Callable[[Any], None] = getattr(library, f"{name}_pack")
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
@@ -66,10 +69,13 @@ class _Kernel:
         for group, entries in self._arrays:
             member = getattr(struct, group)
             for field, type_, key in entries:
-                setattr(member, field, from_buffer(type_, arrays[key]))
+                if key in arrays:
+                    setattr(member, field, from_buffer(type_, arrays[key]))
         if self._numbers:
             for field, _, key in self._numbers:
                 setattr(struct.hyper, field, arrays[key])
+        if call.packed is not None:
+            struct.packed = from_buffer(call.packed)
         if call.keep_tape:
             for field, type_, key in self._tape:
                 setattr(struct.tape, field, from_buffer(type_, arrays[key]))
@@ -128,26 +134,21 @@ class CompiledEngine:
         )
         return Plan(self.target, threads, memory.size)
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
+    def packed_bytes(self, call: KernelCall) -> int:
+        """See `Engine`."""
+        return self._forward.packed_bytes(self._forward.filled(call))
+
+    def pack(self, call: KernelCall) -> None:
+        """See `Engine`."""
+        self._forward.pack(self._forward.filled(call))
+
+    def prepare(self, call: KernelCall) -> Prepared:
         """See `Engine`."""
         kernel = self._forward
         struct = kernel.filled(call)
         memory = kernel.with_workspace(struct)
-        return _Prepared(kernel.run, struct, (call, memory))
-
-
-class _Prepared:
-    """A kernel and its filled struct, with all that the struct points to."""
-
-    __slots__ = ("_kept", "_run", "_struct")
-
-    def __init__(self, run: Callable[[Any], None], struct: Any, kept: object) -> None:
-        self._run = run
-        self._struct = struct
-        self._kept = kept
-
-    def __call__(self) -> None:
-        self._run(self._struct)
+        # a partial adds next to nothing to the call of the C function
+        return Prepared(partial(kernel.run, struct), (call, memory))
 
 
 def compiled_engine(
