@@ -42,9 +42,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20000, help="of each repeat")
     arguments = parser.parse_args()
     sizes = dict(size.split("=") for size in arguments.dim or ["D=33", "H=64"])
-    print(
-        "| cell | batch | from Python, us a step | from C, us a step |\n| --- | --- | --- | --- |"
-    )
+    print("| cell | batch | from Python, us a step | from C, us a step |")
+    print("| --- | --- | --- | --- |")
     for spec in arguments.specs:
         cell = new_cell(spec, {name: int(size) for name, size in sizes.items()})
         python = timed(python_loop(cell.stepper(arguments.batch, threads=1)), arguments.steps)

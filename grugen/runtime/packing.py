@@ -11,7 +11,7 @@ from grugen.target.abi import Group
 
 
 def pack(binding: Binding, params: Mapping[str, Array], into: Array | None = None) -> Array:
-    """What `KernelCall.packed` takes: written over `into`, which an earlier call returned, if given.
+    """What `KernelCall.packed` takes; written over `into`, which an earlier call returned.
 
     Raises UsageError where there is no memory for it.
     """
