@@ -79,8 +79,7 @@ class KernelView:
     """One kernel, forward or backward.
 
     With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined twice, with and
-    without it, through a parameter that is a constant where it is called. `wait` is the clause
-    that lets threads go on without each other, where no totals follow.
+    without it, through a parameter that is a constant where it is called.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it; a stage multiplies `most_operands` vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
@@ -93,7 +92,6 @@ class KernelView:
     keeps_tape: bool
     specialised: str
     keep_parameter: str
-    wait: str
     work: MemoryView
     tile: MemoryView
     operands: tuple[str, ...]

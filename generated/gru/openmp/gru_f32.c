@@ -45,6 +45,7 @@
 typedef struct gru_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
     float *panel_W_z_x; // packed W_z, W_r, W_n
     float *panel_U_z_h; // packed U_z, U_r
     float *panel_U_n_product; // packed U_n
@@ -402,6 +403,34 @@ void gru_f32_forward_pack(const gru_f32_forward_call *const call)
     gru_f32_forward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_f32_forward_share(
+        const gru_f32_forward_call *const call,
+        const grugen_tiling tiling,
+        gru_f32_forward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_f32_forward_tile tile;
+    gru_f32_forward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        if (call->keep_tape) {
+            gru_f32_forward_run_tile(&tile, tiling.steps, 1);
+        } else {
+            gru_f32_forward_run_tile(&tile, tiling.steps, 0);
+        }
+    }
+    grugen_restore_denormals(mode);
+}
+
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
     const grugen_tiling tiling =
@@ -416,25 +445,17 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_f32_forward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    if (tiling.threads == 1) {
+        gru_f32_forward_share(call, tiling, &work, (grugen_arena){arena.base + arena.used, 0});
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_f32_forward_tile tile;
-        gru_f32_forward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1) nowait
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            if (call->keep_tape) {
-                gru_f32_forward_run_tile(&tile, tiling.steps, 1);
-            } else {
-                gru_f32_forward_run_tile(&tile, tiling.steps, 0);
-            }
-        }
-        grugen_restore_denormals(mode);
+        char *const own = arena.base + arena.used + one.used * omp_get_thread_num();
+        gru_f32_forward_share(call, tiling, &work, (grugen_arena){own, 0});
     }
 }
 
@@ -444,6 +465,8 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
 typedef struct gru_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
+    int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *t5; // [step][H]
     float *d_n_pre; // [step][H]
@@ -911,6 +934,33 @@ void gru_f32_backward_pack(const gru_f32_backward_call *const call)
     gru_f32_backward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_f32_backward_share(
+        const gru_f32_backward_call *const call,
+        const grugen_tiling tiling,
+        gru_f32_backward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_f32_backward_tile tile;
+    gru_f32_backward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        gru_f32_backward_run_tile(&tile, tiling.steps);
+    }
+
+    #pragma omp barrier
+    gru_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_restore_denormals(mode);
+}
+
 void gru_f32_backward(const gru_f32_backward_call *const call)
 {
     const grugen_tiling tiling =
@@ -922,7 +972,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     gru_f32_backward_tile unused;
     gru_f32_backward_take_tile(call, tiling, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    const int64_t count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
@@ -937,21 +987,16 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_f32_backward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    if (tiling.threads == 1) {
+        gru_f32_backward_share(call, tiling, &work, (grugen_arena){arena.base + arena.used, 0});
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_f32_backward_tile tile;
-        gru_f32_backward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1)
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            gru_f32_backward_run_tile(&tile, tiling.steps);
-        }
-        gru_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
-        grugen_restore_denormals(mode);
+        char *const own = arena.base + arena.used + one.used * omp_get_thread_num();
+        gru_f32_backward_share(call, tiling, &work, (grugen_arena){own, 0});
     }
 }
