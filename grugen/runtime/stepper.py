@@ -48,6 +48,7 @@ class Stepper:
         "_source",
         "_starting",
         "_turns",
+        "_work",
         "inputs",
         "outputs",
         "static",
@@ -64,6 +65,7 @@ class Stepper:
         interface = binding.interface
         self._binding = binding
         self._source = params
+        self._starting: list[StateInfo] = []
         self._params = params.copy()
         self._packed = pack(binding, self._params)
         inputs = _buffers(binding, Group.INPUT, interface.inputs, (1, batch))
@@ -88,14 +90,15 @@ class Stepper:
         self._named = {**self.inputs, **self.static, **self.outputs}
         self._first = [state for state in interface.states if state.init.first]
         self._fresh = np.zeros(batch, np.bool_)
-        self._starting: list[StateInfo] = []
+        self._work = self._starting, self._turns
         self.reset()
 
     def __call__(self) -> None:
         """Run one step: `inputs` and `states` become `outputs` and the next `states`."""
-        if self._starting:
+        # one attribute: a class with __getattr__ finds each of them slowly
+        starting, turns = self._work
+        if starting:
             self._start_first_states()
-        turns = self._turns
         turns[0].run()
         turns.reverse()
 
