@@ -166,7 +166,7 @@ class HeaderView:
 
 @dataclass(frozen=True, slots=True)
 class ModuleView:
-    """The Python module of a built cell; `interface` and `builds` are Python expressions."""
+    """The Python module of a built cell; all but `names` are Python text."""
 
     docstring: str
     spec_name: str
@@ -174,3 +174,4 @@ class ModuleView:
     names: tuple[str, ...]
     interface: str
     builds: str
+    march: str

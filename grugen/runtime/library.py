@@ -21,6 +21,7 @@ from grugen.runtime.pool import Lease
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
+from grugen.toolchain.cpu import instructions
 
 
 class _Kernel:
@@ -100,13 +101,19 @@ class CompiledEngine:
         target: str,
         dtype: np.dtype[Any],
     ) -> None:
-        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded."""
+        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded.
+
+        Raises ToolchainError if the CPU lacks what it needs; nothing in it has run by then.
+        """
         self.target = target
         self.dtype = dtype
         ffi = cffi.FFI()
         ffi.cdef(declarations)
         # kept: the library is closed when its handle goes
         self._library = ffi.dlopen(str(library))
+        # data, so that nothing of the library runs before it is known that it can
+        needed: Any = ffi.string(getattr(self._library, f"{stem}_needs"))
+        _check_instructions(library, needed.decode().split())
         signatures = (("forward", interface.forward), ("backward", interface.backward))
         try:
             self._forward, self._backward = (
@@ -149,6 +156,18 @@ class CompiledEngine:
         memory = kernel.with_workspace(struct)
         # a partial adds next to nothing to the call of the C function
         return Prepared(partial(kernel.run, struct), (call, memory))
+
+
+def _check_instructions(library: Path, needed: list[str]) -> None:
+    """Raise ToolchainError for a library that this CPU would stop with an illegal instruction."""
+    present = instructions()
+    missing = [word for word in needed if present is not None and word not in present]
+    if missing:
+        raise ToolchainError(
+            f"the library '{library}' needs instructions that this CPU lacks: {', '.join(missing)}"
+            "\nhelp: build it here with march='native', or for any CPU of its kind with "
+            "march='baseline' or march='levels'"
+        )
 
 
 def compiled_engine(

@@ -124,6 +124,7 @@ INTERFACE = Interface(
 
 # the dim is called D_ in C, as it would be if D clashed with something
 DECLARATIONS = """\
+extern const char STEM_needs[];
 typedef struct STEM_forward_call {
     int64_t T;
     int64_t B;
@@ -188,6 +189,8 @@ KERNELS = """\
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+const char STEM_needs[] = "";
 
 static void use_workspace(void *workspace, int64_t size) {
     if ((uintptr_t)workspace % 64 != 0) abort();

@@ -39,6 +39,11 @@
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_d_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // Memory that all threads share.

@@ -10,6 +10,11 @@
 #include "grugen_math.h"
 #include "grugen_memory.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_d_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // The states between steps, and one row of everything that is read after the loop that makes it.
