@@ -75,6 +75,7 @@ def render(cell: Compiled, target: str, element: str) -> tuple[TextFile, ...]:
     plans = {  # Function -> KernelPlan
         "forward": plan(cell.steps.forward, "forward"),
         "backward": plan(cell.steps.backward, "backward"),
+        "backward_states": plan(cell.steps.backward_states, "backward_states"),
     }
     return kernel_files(cell.spec, cell.interface, plans, target, element)  # KernelPlan -> text
 
@@ -126,7 +127,7 @@ def load(
 
     def engine(target: str, element: np.dtype[Any]) -> Engine:
         if target == "numpy":
-            return InterpretedEngine(cell.steps.forward, cell.steps.backward, element)
+            return InterpretedEngine(cell.steps, element)
         sources = bundle(cell, target, element.name)
         # text -> library
         return compiled_engine(sources, cell.interface, target, element, options)
@@ -136,4 +137,5 @@ def load(
 
 def ir_text(steps: Steps, element: str = "f32") -> str:
     """Both steps as printed."""
-    return function_text(steps.forward, element) + "\n" + function_text(steps.backward, element)
+    functions = (steps.forward, steps.backward, steps.backward_states)
+    return "\n".join(function_text(function, element) for function in functions)

@@ -157,7 +157,7 @@ class _KernelText:
         loop: bool = False,
         rows: tuple[str, str] = ("first", "last"),
     ) -> PhaseView:
-        back = self.plan.direction == "backward"
+        back = self.plan.direction != "forward"
         text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
         stages = dict(self.plan.stages())
         nests = (*nest_views(text, stages), *(text.total(total) for total in totals))

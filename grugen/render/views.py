@@ -78,8 +78,8 @@ class MemoryView:
 class KernelView:
     """One kernel, forward or backward.
 
-    With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined twice, with and
-    without it, through a parameter that is a constant where it is called.
+    With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined for none, for the
+    states and for all of it, through a parameter that is a constant where it is called.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it; a stage multiplies `most_operands` vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`

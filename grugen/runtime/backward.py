@@ -73,7 +73,7 @@ def run_backward(
     arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
     written: dict[Group, dict[str, Array]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
-    for slot in binding.backward:
+    for slot in binding.backward_states if record.states_only else binding.backward:
         group, name = slot.key
         if group in written:
             make = slot.new if runs else slot.zeros
@@ -97,6 +97,7 @@ def run_backward(
                 False,
                 get_num_threads() if threads is None else checked_threads(threads),
                 arrays,
+                states_only=record.states_only,
             )
         )
     else:

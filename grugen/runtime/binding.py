@@ -84,7 +84,8 @@ class Binding:
     """An interface whose sizes are known, and the engine that runs it.
 
     `rules` has, by group, what each argument of a user must be; OUTPUT stands for the gradients of
-    outputs and FINAL for those of final states. The slots are the arguments of the kernels.
+    outputs and FINAL for those of final states. The slots are the arguments of the kernels;
+    `backward_states` is the one that reads states only from the tape.
     """
 
     interface: Interface
@@ -93,6 +94,7 @@ class Binding:
     rules: Mapping[Group, Mapping[str, ArrayRule]]
     forward: tuple[Slot, ...]
     backward: tuple[Slot, ...]
+    backward_states: tuple[Slot, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -123,6 +125,7 @@ def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
         rules,
         _slots(interface.forward, settings.sizes, _FORWARD_WORDS),
         _slots(interface.backward, settings.sizes, _BACKWARD_WORDS),
+        _slots(interface.backward_states or interface.backward, settings.sizes, _BACKWARD_WORDS),
     )
 
 

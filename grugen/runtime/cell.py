@@ -81,13 +81,17 @@ class Cell:
         `states` (B, ...) are those before the first step; one that is left out starts as the spec
         says. Sequence b has `lengths[b]` steps (default: T); after them its states stay and its
         outputs are 0. `reverse` runs over them backwards in time. `tape` keeps what `backward`
-        needs: True or "gates" keeps what is costly to compute again; "states" is to keep less in
-        a later version and now does the same. Raises UsageError for what does not fit.
+        needs: True or "gates" keeps all that is costly to compute again, "states" keeps only the
+        states that entered each step, a fraction of it, and lets `backward` compute the rest anew.
+        Raises UsageError for what does not fit.
         """
         if not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
-        return run_forward(self._binding, self._params, given, threads, self if tape else None)
+        owner = self if tape else None
+        return run_forward(
+            self._binding, self._params, given, threads, owner, states_only=tape == "states"
+        )
 
     def backward(
         self,

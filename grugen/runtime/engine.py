@@ -41,9 +41,10 @@ class KernelCall:
     """All that a kernel reads, and the arrays that it fills.
 
     `arrays` has every argument of the kernel's signature, laid out as its group says, C-contiguous
-    and of the engine's dtype; hypers are floats, and the tape is left out unless `keep_tape`.
+    and of the engine's dtype; hypers are floats, and what no tape is to have is left out.
     `sizes` has every dimension; `lengths` None means that all are `steps`. `packed` is what `pack`
-    made of the parameters; None lets the kernel pack them for itself.
+    made of the parameters; None lets the kernel pack them for itself. With `states_only` the tape
+    that is written or read has the states and nothing else.
     """
 
     steps: int
@@ -55,6 +56,7 @@ class KernelCall:
     threads: int
     arrays: Mapping[Key, Array | float]
     packed: Array | None = None
+    states_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,6 +51,7 @@ class Record:
     owner: object
     given: Given
     tape: Mapping[str, Array]
+    states_only: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,10 +203,12 @@ def run_forward(
     threads: int | None,
     owner: object = None,
     packed: Array | None = None,
+    states_only: bool = False,
 ) -> Run:
     """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one.
 
-    `packed` is what `pack` made of the params.
+    It has all that is costly to compute again, or the states only. `packed` is what `pack` made of
+    the params.
     """
     keep_tape = owner is not None
     arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
@@ -223,7 +226,7 @@ def run_forward(
         elif group in written and group is not Group.TAPE:
             array = slot.new(given.steps, given.batch, binding.dtype)
             arrays[slot.key] = written[group][name] = array
-    tape = _new_tape(binding, given.steps, given.batch) if keep_tape else {}
+    tape = _new_tape(binding, given, states_only) if keep_tape else {}
     arrays.update(((Group.TAPE, name), array) for name, array in tape.items())
     if given.steps and given.batch:
         count = get_num_threads() if threads is None else checked_threads(threads)
@@ -238,19 +241,24 @@ def run_forward(
                 count,
                 arrays,
                 packed,
+                states_only,
             )
         )
     else:
         plan = EMPTY
         for name, final in written[Group.FINAL].items():
             final[...] = given.initial[name]
-    record = Record(owner, given, tape) if keep_tape else None
+    record = Record(owner, given, tape, states_only) if keep_tape else None
     return Run(written[Group.OUTPUT], written[Group.FINAL], plan, record)
 
 
-def _new_tape(binding: Binding, steps: int, batch: int) -> dict[str, Array]:
+def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, Array]:
     """Arrays for the tape, not yet filled, in one piece of memory: nobody keeps a part of it."""
+    steps, batch = given.steps, given.batch
     slots = [slot for slot in binding.forward if slot.group is Group.TAPE]
+    if states_only:
+        read = {s.key[1] for s in binding.backward_states if s.group is Group.TAPE_READ}
+        slots = [slot for slot in slots if slot.key[1] in read]
     whats = tuple(slot.what for slot in slots)
     shapes = tuple(slot.full(steps, batch) for slot in slots)
     arrays = empties(whats, shapes, binding.dtype)

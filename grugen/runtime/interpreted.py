@@ -14,7 +14,7 @@ import numpy as np
 from grugen.ir import interpret
 from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
-from grugen.passes.pipeline import lower
+from grugen.passes.pipeline import Steps, lower
 from grugen.runtime.engine import KernelCall, Plan, Prepared
 from grugen.spec.load import read_spec
 from grugen.target.abi import group_of
@@ -26,18 +26,18 @@ class InterpretedEngine:
 
     target = "numpy"
 
-    def __init__(self, forward: Function, backward: Function, dtype: np.dtype[Any]) -> None:
+    def __init__(self, steps: Steps, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._forward = forward
-        self._backward = backward
+        self._steps = steps
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._forward, call)
+        return self._run(self._steps.forward, call)
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._backward, call)
+        steps = self._steps
+        return self._run(steps.backward_states if call.states_only else steps.backward, call)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`; nothing is packed."""
@@ -79,4 +79,4 @@ def interpreted_engine(spec_file: Path, dtype: np.dtype[Any]) -> InterpretedEngi
     """The engine of the spec in `spec_file`. Raises SpecError or SpecFileError."""
     spec = read_spec(spec_file)
     steps = lower(lower_spec(spec), constant_names(spec))
-    return InterpretedEngine(steps.forward, steps.backward, dtype)
+    return InterpretedEngine(steps, dtype)

@@ -44,7 +44,6 @@ class _Kernel:
             entry = (argument.field, field.type, (argument.group, argument.key))
             groups.setdefault(argument.group, []).append(entry)
         self._numbers = groups.pop(Group.HYPER, [])
-        self._tape = groups.pop(Group.TAPE, [])
         self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
         self.run: Callable[[Any], None] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
@@ -64,7 +63,7 @@ class _Kernel:
         if call.lengths is not None:
             struct.lengths = from_buffer("int64_t *", call.lengths)
         struct.reverse = call.reverse
-        struct.keep_tape = call.keep_tape
+        struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         struct.threads = usable_threads(call.threads)
         arrays = call.arrays
         for group, entries in self._arrays:
@@ -77,9 +76,6 @@ class _Kernel:
                 setattr(struct.hyper, field, arrays[key])
         if call.packed is not None:
             struct.packed = from_buffer(call.packed)
-        if call.keep_tape:
-            for field, type_, key in self._tape:
-                setattr(struct.tape, field, from_buffer(type_, arrays[key]))
         return struct
 
     def with_workspace(self, struct: Any) -> Lease:
@@ -114,14 +110,21 @@ class CompiledEngine:
         # data, so that nothing of the library runs before it is known that it can
         needed: Any = ffi.string(getattr(self._library, f"{stem}_needs"))
         _check_instructions(library, needed.decode().split())
-        signatures = (("forward", interface.forward), ("backward", interface.backward))
+        signatures = {
+            "forward": interface.forward,
+            "backward": interface.backward,
+            "backward_states": interface.backward_states,
+        }
         try:
-            self._forward, self._backward = (
-                _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
-                for name, signature in signatures
-            )
+            kernels = {
+                name: _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
+                for name, signature in signatures.items()
+                if signature is not None
+            }
         except (AttributeError, KeyError) as error:
             raise InternalError(f"{library} does not fit its interface: {error}") from error
+        self._forward, self._backward = kernels["forward"], kernels["backward"]
+        self._backward_states = kernels.get("backward_states", self._backward)
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
@@ -129,7 +132,8 @@ class CompiledEngine:
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._backward, call)
+        kernel = self._backward_states if call.states_only else self._backward
+        return self._run(kernel, call)
 
     def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
         struct = kernel.filled(call)

@@ -315,7 +315,7 @@ def steps() -> Steps:
 def engine(target: str, dtype: np.dtype[Any]) -> Engine:
     if target == "numpy":
         both = steps()
-        return InterpretedEngine(both.forward, both.backward, dtype)
+        return InterpretedEngine(both, dtype)
     options = BuildOptions(extra=("-Werror",))
     return compiled_engine(bundle(dtype.name), INTERFACE, target, dtype, options)
 
@@ -326,7 +326,10 @@ def interface(target: str) -> Interface:
         return INTERFACE
     both = steps()
     return dataclasses.replace(
-        INTERFACE, forward=signature_of(both.forward), backward=signature_of(both.backward)
+        INTERFACE,
+        forward=signature_of(both.forward),
+        backward=signature_of(both.backward),
+        backward_states=signature_of(both.backward_states),
     )
 
 

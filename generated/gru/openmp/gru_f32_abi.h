@@ -16,7 +16,7 @@ typedef struct gru_f32_forward_call {
     } dims;
     const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
     int32_t reverse; // run every sequence from its last step to its first
-    int32_t keep_tape; // 0: the tape is not written and may be NULL
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
     int32_t threads; // at most so many
     // per step
     struct {
@@ -46,7 +46,7 @@ typedef struct gru_f32_forward_call {
     struct {
         float *y; // (T, B, H)
     } output;
-    // written if keep_tape: what the backward pass reads
+    // written if keep_tape: what the backward passes read
     struct {
         float *h; // (T, B, H)
         float *z; // (T, B, H)
@@ -73,7 +73,7 @@ typedef struct gru_f32_backward_call {
     } dims;
     const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
     int32_t reverse; // run every sequence from its last step to its first
-    int32_t keep_tape; // 0: the tape is not written and may be NULL
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
     int32_t threads; // at most so many
     // per step, as the forward pass had them
     struct {
@@ -132,3 +132,74 @@ int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_f32_backward_pack(const gru_f32_backward_call *call);
 void gru_f32_backward(const gru_f32_backward_call *call);
+
+// The same from the states alone: everything else is computed anew. What is written may not overlap anything else.
+typedef struct gru_f32_backward_states_call {
+    int64_t T; // steps
+    int64_t B; // sequences
+    struct {
+        int64_t D;
+        int64_t H;
+    } dims;
+    const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
+    int32_t reverse; // run every sequence from its last step to its first
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
+    int32_t threads; // at most so many
+    // per step, as the forward pass had them
+    struct {
+        const float *x; // (T, B, D)
+    } input;
+    // per step, as the forward pass wrote them
+    struct {
+        const float *h; // (T, B, H)
+    } tape_read;
+    // d loss / d outputs, per step
+    struct {
+        const float *y; // (T, B, H)
+    } output_gradient;
+    // trained
+    struct {
+        const float *W_z; // (H, D)
+        const float *W_r; // (H, D)
+        const float *W_n; // (H, D)
+        const float *U_z; // (H, H)
+        const float *U_r; // (H, H)
+        const float *U_n; // (H, H)
+        const float *b_z; // (H)
+        const float *b_r; // (H)
+        const float *b_n; // (H)
+    } param;
+    // d loss / d states after the last step
+    struct {
+        const float *h; // (B, H)
+    } initial;
+    // written: d loss / d states before the first step
+    struct {
+        float *h; // (B, H)
+    } final;
+    // written: d loss / d inputs, per step
+    struct {
+        float *x; // (T, B, D)
+    } output;
+    // written: d loss / d parameters
+    struct {
+        float *W_z; // (H, D)
+        float *W_r; // (H, D)
+        float *W_n; // (H, D)
+        float *U_z; // (H, H)
+        float *U_r; // (H, H)
+        float *U_n; // (H, H)
+        float *b_z; // (H)
+        float *b_r; // (H)
+        float *b_n; // (H)
+    } total;
+    void *workspace; // 64-byte aligned, as many bytes as gru_f32_backward_states_workspace says
+    // filled by gru_f32_backward_states_pack; NULL: weights are packed anew by every call
+    void *packed;
+} gru_f32_backward_states_call;
+
+int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *call);
+int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call *call);
+// Weights in the order in which products read them, into 64-byte aligned call->packed.
+void gru_f32_backward_states_pack(const gru_f32_backward_states_call *call);
+void gru_f32_backward_states(const gru_f32_backward_states_call *call);

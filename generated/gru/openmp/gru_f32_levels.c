@@ -19,3 +19,7 @@ GRUGEN_CHOOSE(int64_t, return, gru_f32_backward_workspace, gru_f32_backward_call
 GRUGEN_CHOOSE(int64_t, return, gru_f32_backward_packed_bytes, gru_f32_backward_call);
 GRUGEN_CHOOSE(void, , gru_f32_backward_pack, gru_f32_backward_call);
 GRUGEN_CHOOSE(void, , gru_f32_backward, gru_f32_backward_call);
+GRUGEN_CHOOSE(int64_t, return, gru_f32_backward_states_workspace, gru_f32_backward_states_call);
+GRUGEN_CHOOSE(int64_t, return, gru_f32_backward_states_packed_bytes, gru_f32_backward_states_call);
+GRUGEN_CHOOSE(void, , gru_f32_backward_states_pack, gru_f32_backward_states_call);
+GRUGEN_CHOOSE(void, , gru_f32_backward_states, gru_f32_backward_states_call);

@@ -16,7 +16,7 @@ typedef struct gru_d_f32_forward_call {
     } dims;
     const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
     int32_t reverse; // run every sequence from its last step to its first
-    int32_t keep_tape; // 0: the tape is not written and may be NULL
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
     int32_t threads; // at most so many
     // per step
     struct {
@@ -61,7 +61,7 @@ typedef struct gru_d_f32_forward_call {
     struct {
         float *y; // (T, B, H)
     } output;
-    // written if keep_tape: what the backward pass reads
+    // written if keep_tape: what the backward passes read
     struct {
         float *h; // (T, B, H)
         float *x_last; // (T, B, D)
@@ -92,7 +92,7 @@ typedef struct gru_d_f32_backward_call {
     } dims;
     const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
     int32_t reverse; // run every sequence from its last step to its first
-    int32_t keep_tape; // 0: the tape is not written and may be NULL
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
     int32_t threads; // at most so many
     // per step, as the forward pass had them
     struct {
@@ -173,3 +173,97 @@ int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *call);
 void gru_d_f32_backward(const gru_d_f32_backward_call *call);
+
+// The same from the states alone: everything else is computed anew. What is written may not overlap anything else.
+typedef struct gru_d_f32_backward_states_call {
+    int64_t T; // steps
+    int64_t B; // sequences
+    struct {
+        int64_t D;
+        int64_t H;
+    } dims;
+    const int64_t *lengths; // (B), each in 0..T; NULL: all sequences have T steps
+    int32_t reverse; // run every sequence from its last step to its first
+    int32_t keep_tape; // 0: no tape is written, 1: states only, 2: all of it; the rest may be NULL
+    int32_t threads; // at most so many
+    // per step, as the forward pass had them
+    struct {
+        const float *x; // (T, B, D)
+        const float *m; // (T, B, D)
+        const float *delta; // (T, B, D)
+    } input;
+    // per step, as the forward pass wrote them
+    struct {
+        const float *h; // (T, B, H)
+        const float *x_last; // (T, B, D)
+    } tape_read;
+    // d loss / d outputs, per step
+    struct {
+        const float *y; // (T, B, H)
+    } output_gradient;
+    // not trained
+    struct {
+        const float *x_mean; // (D)
+    } constant;
+    // trained
+    struct {
+        const float *W_z; // (H, D)
+        const float *W_r; // (H, D)
+        const float *W_n; // (H, D)
+        const float *U_z; // (H, H)
+        const float *U_r; // (H, H)
+        const float *U_n; // (H, H)
+        const float *V_z; // (H, D)
+        const float *V_r; // (H, D)
+        const float *V_n; // (H, D)
+        const float *b_z; // (H)
+        const float *b_r; // (H)
+        const float *b_n; // (H)
+        const float *w_gx; // (D)
+        const float *W_gh; // (H, D)
+        const float *b_gx; // (D)
+        const float *b_gh; // (H)
+    } param;
+    // d loss / d states after the last step
+    struct {
+        const float *h; // (B, H)
+        const float *x_last; // (B, D)
+    } initial;
+    // written: d loss / d states before the first step
+    struct {
+        float *h; // (B, H)
+        float *x_last; // (B, D)
+    } final;
+    // written: d loss / d inputs, per step
+    struct {
+        float *x; // (T, B, D)
+    } output;
+    // written: d loss / d parameters
+    struct {
+        float *W_z; // (H, D)
+        float *W_r; // (H, D)
+        float *W_n; // (H, D)
+        float *U_z; // (H, H)
+        float *U_r; // (H, H)
+        float *U_n; // (H, H)
+        float *V_z; // (H, D)
+        float *V_r; // (H, D)
+        float *V_n; // (H, D)
+        float *b_z; // (H)
+        float *b_r; // (H)
+        float *b_n; // (H)
+        float *w_gx; // (D)
+        float *W_gh; // (H, D)
+        float *b_gx; // (D)
+        float *b_gh; // (H)
+    } total;
+    void *workspace; // 64-byte aligned, as many bytes as gru_d_f32_backward_states_workspace says
+    // filled by gru_d_f32_backward_states_pack; NULL: weights are packed anew by every call
+    void *packed;
+} gru_d_f32_backward_states_call;
+
+int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *call);
+int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_call *call);
+// Weights in the order in which products read them, into 64-byte aligned call->packed.
+void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *call);
+void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *call);

@@ -19,3 +19,8 @@ GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_workspace, gru_d_f32_backward_
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_packed_bytes, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(void, , gru_d_f32_backward_pack, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(void, , gru_d_f32_backward, gru_d_f32_backward_call);
+GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_states_workspace, gru_d_f32_backward_states_call);
+GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_states_packed_bytes,
+        gru_d_f32_backward_states_call);
+GRUGEN_CHOOSE(void, , gru_d_f32_backward_states_pack, gru_d_f32_backward_states_call);
+GRUGEN_CHOOSE(void, , gru_d_f32_backward_states, gru_d_f32_backward_states_call);
