@@ -2,7 +2,7 @@
 
 from grugen.driver import load
 from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
-from grugen.runtime import CellModule, get_num_threads, set_num_threads
+from grugen.runtime import CellModule, get_num_threads, release_memory, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -15,5 +15,6 @@ __all__ = [
     "UsageError",
     "get_num_threads",
     "load",
+    "release_memory",
     "set_num_threads",
 ]

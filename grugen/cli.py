@@ -18,6 +18,7 @@ from grugen.commands import build_specs, check_specs, dump_spec
 from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
 from grugen.runtime.engine import DTYPES
 from grugen.spec.names import did_you_mean
+from grugen.toolchain.march import NATIVE
 
 EXIT_CODES: tuple[tuple[type[GrugenError], int], ...] = (
     (SpecError, 1),
@@ -85,10 +86,19 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--out", default="generated", metavar="FOLDER", help="default: generated")
     parser.add_argument(
+        "--march",
+        default=NATIVE,
+        metavar="WORD",
+        help="native (default), baseline, levels (several in one library, which picks one when it "
+        "runs), or what -march= of the compiler takes, such as x86-64-v3",
+    )
+    parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if the folder is not up to date"
     )
     parser.set_defaults(
-        run=lambda a: build_specs(a.specs, a.target, a.dtype, a.out, check_only=a.check)
+        run=lambda a: build_specs(
+            a.specs, a.target, a.dtype, a.out, march=a.march, check_only=a.check
+        )
     )
 
 

@@ -18,7 +18,8 @@ from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
 from grugen.spec.names import did_you_mean
 from grugen.target.abi import SUFFIXES
-from grugen.toolchain.build import build
+from grugen.toolchain.build import BuildOptions, build
+from grugen.toolchain.march import NATIVE, checked_march
 from grugen.toolchain.output import difference, write_files
 
 
@@ -93,31 +94,34 @@ def _strata(forward: Function, strata: Strata) -> Iterable[str]:
 
 
 def build_specs(
-    specs: Sequence[str], target: str, dtype: str, out: str, *, check_only: bool
+    specs: Sequence[str], target: str, dtype: str, out: str, *, march: str, check_only: bool
 ) -> int:
     """Write `out/NAME` for each spec and compile it; with `check_only` compare instead.
 
-    What was built there before for another target or dtype is brought up to date, too.
+    What was built there before for another target or dtype is brought up to date, too. `march` is
+    the instruction set of the libraries, here and wherever the module builds them anew.
     """
+    options = BuildOptions(checked_march(march))
     targets = TARGETS if target == "all" else (target,)
     stale = 0
     for path in specs:
         cell = compile_spec(path)
         folder = Path(out) / cell.spec.name
         builds = [(found, dtype) for found in targets]
-        files = render_module(cell, [*builds, *_built_before(cell, folder)])
+        files = render_module(cell, [*builds, *_built_before(cell, folder)], march)
         if check_only:
             found = difference(folder, files)
             print(found, end="")
             stale |= bool(found)
             continue
         for built, element in builds:
-            build(bundle(cell, built, element))
+            build(bundle(cell, built, element), options)
         changed = write_files(folder, files)
         print(f"{folder}: {', '.join(targets)} {dtype}, {len(changed)} files changed")
     if stale:
-        options = f"--target {target} --dtype {dtype} --out {out}"
-        print(f"help: run  grugen build {' '.join(specs)} {options}", file=sys.stderr)
+        words = f"--target {target} --dtype {dtype} --out {out}"
+        words += f" --march {march}" if march != NATIVE else ""
+        print(f"help: run  grugen build {' '.join(specs)} {words}", file=sys.stderr)
     return stale
 
 

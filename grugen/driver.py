@@ -36,7 +36,8 @@ from grugen.target.abi import Interface
 from grugen.target.interface import constant_names, interface_of
 from grugen.target.plan import KernelPlan
 from grugen.target.planning import plan_openmp, plan_sequential
-from grugen.toolchain.build import SourceBundle
+from grugen.toolchain.build import BuildOptions, SourceBundle
+from grugen.toolchain.march import NATIVE, checked_march
 
 TARGETS = BUILT
 """What can be built; the target `numpy` needs no building."""
@@ -74,19 +75,25 @@ def render(cell: Compiled, target: str, element: str) -> tuple[TextFile, ...]:
     plans = {  # Function -> KernelPlan
         "forward": plan(cell.steps.forward, "forward"),
         "backward": plan(cell.steps.backward, "backward"),
+        "backward_states": plan(cell.steps.backward_states, "backward_states"),
     }
     return kernel_files(cell.spec, cell.interface, plans, target, element)  # KernelPlan -> text
 
 
-def render_module(cell: Compiled, builds: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """All files of `generated/NAME` for these (target, dtype) pairs, by relative path."""
+def render_module(
+    cell: Compiled, builds: Iterable[tuple[str, str]], march: str = NATIVE
+) -> dict[str, str]:
+    """All files of `generated/NAME` for these (target, dtype) pairs, by relative path.
+
+    `march` is what the module builds its libraries for.
+    """
     wanted = tuple(dict.fromkeys(builds))
     files: dict[str, str] = {}
     for target, element in wanted:
         for file in render(cell, target, element):
             files[f"{target}/{file.path}"] = file.text
     # the module comes last: what it names is there when it is
-    for file in module_files(cell.spec, cell.interface, wanted, ir_text(cell.steps)):
+    for file in module_files(cell.spec, cell.interface, wanted, ir_text(cell.steps), march):
         files[file.path] = file.text
     return files
 
@@ -98,26 +105,37 @@ def bundle(cell: Compiled, target: str, element: str) -> SourceBundle:
     return SourceBundle(stem, tuple((file.path, file.text) for file in files))
 
 
-def load(spec: str | Path, target: str | None = None, dtype: str | None = None) -> CellModule:
+def load(
+    spec: str | Path,
+    target: str | None = None,
+    dtype: str | None = None,
+    *,
+    march: str = NATIVE,
+) -> CellModule:
     """The module of a spec (a path, or the name of a shipped one), built when first needed.
 
     `target` (openmp by default) and `dtype` (float32; float64 for target numpy) are what
-    `Cell(...)` takes when it names none. Libraries are kept in the cache. Raises SpecError,
-    SpecFileError or UsageError here, ToolchainError where a library is first needed.
+    `Cell(...)` takes when it names none. `march` is the instruction set: `native`, `baseline`,
+    `levels` (several in one library, which picks one), or what `-march=` takes. Libraries are kept
+    in the cache. Raises SpecError, SpecFileError or UsageError here, ToolchainError where a library
+    is first needed.
     """
     default_target = checked_target("openmp" if target is None else target)
     default_dtype = None if dtype is None else checked_dtype(dtype).name
+    options = BuildOptions(checked_march(march))
     cell = compile_spec(spec)
 
     def engine(target: str, element: np.dtype[Any]) -> Engine:
         if target == "numpy":
-            return InterpretedEngine(cell.steps.forward, cell.steps.backward, element)
+            return InterpretedEngine(cell.steps, element)
         sources = bundle(cell, target, element.name)
-        return compiled_engine(sources, cell.interface, target, element)  # text -> library
+        # text -> library
+        return compiled_engine(sources, cell.interface, target, element, options)
 
     return CellModule(cell.interface, engine, default_target, default_dtype)
 
 
 def ir_text(steps: Steps, element: str = "f32") -> str:
     """Both steps as printed."""
-    return function_text(steps.forward, element) + "\n" + function_text(steps.backward, element)
+    functions = (steps.forward, steps.backward, steps.backward_states)
+    return "\n".join(function_text(function, element) for function in functions)

@@ -39,7 +39,8 @@ class Interpreter:
         return self._run(self._steps.forward, call)
 
     def backward(self, call: KernelCall) -> Plan:
-        return self._run(self._steps.backward, call)
+        steps = self._steps
+        return self._run(steps.backward_states if call.states_only else steps.backward, call)
 
     def _run(self, function: Function, call: KernelCall) -> Plan:
         given = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grugen.errors import InternalError
 from grugen.ir.nodes import Function
 from grugen.ir.verify import verify
 from grugen.passes.differentiate import differentiate
 from grugen.passes.drop_dead import drop_dead
-from grugen.passes.plan_tape import Keep, plan_tape
+from grugen.passes.plan_tape import plan_tape
 from grugen.passes.share import share
 from grugen.passes.simplify import simplify
 
@@ -31,25 +31,34 @@ CLEANING: tuple[tuple[str, Callable[[Function], Function]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """A cell's two steps; every TAPE source of `backward` is a TAPE result of `forward`."""
+    """A cell's step and its derivative; TAPE sources of backward are TAPE results of forward.
+
+    `backward_states` reads from the tape nothing but the states that entered each step.
+    """
 
     forward: Function
     backward: Function
+    backward_states: Function
 
 
 def lower(
     step: Function,
     constant: Iterable[str] = (),
-    keep: Keep = "gates",
     observe: Observer = ignore,
 ) -> Steps:
-    """Clean `step`, differentiate it and plan the tape; `constant` names get no gradient."""
+    """Clean `step`, differentiate it and plan both tapes; `constant` names get no gradient."""
     forward = _clean(step, observe)
     raw = _seen("differentiate", differentiate(forward, constant), observe)
     backward = _clean(raw, observe)
-    forward, backward = plan_tape(forward, backward, keep)
-    _seen("plan-tape", forward, observe)
-    return Steps(forward, _seen("plan-tape", backward, observe))
+    with_states, from_states = plan_tape(forward, backward, "states")
+    with_gates, from_gates = plan_tape(forward, backward, "gates")
+    # one forward step serves both: it writes what either of them reads
+    written = dict.fromkeys(with_states.results + with_gates.results)
+    return Steps(
+        _seen("plan-tape", replace(forward, results=tuple(written)), observe),
+        _seen("plan-tape", from_gates, observe),
+        _seen("plan-tape-states", from_states, observe),
+    )
 
 
 def _clean(function: Function, observe: Observer) -> Function:

@@ -22,11 +22,14 @@ from grugen.target.abi import SUFFIXES, Interface
 from grugen.target.plan import KernelPlan
 from grugen.target.schedule import Schedule
 
+_COMMON = (
+    *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
+    "common/grugen_needs.h",
+)
 SUPPORT = {
-    "sequential": ("common/grugen_math.h", "common/grugen_memory.h"),
+    "sequential": _COMMON,
     "openmp": (
-        "common/grugen_math.h",
-        "common/grugen_memory.h",
+        *_COMMON,
         "openmp/grugen_vector.h",
         "openmp/grugen_vector_math.h",
         "openmp/grugen_team.h",
@@ -93,17 +96,23 @@ def kernel_files(
     main = env.get_template(f"{target}/file.c.j2").render(f=file)
     declarations = env.get_template("common/abi.h.j2").render(h=header)
     outer = env.get_template("common/header.h.j2").render(h=header)
+    levels = env.get_template("common/levels.c.j2").render(h=header)
     support = [templates_folder() / path for path in SUPPORT[target]]
     return (
         TextFile(f"{stem}.c", lay_out(main)),
         TextFile(f"{stem}_abi.h", lay_out(declarations)),
         TextFile(f"{stem}.h", outer),
+        TextFile(f"{stem}_levels.c", lay_out(levels)),
         *(TextFile(path.name, path.read_text(encoding="utf-8")) for path in support),
     )
 
 
 def module_files(
-    spec: CellSpec, interface: Interface, builds: tuple[tuple[str, str], ...], ir: str
+    spec: CellSpec,
+    interface: Interface,
+    builds: tuple[tuple[str, str], ...],
+    ir: str,
+    march: str,
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
     literal = python_literal(interface, indent=4)
@@ -114,6 +123,7 @@ def module_files(
         names=tuple(name for name in MODULE_NAMES if re.search(rf"\b{name}\b", literal)),
         interface=literal,
         builds=python_literal(builds, indent=4),
+        march=repr(march),
     )
     return (
         TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),

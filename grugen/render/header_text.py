@@ -20,7 +20,7 @@ _TITLES = {
         Group.INITIAL: "states before the first step",
         Group.FINAL: "written: states after the last step of each sequence",
         Group.OUTPUT: "written: per step, 0 past a sequence's end",
-        Group.TAPE: "written if keep_tape: what the backward pass reads",
+        Group.TAPE: "written if keep_tape: what the backward passes read",
     },
     "backward": {
         Group.INPUT: "per step, as the forward pass had them",
@@ -40,6 +40,7 @@ _TITLES = {
 _NOTES = {
     "forward": "The forward pass over whole sequences.",
     "backward": "The backward pass; `reverse` is the opposite of the forward call's.",
+    "backward_states": "The same from the states alone: everything else is computed anew.",
 }
 
 
@@ -47,7 +48,7 @@ def struct_view(
     signature: Signature, direction: str, stem: str, element: ElementType, dims: Iterable[str]
 ) -> StructView:
     """The struct that a kernel is called with; `dims` in the order of the interface."""
-    titles = _TITLES[direction]
+    titles = _TITLES["forward" if direction == "forward" else "backward"]
     groups = [
         GroupView(
             group,

@@ -100,7 +100,6 @@ class _KernelText:
             keeps_tape=keeps_tape,
             specialised=_SPECIALISED if keeps_tape else "",
             keep_parameter=_KEEP if keeps_tape else "",
-            wait="" if plan.totals else " nowait",
             work=replace(work, sizes=self.sizes(work.takes)),
             tile=replace(tile, sizes=self.sizes(tile.takes)),
             operands=tuple(str(i) for i in range(most_operands(self.spelling))),
@@ -158,7 +157,7 @@ class _KernelText:
         loop: bool = False,
         rows: tuple[str, str] = ("first", "last"),
     ) -> PhaseView:
-        back = self.plan.direction == "backward"
+        back = self.plan.direction != "forward"
         text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
         stages = dict(self.plan.stages())
         nests = (*nest_views(text, stages), *(text.total(total) for total in totals))

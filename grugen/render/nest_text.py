@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from grugen.ir.nodes import Let, Op
 from grugen.ir.shapes import ELEMENTWISE, PRODUCTS
 from grugen.render.c_expr import C_TYPES, Atom, CExpr, c_text, depth, dim_expr, literal, spell
-from grugen.render.places import Spelling, factor, index_of, on_tape
+from grugen.render.places import Spelling, factor, index_of
 from grugen.render.views import NestView
 from grugen.spec.dims import Dim
 from grugen.target.abi import WRITTEN, Group
@@ -138,13 +138,14 @@ class PhaseText:
             operator = "+=" if copy.add else "="
             store = f"*({spelling.row(copy.place)}) {operator} {self.name(copy.value)};"
             return NestView(
-                "", self.rows(places), tuple(declared), "", (guarded(copy.place, store),)
+                "", self.rows(places), tuple(declared), "", (guarded(spelling, copy.place, store),)
             )
         if not copy.add:
             rows = f"{spelling.row(copy.place)}, {spelling.row(source)}"
             c_type = C_TYPES[spelling.element]
             move = f"memcpy({rows}, (size_t){factor(size)} * sizeof({c_type}));"
-            lines = ("if (keep_tape) {", move, "}") if on_tape(copy.place) else (move,)
+            condition = spelling.tape_condition(copy.place)
+            lines = (f"if ({condition}) {{", move, "}") if condition else (move,)
             return NestView("", self.rows(places), (), "", lines)
         target = self.target(copy.place)
         source_name = self.beside(target, "from")
@@ -269,7 +270,8 @@ class _PointwiseText:
         elif text != name:
             yield f"const {c_type} {name} = {text};"
         for place in self.others(let.name):
-            yield guarded(place, f"{self.phase.target(place)}[{self.index}] = {name};")
+            store = f"{self.phase.target(place)}[{self.index}] = {name};"
+            yield guarded(self.phase.spelling, place, store)
         for place in summed:
             yield f"{self.phase.target(place)}[{self.index}] += {name};"
 
@@ -363,6 +365,8 @@ def use_counts(nest: Pointwise) -> dict[str, int]:
     return counts
 
 
-def guarded(place: Place, statement: str) -> str:
+def guarded(spelling: Spelling, place: Place, statement: str) -> str:
     """A store that happens only if the caller asked for a tape, where it goes to the tape."""
-    return f"if (keep_tape) {{ {statement} }}" if on_tape(place) else statement
+    condition = spelling.tape_condition(place)
+    # on lines of its own, so that a long one can be broken
+    return f"if ({condition}) {{\n{statement}\n}}" if condition else statement

@@ -110,6 +110,17 @@ class Spelling:
         """The member of the work struct that holds a segment's packed weights."""
         return self.names.panels[segment.lets[0].name]
 
+    def tape_condition(self, place: Place) -> str:
+        """When memory is there that the caller must ask for, as C text; else empty.
+
+        The states are on every tape, the rest only where gates are kept.
+        """
+        array = place.array
+        if not (isinstance(array, Argument) and array.group is Group.TAPE):
+            return ""
+        states = (a.key for a in self.plan.signature.arguments if a.group is Group.INITIAL)
+        return "keep_tape" if array.key in states else "keep_tape > 1"
+
     def is_padded(self, buffer: Buffer) -> bool:
         """Whether rows end on a whole vector; numbers stand side by side."""
         return bool(self.plan.schedule.tiles) and buffer.width != Dim.fixed(1)
@@ -152,8 +163,9 @@ class Spelling:
         """The declaration of a pointer to the row that a value is written to."""
         alone = "restrict " if restrict and self.restrict else ""
         row = self.row(place)
-        if on_tape(place):
-            row = f"keep_tape ? {row} : NULL"
+        condition = self.tape_condition(place)
+        if condition:
+            row = f"{condition} ? {row} : NULL"
         return f"{C_TYPES[self.element]} *const {alone}{name} = {row};"
 
 
@@ -167,9 +179,6 @@ def factor(text: str) -> str:
     return text
 
 
-def on_tape(place: Place) -> bool:
-    """Whether the memory is there only if the caller asks for a tape."""
-    return isinstance(place.array, Argument) and place.array.group is Group.TAPE
 
 
 def _element(pointer: str) -> str:

@@ -77,7 +77,7 @@ class VectorText:
         if let.type.condition:
             stored = as_value(stored, self.phase.spelling.element)
         for place in written:
-            yield guarded(place, self.store(let.name, place, c_text(stored)))
+            yield guarded(self.phase.spelling, place, self.store(let.name, place, c_text(stored)))
         for place in summed:
             yield self.store(let.name, place, f"{self.load(let.name, place)} + {name}")
 

@@ -78,9 +78,8 @@ class MemoryView:
 class KernelView:
     """One kernel, forward or backward.
 
-    With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined twice, with and
-    without it, through a parameter that is a constant where it is called. `wait` is the clause
-    that lets threads go on without each other, where no totals follow.
+    With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined for none, for the
+    states and for all of it, through a parameter that is a constant where it is called.
     `work` is shared by all threads, `tile` belongs to one; `row_bytes` is what a row of a time
     block takes of it; a stage multiplies `most_operands` vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
     hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
@@ -93,7 +92,6 @@ class KernelView:
     keeps_tape: bool
     specialised: str
     keep_parameter: str
-    wait: str
     work: MemoryView
     tile: MemoryView
     operands: tuple[str, ...]
@@ -168,7 +166,7 @@ class HeaderView:
 
 @dataclass(frozen=True, slots=True)
 class ModuleView:
-    """The Python module of a built cell; `interface` and `builds` are Python expressions."""
+    """The Python module of a built cell; all but `names` are Python text."""
 
     docstring: str
     spec_name: str
@@ -176,3 +174,4 @@ class ModuleView:
     names: tuple[str, ...]
     interface: str
     builds: str
+    march: str

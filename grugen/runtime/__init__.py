@@ -7,6 +7,7 @@ from grugen.runtime.forward import Run
 from grugen.runtime.generated import generated_module
 from grugen.runtime.interpreted import InterpretedEngine, interpreted_engine
 from grugen.runtime.library import CompiledEngine, compiled_engine
+from grugen.runtime.memory import release_memory
 from grugen.runtime.module import CellModule
 from grugen.runtime.params import Params
 from grugen.runtime.stepper import Stepper
@@ -53,6 +54,7 @@ __all__ = [
     "generated_module",
     "get_num_threads",
     "interpreted_engine",
+    "release_memory",
     "set_num_threads",
     "shape",
 ]

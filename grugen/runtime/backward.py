@@ -14,8 +14,8 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, tail_of
-from grugen.runtime.engine import Array, KernelCall
-from grugen.runtime.forward import Record, Run, first_steps
+from grugen.runtime.engine import Array, KernelCall, Plan
+from grugen.runtime.forward import EMPTY, Record, Run, first_steps
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.target.abi import ArrayInfo, Group, ParamInfo, StateInfo
 
@@ -38,6 +38,12 @@ class Grads:
     inputs: Mapping[str, Array]
     static: Mapping[str, Array]
     states: Mapping[str, Array]
+    plan: Plan
+
+    @property
+    def workspace_bytes(self) -> int:
+        """The size of the memory that the kernel worked in beside the tape; it is free again."""
+        return self.plan.workspace_bytes
 
 
 def run_backward(
@@ -67,7 +73,7 @@ def run_backward(
     arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
     written: dict[Group, dict[str, Array]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
-    for slot in binding.backward:
+    for slot in binding.backward_states if record.states_only else binding.backward:
         group, name = slot.key
         if group in written:
             make = slot.new if runs else slot.zeros
@@ -78,8 +84,9 @@ def run_backward(
                 # an output or a state whose gradient was not given: it counts as 0
                 present = slot.zeros(*leading, binding.dtype)
             arrays[slot.key] = present
+    plan = EMPTY
     if runs:
-        binding.engine.backward(
+        plan = binding.engine.backward(
             KernelCall(
                 given.steps,
                 given.batch,
@@ -90,12 +97,13 @@ def run_backward(
                 False,
                 get_num_threads() if threads is None else checked_threads(threads),
                 arrays,
+                states_only=record.states_only,
             )
         )
     else:
         for name, gradient in written[Group.FINAL].items():
             gradient[...] = arrays[Group.INITIAL, name]
-    return _with_first_states(binding, record, _grads(binding, written, leading))
+    return _with_first_states(binding, record, _grads(binding, written, leading, plan))
 
 
 def _record(binding: Binding, run: object, owner: object) -> Record:
@@ -130,7 +138,10 @@ def _accept(
 
 
 def _grads(
-    binding: Binding, written: Mapping[Group, Mapping[str, Array]], leading: tuple[int, int]
+    binding: Binding,
+    written: Mapping[Group, Mapping[str, Array]],
+    leading: tuple[int, int],
+    plan: Plan,
 ) -> Grads:
     """The results by what they are gradients of; 0 for what the cell does not depend on."""
     interface = binding.interface
@@ -151,6 +162,7 @@ def _grads(
         inputs=collect(Group.OUTPUT, interface.inputs, leading),
         static=collect(Group.SEQUENCE_SUM, interface.static, leading[1:]),
         states=collect(Group.FINAL, interface.states, leading[1:]),
+        plan=plan,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
 from grugen.runtime.engine import Array, Engine, Key
-from grugen.runtime.memory import allocate, filled
+from grugen.runtime.memory import empty, filled
 from grugen.spec.dims import Shape
 from grugen.spec.names import listed
 from grugen.spec.shapes import LARGEST_SIZE
@@ -54,13 +54,14 @@ class Slot:
 
     def new(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
         """An array for it, not yet filled."""
-        return allocate(np.empty, self.what, self._full(steps, batch), dtype)
+        return empty(self.what, self.full(steps, batch), dtype)
 
     def zeros(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
         """An array of zeros for it."""
-        return allocate(np.zeros, self.what, self._full(steps, batch), dtype)
+        return filled(self.what, self.full(steps, batch), 0.0, dtype)
 
-    def _full(self, steps: int, batch: int) -> tuple[int, ...]:
+    def full(self, steps: int, batch: int) -> tuple[int, ...]:
+        """Its shape."""
         return (steps, batch)[2 - self.leading :] + self.tail
 
 
@@ -83,7 +84,8 @@ class Binding:
     """An interface whose sizes are known, and the engine that runs it.
 
     `rules` has, by group, what each argument of a user must be; OUTPUT stands for the gradients of
-    outputs and FINAL for those of final states. The slots are the arguments of the kernels.
+    outputs and FINAL for those of final states. The slots are the arguments of the kernels;
+    `backward_states` is the one that reads states only from the tape.
     """
 
     interface: Interface
@@ -92,6 +94,7 @@ class Binding:
     rules: Mapping[Group, Mapping[str, ArrayRule]]
     forward: tuple[Slot, ...]
     backward: tuple[Slot, ...]
+    backward_states: tuple[Slot, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -122,6 +125,7 @@ def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
         rules,
         _slots(interface.forward, settings.sizes, _FORWARD_WORDS),
         _slots(interface.backward, settings.sizes, _BACKWARD_WORDS),
+        _slots(interface.backward_states or interface.backward, settings.sizes, _BACKWARD_WORDS),
     )
 
 

@@ -16,6 +16,7 @@ from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array
 from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import checked_threads, get_num_threads
@@ -80,13 +81,17 @@ class Cell:
         `states` (B, ...) are those before the first step; one that is left out starts as the spec
         says. Sequence b has `lengths[b]` steps (default: T); after them its states stay and its
         outputs are 0. `reverse` runs over them backwards in time. `tape` keeps what `backward`
-        needs: True or "gates" keeps what is costly to compute again; "states" is to keep less in
-        a later version and now does the same. Raises UsageError for what does not fit.
+        needs: True or "gates" keeps all that is costly to compute again, "states" keeps only the
+        states that entered each step, a fraction of it, and lets `backward` compute the rest anew.
+        Raises UsageError for what does not fit.
         """
         if not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
-        return run_forward(self._binding, self._params, given, threads, self if tape else None)
+        owner = self if tape else None
+        return run_forward(
+            self._binding, self._params, given, threads, owner, states_only=tape == "states"
+        )
 
     def backward(
         self,
@@ -127,10 +132,12 @@ class Frozen:
         self._binding = binding
         self._source = params
         self._params = params.copy()
+        self._packed = pack(binding, self._params)
 
     def refresh(self) -> None:
-        """Take the cell's parameters as they are now."""
+        """Take the cell's parameters as they are now; not while another thread calls `forward`."""
         self._params.update(self._source)
+        pack(self._binding, self._params, self._packed)
 
     def forward(
         self,
@@ -148,4 +155,4 @@ class Frozen:
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
-        return run_forward(self._binding, self._params, given, threads)
+        return run_forward(self._binding, self._params, given, threads, packed=self._packed)

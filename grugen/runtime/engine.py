@@ -26,10 +26,14 @@ Key = tuple[Group, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a call was run: the name of the way that was taken, and on how many threads at most."""
+    """How a call was run: the name of the way that was taken, and on how many threads at most.
+
+    `workspace_bytes` is the memory that the kernel worked in beside the arrays of the call.
+    """
 
     name: str
     threads: int
+    workspace_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +41,10 @@ class KernelCall:
     """All that a kernel reads, and the arrays that it fills.
 
     `arrays` has every argument of the kernel's signature, laid out as its group says, C-contiguous
-    and of the engine's dtype; hypers are floats, and the tape is left out unless `keep_tape`.
-    `sizes` has every dimension; `lengths` None means that all are `steps`.
+    and of the engine's dtype; hypers are floats, and what no tape is to have is left out.
+    `sizes` has every dimension; `lengths` None means that all are `steps`. `packed` is what `pack`
+    made of the parameters; None lets the kernel pack them for itself. With `states_only` the tape
+    that is written or read has the states and nothing else.
     """
 
     steps: int
@@ -49,6 +55,19 @@ class KernelCall:
     keep_tape: bool
     threads: int
     arrays: Mapping[Key, Array | float]
+    packed: Array | None = None
+    states_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A kernel with all that it needs: `run` as often as wanted, but not twice at the same time.
+
+    It works on memory that `kept` keeps.
+    """
+
+    run: Callable[[], object]
+    kept: object
 
 
 class Engine(Protocol):
@@ -68,8 +87,11 @@ class Engine(Protocol):
     def backward(self, call: KernelCall) -> Plan:
         """Fill the gradients; `call.reverse` is the opposite of the forward call's."""
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
-        """The forward kernel bound to `call`, to be run again and again on the same arrays.
+    def packed_bytes(self, call: KernelCall) -> int:
+        """How many bytes `pack` fills; `call` needs sizes only."""
 
-        What it returns owns its memory, so it may not be run twice at the same time.
-        """
+    def pack(self, call: KernelCall) -> None:
+        """Fill `call.packed` for the forward kernel; `call` needs parameters and settings only."""
+
+    def prepare(self, call: KernelCall) -> Prepared:
+        """The forward kernel bound to `call`, to be run again and again on the same arrays."""

@@ -17,7 +17,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array, KernelCall, Plan
-from grugen.runtime.memory import filled
+from grugen.runtime.memory import empties, filled
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.spec.names import listed
 from grugen.target.abi import WRITTEN, ArrayInfo, Group, StateInfo
@@ -51,6 +51,7 @@ class Record:
     owner: object
     given: Given
     tape: Mapping[str, Array]
+    states_only: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +61,25 @@ class Run:
     `outputs` has an array (T, B, ...) for each output, 0 past a sequence's end; `states` has the
     last state (B, ...) of each state. They are fresh arrays. With a tape, the run holds on to the
     inputs it was given, without copying them.
+
+    The call needed `tape_bytes` and `workspace_bytes` of memory beside its inputs and results; the
+    tape stays until the run is gone.
     """
 
     outputs: Mapping[str, Array]
     states: Mapping[str, Array]
     plan: Plan
     record: Record | None = field(default=None, repr=False)
+
+    @property
+    def tape_bytes(self) -> int:
+        """The size of the tape that `backward` reads; 0 without one."""
+        return 0 if self.record is None else sum(a.nbytes for a in self.record.tape.values())
+
+    @property
+    def workspace_bytes(self) -> int:
+        """The size of the memory that the kernel worked in; it is free again."""
+        return self.plan.workspace_bytes
 
 
 def accept(
@@ -188,8 +202,14 @@ def run_forward(
     given: Given,
     threads: int | None,
     owner: object = None,
+    packed: Array | None = None,
+    states_only: bool = False,
 ) -> Run:
-    """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one."""
+    """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one.
+
+    It has all that is costly to compute again, or the states only. `packed` is what `pack` made of
+    the params.
+    """
     keep_tape = owner is not None
     arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
     read = {
@@ -203,9 +223,11 @@ def run_forward(
         group, name = slot.key
         if group in read:
             arrays[slot.key] = read[group][name]
-        elif group in written and (keep_tape or group is not Group.TAPE):
+        elif group in written and group is not Group.TAPE:
             array = slot.new(given.steps, given.batch, binding.dtype)
             arrays[slot.key] = written[group][name] = array
+    tape = _new_tape(binding, given, states_only) if keep_tape else {}
+    arrays.update(((Group.TAPE, name), array) for name, array in tape.items())
     if given.steps and given.batch:
         count = get_num_threads() if threads is None else checked_threads(threads)
         plan = binding.engine.forward(
@@ -218,14 +240,29 @@ def run_forward(
                 keep_tape,
                 count,
                 arrays,
+                packed,
+                states_only,
             )
         )
     else:
         plan = EMPTY
         for name, final in written[Group.FINAL].items():
             final[...] = given.initial[name]
-    record = Record(owner, given, written[Group.TAPE]) if keep_tape else None
+    record = Record(owner, given, tape, states_only) if keep_tape else None
     return Run(written[Group.OUTPUT], written[Group.FINAL], plan, record)
+
+
+def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, Array]:
+    """Arrays for the tape, not yet filled, in one piece of memory: nobody keeps a part of it."""
+    steps, batch = given.steps, given.batch
+    slots = [slot for slot in binding.forward if slot.group is Group.TAPE]
+    if states_only:
+        read = {s.key[1] for s in binding.backward_states if s.group is Group.TAPE_READ}
+        slots = [slot for slot in slots if slot.key[1] in read]
+    whats = tuple(slot.what for slot in slots)
+    shapes = tuple(slot.full(steps, batch) for slot in slots)
+    arrays = empties(whats, shapes, binding.dtype)
+    return {slot.key[1]: array for slot, array in zip(slots, arrays, strict=True)}
 
 
 EMPTY = Plan("empty", 0)

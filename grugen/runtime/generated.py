@@ -17,7 +17,8 @@ from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
 from grugen.runtime.module import CellModule
 from grugen.target.abi import SUFFIXES, Interface
-from grugen.toolchain.build import SourceBundle
+from grugen.toolchain.build import BuildOptions, SourceBundle
+from grugen.toolchain.march import NATIVE
 
 PREFERRED = ("openmp", "sequential")
 """The target of a cell that names none: the first of these that was generated, else numpy."""
@@ -30,11 +31,13 @@ def generated_module(
     spec: str,
     digest: str,
     builds: tuple[tuple[str, str], ...],
+    march: str = NATIVE,
 ) -> CellModule:
     """The module of the folder of `init_file`.
 
     `builds` has the (target, dtype) pairs whose sources lie in the sub-folders; `spec` is the name
     of the spec file that they came from; the spec itself lies in the folder as `NAME.yaml`.
+    `march` is the instruction set that libraries are built for, as `grugen.load` takes it.
     `digest` stands in every source that was generated together with the module.
     """
     folder = Path(init_file).resolve().parent
@@ -52,7 +55,7 @@ def generated_module(
         stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
         sources = read_bundle(folder / target, stem)
         _check_digest(sources, digest, folder / target, spec)
-        return compiled_engine(sources, interface, target, dtype)
+        return compiled_engine(sources, interface, target, dtype, BuildOptions(march))
 
     return CellModule(interface, engine, default)
 

@@ -5,7 +5,6 @@ Slow and exact; it defines what every other engine must return.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import numpy as np
 from grugen.ir import interpret
 from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
-from grugen.passes.pipeline import lower
-from grugen.runtime.engine import KernelCall, Plan
+from grugen.passes.pipeline import Steps, lower
+from grugen.runtime.engine import KernelCall, Plan, Prepared
 from grugen.spec.load import read_spec
 from grugen.target.abi import group_of
 from grugen.target.interface import constant_names
@@ -27,23 +26,29 @@ class InterpretedEngine:
 
     target = "numpy"
 
-    def __init__(self, forward: Function, backward: Function, dtype: np.dtype[Any]) -> None:
+    def __init__(self, steps: Steps, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._forward = forward
-        self._backward = backward
+        self._steps = steps
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._forward, call)
+        return self._run(self._steps.forward, call)
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._backward, call)
+        steps = self._steps
+        return self._run(steps.backward_states if call.states_only else steps.backward, call)
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
+    def packed_bytes(self, call: KernelCall) -> int:
+        """See `Engine`; nothing is packed."""
+        return 0
+
+    def pack(self, call: KernelCall) -> None:
+        """See `Engine`; nothing is packed."""
+
+    def prepare(self, call: KernelCall) -> Prepared:
         """See `Engine`."""
-
-        return partial(_drop_plan, self.forward, call)
+        return Prepared(partial(self.forward, call), None)
 
     def _run(self, function: Function, call: KernelCall) -> Plan:
         results = interpret.run(
@@ -70,12 +75,8 @@ class InterpretedEngine:
         return Plan(self.target, 1)
 
 
-def _drop_plan(run: Callable[[KernelCall], Plan], call: KernelCall) -> None:
-    run(call)
-
-
 def interpreted_engine(spec_file: Path, dtype: np.dtype[Any]) -> InterpretedEngine:
     """The engine of the spec in `spec_file`. Raises SpecError or SpecFileError."""
     spec = read_spec(spec_file)
     steps = lower(lower_spec(spec), constant_names(spec))
-    return InterpretedEngine(steps.forward, steps.backward, dtype)
+    return InterpretedEngine(steps, dtype)

@@ -6,8 +6,8 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +15,14 @@ import cffi
 import numpy as np
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import Array, KernelCall, Key, Plan
+from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
 from grugen.runtime.loading import open_library
-from grugen.runtime.memory import allocate
+from grugen.runtime.memory import workspace
+from grugen.runtime.pool import Lease
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
-
-ALIGNMENT = 64
-"""Of the workspace, in bytes: a cache line and the widest vector."""
-
-
-MODEST = 64 * 2**20
-"""Bytes of workspace that are kept whatever the calls need; fresh pages cost more than they do."""
-PATIENCE = 100
-"""Calls that need less than a quarter of a larger workspace before it is given back."""
-
-
-class _Workspace(threading.local):
-    """Memory for one thread's calls: it grows to the largest call, and shrinks long after it."""
-
-    def __init__(self) -> None:
-        self.memory: Array = np.empty(0, np.uint8)
-        self.small_calls = 0
-
-    def of_size(self, size: int) -> Array:
-        kept = self.memory.size
-        needed = size + ALIGNMENT
-        self.small_calls = self.small_calls + 1 if kept > MODEST and needed < kept // 4 else 0
-        if needed > kept or self.small_calls > PATIENCE:
-            # the old one goes first, so that both need not fit
-            self.memory = np.empty(0, np.uint8)
-            self.memory = _new_workspace(needed)
-        return self.memory
-
-
-def _new_workspace(size: int) -> Array:
-    return allocate(np.empty, "a kernel's workspace", (size,), np.dtype(np.uint8))
+from grugen.toolchain.cpu import instructions
 
 
 class _Kernel:
@@ -74,10 +45,11 @@ class _Kernel:
             entry = (argument.field, field.type, (argument.group, argument.key))
             groups.setdefault(argument.group, []).append(entry)
         self._numbers = groups.pop(Group.HYPER, [])
-        self._tape = groups.pop(Group.TAPE, [])
         self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
         self.run: Callable[[Any], None] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
+        self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
+        self.pack: Callable[[Any], None] = getattr(library, f"{name}_pack")
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
@@ -92,26 +64,26 @@ class _Kernel:
         if call.lengths is not None:
             struct.lengths = from_buffer("int64_t *", call.lengths)
         struct.reverse = call.reverse
-        struct.keep_tape = call.keep_tape
+        struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         struct.threads = usable_threads(call.threads)
         arrays = call.arrays
         for group, entries in self._arrays:
             member = getattr(struct, group)
             for field, type_, key in entries:
-                setattr(member, field, from_buffer(type_, arrays[key]))
+                if key in arrays:
+                    setattr(member, field, from_buffer(type_, arrays[key]))
         if self._numbers:
             for field, _, key in self._numbers:
                 setattr(struct.hyper, field, arrays[key])
-        if call.keep_tape:
-            for field, type_, key in self._tape:
-                setattr(struct.tape, field, from_buffer(type_, arrays[key]))
+        if call.packed is not None:
+            struct.packed = from_buffer(call.packed)
         return struct
 
-    def place_workspace(self, struct: Any, memory: Array) -> None:
-        """Let the struct's workspace begin at the first aligned byte of `memory`."""
-        start = self._ffi.from_buffer("char *", memory)
-        past = int(self._ffi.cast("uintptr_t", start)) % ALIGNMENT
-        struct.workspace = start + (ALIGNMENT - past)
+    def with_workspace(self, struct: Any) -> Lease:
+        """Memory for the struct's workspace, which it must outlive."""
+        memory = workspace("a kernel's workspace", self.workspace_size(struct))
+        struct.workspace = self._ffi.from_buffer(memory)
+        return memory
 
 
 class CompiledEngine:
@@ -126,22 +98,34 @@ class CompiledEngine:
         target: str,
         dtype: np.dtype[Any],
     ) -> None:
-        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded."""
+        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded.
+
+        Raises ToolchainError if the CPU lacks what it needs; nothing in it has run by then.
+        """
         self.target = target
         self.dtype = dtype
         ffi = cffi.FFI()
         ffi.cdef(declarations)
         # kept: the functions are its attributes
         self._library = open_library(ffi, library)
-        self._workspace = _Workspace()
-        signatures = (("forward", interface.forward), ("backward", interface.backward))
+        # data, so that nothing of the library runs before it is known that it can
+        needed: Any = ffi.string(getattr(self._library, f"{stem}_needs"))
+        _check_instructions(library, needed.decode().split())
+        signatures = {
+            "forward": interface.forward,
+            "backward": interface.backward,
+            "backward_states": interface.backward_states,
+        }
         try:
-            self._forward, self._backward = (
-                _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
-                for name, signature in signatures
-            )
+            kernels = {
+                name: _Kernel(ffi, self._library, f"{stem}_{name}", signature, interface.dims)
+                for name, signature in signatures.items()
+                if signature is not None
+            }
         except (AttributeError, KeyError) as error:
             raise InternalError(f"{library} does not fit its interface: {error}") from error
+        self._forward, self._backward = kernels["forward"], kernels["backward"]
+        self._backward_states = kernels.get("backward_states", self._backward)
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
@@ -149,41 +133,46 @@ class CompiledEngine:
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._backward, call)
+        kernel = self._backward_states if call.states_only else self._backward
+        return self._run(kernel, call)
 
     def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
         struct = kernel.filled(call)
-        # held here: a signal handler may call a cell in this thread and grow the workspace
-        memory = self._workspace.of_size(kernel.workspace_size(struct))
-        kernel.place_workspace(struct, memory)
+        memory = kernel.with_workspace(struct)
         kernel.run(struct)
         # sequences are what threads share
         threads = (
             1 if self.target == "sequential" else min(usable_threads(call.threads), call.batch)
         )
-        return Plan(self.target, threads)
+        return Plan(self.target, threads, memory.size)
 
-    def prepare(self, call: KernelCall) -> Callable[[], None]:
+    def packed_bytes(self, call: KernelCall) -> int:
+        """See `Engine`."""
+        return self._forward.packed_bytes(self._forward.filled(call))
+
+    def pack(self, call: KernelCall) -> None:
+        """See `Engine`."""
+        self._forward.pack(self._forward.filled(call))
+
+    def prepare(self, call: KernelCall) -> Prepared:
         """See `Engine`."""
         kernel = self._forward
         struct = kernel.filled(call)
-        memory = _new_workspace(kernel.workspace_size(struct) + ALIGNMENT)
-        kernel.place_workspace(struct, memory)
-        return _Prepared(kernel.run, struct, (call, memory))
+        memory = kernel.with_workspace(struct)
+        # a partial adds next to nothing to the call of the C function
+        return Prepared(partial(kernel.run, struct), (call, memory))
 
 
-class _Prepared:
-    """A kernel and its filled struct, with all that the struct points to."""
-
-    __slots__ = ("_kept", "_run", "_struct")
-
-    def __init__(self, run: Callable[[Any], None], struct: Any, kept: object) -> None:
-        self._run = run
-        self._struct = struct
-        self._kept = kept
-
-    def __call__(self) -> None:
-        self._run(self._struct)
+def _check_instructions(library: Path, needed: list[str]) -> None:
+    """Raise ToolchainError for a library that this CPU would stop with an illegal instruction."""
+    present = instructions()
+    missing = [word for word in needed if present is not None and word not in present]
+    if missing:
+        raise ToolchainError(
+            f"the library '{library}' needs instructions that this CPU lacks: {', '.join(missing)}"
+            "\nhelp: build it here with march='native', or for any CPU of its kind with "
+            "march='baseline' or march='levels'"
+        )
 
 
 def compiled_engine(

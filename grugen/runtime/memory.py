@@ -9,30 +9,77 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.engine import Array
+from grugen.runtime.pool import PAGE, Lease, Pool
+
+ALIGNMENT = 64
+"""Of memory that kernels work in, in bytes: a cache line and the widest vector."""
+MOST_KEPT = 2**30
+"""Bytes that are kept for later calls, where that is at most an eighth of the machine's memory."""
 
 
-def allocate(
-    make: Callable[..., Array], what: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Array:
-    """`make(shape, dtype=dtype)`, such as np.empty; raises UsageError that names `what`."""
+def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array, not yet filled. Raises UsageError that names `what` where it cannot be had."""
+    size = math.prod(shape) * dtype.itemsize
     try:
-        return make(shape, dtype=dtype)
+        if size < PAGE:
+            # memory that small is kept by the C library
+            return np.empty(shape, dtype=dtype)
+        return np.ndarray(shape, dtype, _POOL.lend(size))
     except (MemoryError, ValueError, OverflowError) as error:
-        # NumPy raises a ValueError where the number of bytes is not even an int64
-        raise too_large(what, str(shape), math.prod(shape) * dtype.itemsize) from error
+        # NumPy raises a ValueError where an axis is not even an int64
+        raise too_large(what, str(shape), size) from error
 
 
 def filled(what: str, shape: tuple[int, ...], value: float | None, dtype: np.dtype[Any]) -> Array:
-    """An array of `value`s."""
-    return allocate(partial(np.full, fill_value=value), what, shape, dtype)
+    """An array of `value`s, None being 0. Raises UsageError as `empty` does."""
+    array = empty(what, shape, dtype)
+    array.fill(value or 0.0)
+    return array
+
+
+def empties(
+    whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]
+) -> list[Array]:
+    """Arrays that live and die together, in one piece of memory. Raises UsageError as `empty`."""
+    starts, end = [], 0
+    for shape in shapes:
+        starts.append(end)
+        end += -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
+    if end < PAGE:
+        return [empty(what, shape, dtype) for what, shape in zip(whats, shapes, strict=True)]
+    try:
+        lease = _POOL.lend(end)
+        return [
+            np.ndarray(shape, dtype, lease, start)
+            for shape, start in zip(shapes, starts, strict=True)
+        ]
+    except (MemoryError, ValueError, OverflowError) as error:
+        sizes = [math.prod(shape) for shape in shapes]
+        largest = sizes.index(max(sizes))
+        size = sizes[largest] * dtype.itemsize
+        raise too_large(whats[largest], str(shapes[largest]), size) from error
+
+
+def workspace(what: str, size: int) -> Lease:
+    """`size` aligned bytes, not filled. Raises UsageError as `empty` does."""
+    try:
+        return _POOL.lend(size)
+    except MemoryError as error:
+        raise too_large(what, f"({size},)", size) from error
+
+
+def release_memory() -> int:
+    """Give the memory that is kept for later calls back to the system; returns how many bytes.
+
+    Arrays that are still in use, and their memory, stay as they are.
+    """
+    return _POOL.release()
 
 
 def too_large(what: str, shape: str, size: int) -> UsageError:
@@ -51,3 +98,7 @@ def machine_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return sys.maxsize
+
+
+# of the process, as its heap is
+_POOL = Pool(min(MOST_KEPT, machine_memory() // 8))

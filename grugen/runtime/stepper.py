@@ -14,18 +14,20 @@ from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
 from grugen.runtime.engine import Array, KernelCall, Key
 from grugen.runtime.forward import spread
-from grugen.runtime.memory import allocate, filled
+from grugen.runtime.memory import filled
+from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
 from grugen.runtime.rows import Rows, check_rows
-from grugen.target.abi import ArrayInfo, Group, OutputInfo
+from grugen.target.abi import ArrayInfo, Group, OutputInfo, StateInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Turn:
     """One of two kernel calls; each reads the states that the other one writes."""
 
-    run: Callable[[], None]
+    run: Callable[[], object]
     states: Buffers
+    kept: object
 
 
 class Stepper:
@@ -41,9 +43,12 @@ class Stepper:
         "_first",
         "_fresh",
         "_named",
+        "_packed",
         "_params",
         "_source",
+        "_starting",
         "_turns",
+        "_work",
         "inputs",
         "outputs",
         "static",
@@ -60,7 +65,9 @@ class Stepper:
         interface = binding.interface
         self._binding = binding
         self._source = params
+        self._starting: list[StateInfo] = []
         self._params = params.copy()
+        self._packed = pack(binding, self._params)
         inputs = _buffers(binding, Group.INPUT, interface.inputs, (1, batch))
         static = _buffers(binding, Group.STATIC, interface.static, (batch,))
         outputs = _buffers(binding, Group.OUTPUT, interface.outputs, (1, batch))
@@ -74,8 +81,8 @@ class Stepper:
         # two sets, because no kernel need allow that it reads and writes the same memory
         one, other = (_states(binding, batch) for _ in range(2))
         self._turns = [
-            _turn(binding, shared, one, other, batch, threads),
-            _turn(binding, shared, other, one, batch, threads),
+            _turn(binding, shared, one, other, batch, threads, self._packed),
+            _turn(binding, shared, other, one, batch, threads, self._packed),
         ]
         self.inputs = Buffers("the inputs", {key[1]: array[0] for key, array in inputs.items()})
         self.static = Buffers("the static inputs", {key[1]: a for key, a in static.items()})
@@ -83,12 +90,14 @@ class Stepper:
         self._named = {**self.inputs, **self.static, **self.outputs}
         self._first = [state for state in interface.states if state.init.first]
         self._fresh = np.zeros(batch, np.bool_)
+        self._work = self._starting, self._turns
         self.reset()
 
     def __call__(self) -> None:
         """Run one step: `inputs` and `states` become `outputs` and the next `states`."""
-        turns = self._turns
-        if self._first and self._fresh.any():
+        # one attribute: a class with __getattr__ finds each of them slowly
+        starting, turns = self._work
+        if starting:
             self._start_first_states()
         turns[0].run()
         turns.reverse()
@@ -111,17 +120,20 @@ class Stepper:
         for state in self._binding.interface.states:
             self.states[state.name][chosen] = 0.0 if state.init.first else state.init.value
         self._fresh[chosen] = True
+        self._starting[:] = self._first
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now."""
         self._params.update(self._source)
+        pack(self._binding, self._params, self._packed)
 
     def _start_first_states(self) -> None:
-        for state in self._first:
+        for state in self._starting:
             target = self.states[state.name]
             values = self.inputs[state.init.first][self._fresh]
             target[self._fresh] = spread(values, target.ndim - 1)
         self._fresh[:] = False
+        self._starting.clear()
 
     def __getattr__(self, name: str) -> Array:
         if name.startswith("_") or name not in self._named:
@@ -175,7 +187,7 @@ def _buffers(
 def _states(binding: Binding, batch: int) -> dict[str, Array]:
     rules = binding.rules[Group.INITIAL]
     return {
-        name: allocate(np.zeros, rule.what, (batch, *rule.tail), binding.dtype)
+        name: filled(rule.what, (batch, *rule.tail), 0.0, binding.dtype)
         for name, rule in rules.items()
     }
 
@@ -187,11 +199,14 @@ def _turn(
     finals: Mapping[str, Array],
     batch: int,
     threads: int,
+    packed: Array,
 ) -> _Turn:
     arrays = {
         **shared,
         **{(Group.INITIAL, name): array for name, array in states.items()},
         **{(Group.FINAL, name): array for name, array in finals.items()},
     }
-    call = KernelCall(1, batch, binding.settings.sizes, None, False, False, threads, arrays)
-    return _Turn(binding.engine.prepare(call), Buffers("the states", states))
+    sizes = binding.settings.sizes
+    call = KernelCall(1, batch, sizes, None, False, False, threads, arrays, packed)
+    prepared = binding.engine.prepare(call)
+    return _Turn(prepared.run, Buffers("the states", states), prepared.kept)

@@ -27,7 +27,7 @@ class Group(StrEnum):
     INITIAL = "initial"  # read (B, shape): the states before the first step
     FINAL = "final"  # written (B, shape): the states after the last valid step
     OUTPUT = "output"  # written (T, B, shape), 0 past a sequence's end
-    TAPE = "tape"  # written (T, B, shape), all of them or, when keep_tape is 0, none
+    TAPE = "tape"  # written (T, B, shape) if keep_tape is above 0: states, above 1: all of them
     SEQUENCE_SUM = "sequence_sum"  # written (B, shape)
     TOTAL = "total"  # written (shape)
 
@@ -139,6 +139,8 @@ class Interface:
     outputs: tuple[OutputInfo, ...]
     forward: Signature
     backward: Signature
+    backward_states: Signature | None = None
+    """Of the backward kernel that reads states only from the tape; None: `backward` does."""
 
 
 _SOURCE_GROUPS = {

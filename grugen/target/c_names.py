@@ -33,13 +33,15 @@ OUR_WORDS = frozenset(
 FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
-    packed sums unused callers_mode outers vectors omp_get_thread_num omp_get_num_threads
+    taken rest packed sums unused callers_mode outers vectors omp_get_thread_num omp_get_num_threads
     """.split()
 )
 """What functions that mention sizes, but no values, use beside those."""
 
 FRAME_MEMBERS = frozenset(
-    "call work counts order rows count start row slot operand team sums packed".split()
+    """
+    call work counts order taken rows row_count count start row slot operand team sums packed
+    """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""
 

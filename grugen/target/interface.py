@@ -41,6 +41,7 @@ def interface_of(spec: CellSpec, steps: Steps) -> Interface:
         outputs=tuple(OutputInfo(name, shape) for name, shape in outputs.items()),
         forward=signature_of(steps.forward),
         backward=signature_of(steps.backward),
+        backward_states=signature_of(steps.backward_states),
     )
 
 

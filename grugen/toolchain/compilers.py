@@ -18,6 +18,7 @@ from pathlib import Path
 from grugen.errors import ToolchainError
 from grugen.toolchain.cache import Cache
 from grugen.toolchain.command import run_command
+from grugen.toolchain.march import BASELINE, NATIVE
 
 CANDIDATES = ("cc", "gcc", "clang")
 """Tried in this order when CC is not set."""
@@ -57,8 +58,9 @@ class Compiler:
     native: tuple[str, ...]
 
     def flags(self, march: str) -> tuple[str, ...]:
-        """All flags before the file names; `march` is `native` or a name the compiler knows."""
-        return (*FLAGS, *(self.native if march == "native" else (f"-march={march}",)))
+        """All flags before the file names; `march` is not `levels`, which takes several calls."""
+        special = {NATIVE: self.native, BASELINE: ()}
+        return (*FLAGS, *special.get(march, (f"-march={march}",)))
 
 
 def first_lines(text: str, more: str = "") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from grugen.driver import Compiled, bundle
 from grugen.runtime import CellModule, CompiledEngine, Engine, KernelCall, Plan
-from grugen.runtime.library import ALIGNMENT
+from grugen.runtime.memory import ALIGNMENT
 from grugen.target.abi import WRITTEN
 from grugen.toolchain.build import BuildOptions, SourceBundle, build
 

@@ -124,6 +124,7 @@ INTERFACE = Interface(
 
 # the dim is called D_ in C, as it would be if D clashed with something
 DECLARATIONS = """\
+extern const char STEM_needs[];
 typedef struct STEM_forward_call {
     int64_t T;
     int64_t B;
@@ -142,8 +143,11 @@ typedef struct STEM_forward_call {
     struct { REAL *y; REAL *g; } output;
     struct { REAL *h; } tape;
     void *workspace;
+    void *packed;
 } STEM_forward_call;
 int64_t STEM_forward_workspace(const STEM_forward_call *call);
+int64_t STEM_forward_packed_bytes(const STEM_forward_call *call);
+void STEM_forward_pack(const STEM_forward_call *call);
 void STEM_forward(const STEM_forward_call *call);
 typedef struct STEM_backward_call {
     int64_t T;
@@ -165,8 +169,11 @@ typedef struct STEM_backward_call {
     struct { REAL *s_; } sequence_sum;
     struct { REAL *w; REAL *b; } total;
     void *workspace;
+    void *packed;
 } STEM_backward_call;
 int64_t STEM_backward_workspace(const STEM_backward_call *call);
+int64_t STEM_backward_packed_bytes(const STEM_backward_call *call);
+void STEM_backward_pack(const STEM_backward_call *call);
 void STEM_backward(const STEM_backward_call *call);
 """
 
@@ -182,6 +189,8 @@ KERNELS = """\
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+const char STEM_needs[] = "";
 
 static void use_workspace(void *workspace, int64_t size) {
     if ((uintptr_t)workspace % 64 != 0) abort();
@@ -200,6 +209,7 @@ int64_t STEM_forward_workspace(const STEM_forward_call *call) {
 void STEM_forward(const STEM_forward_call *call) {
     const int64_t T = call->T, B = call->B, D = call->dims.D_;
     use_workspace(call->workspace, STEM_forward_workspace(call));
+    const REAL *const w = call->packed != NULL ? call->packed : call->param.w;
     if (call->hyper.k == 777) wait_for_writer(call->input.x);
     for (int64_t b = 0; b < B; ++b) {
         const int64_t end = call->lengths ? call->lengths[b] : T;
@@ -216,7 +226,7 @@ void STEM_forward(const STEM_forward_call *call) {
                     continue;
                 }
                 if (call->keep_tape) call->tape.h[i] = h[d];
-                h[d] = call->param.w[d] * h[d] + call->input.m[i] * call->input.x[i]
+                h[d] = w[d] * h[d] + call->input.m[i] * call->input.x[i]
                      + call->fixed.s_[b * D + d] * call->hyper.k + *call->param.b;
                 f[d] *= call->constant.c[d];
                 call->output.y[i] = h[d];
@@ -224,6 +234,24 @@ void STEM_forward(const STEM_forward_call *call) {
             }
         }
     }
+}
+
+int64_t STEM_forward_packed_bytes(const STEM_forward_call *call) {
+    return call->dims.D_ * (int64_t)sizeof(REAL);
+}
+
+void STEM_forward_pack(const STEM_forward_call *call) {
+    if ((uintptr_t)call->packed % 64 != 0) abort();
+    memcpy(call->packed, call->param.w, (size_t)STEM_forward_packed_bytes(call));
+}
+
+int64_t STEM_backward_packed_bytes(const STEM_backward_call *call) {
+    (void)call;
+    return 0;
+}
+
+void STEM_backward_pack(const STEM_backward_call *call) {
+    (void)call;
 }
 
 int64_t STEM_backward_workspace(const STEM_backward_call *call) {
@@ -287,7 +315,7 @@ def steps() -> Steps:
 def engine(target: str, dtype: np.dtype[Any]) -> Engine:
     if target == "numpy":
         both = steps()
-        return InterpretedEngine(both.forward, both.backward, dtype)
+        return InterpretedEngine(both, dtype)
     options = BuildOptions(extra=("-Werror",))
     return compiled_engine(bundle(dtype.name), INTERFACE, target, dtype, options)
 
@@ -298,7 +326,10 @@ def interface(target: str) -> Interface:
         return INTERFACE
     both = steps()
     return dataclasses.replace(
-        INTERFACE, forward=signature_of(both.forward), backward=signature_of(both.backward)
+        INTERFACE,
+        forward=signature_of(both.forward),
+        backward=signature_of(both.backward),
+        backward_states=signature_of(both.backward_states),
     )
 
 

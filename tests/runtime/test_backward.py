@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import grugen
 from grugen.errors import UsageError
 from grugen.runtime import Cell, CellModule, Grads
 
@@ -181,3 +182,24 @@ def test_messages(arguments: dict[str, Any], message: str, cell: Cell) -> None:
     with pytest.raises(UsageError) as caught:
         cell.backward(run, **arguments)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("openmp", marks=pytest.mark.compiles)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_tape_of_states_gives_the_same_gradients(target: str, reverse: bool) -> None:
+    cell = grugen.load("lstm", target=target).Cell(D=3, H=19, seed=0, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(6, 4, 3))
+    lengths = np.array([6, 0, 3, 5])
+    runs = [
+        cell.forward(x=x, lengths=lengths, reverse=reverse, tape=tape)
+        for tape in ("gates", "states")
+    ]
+    gates, states = (
+        cell.backward(run, outputs={"y": np.cos(run.outputs["y"])}, states=run.states)
+        for run in runs
+    )
+    # c and h, and no gate
+    assert runs[1].tape_bytes == 2 * 6 * 4 * 19 * 8 < runs[0].tape_bytes
+    for group in ("params", "inputs", "states"):
+        for name, gradient in getattr(gates, group).items():
+            np.testing.assert_allclose(getattr(states, group)[name], gradient, 1e-10, 1e-12)

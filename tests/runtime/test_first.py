@@ -41,7 +41,7 @@ LENGTHS = np.array([4, 0, 2])
 def cell() -> Cell:
     spec = read_text(SourceText("starts.yaml", SPEC))
     steps = lower(lower_spec(spec))
-    engine = InterpretedEngine(steps.forward, steps.backward, np.dtype(np.float64))
+    engine = InterpretedEngine(steps, np.dtype(np.float64))
     module = CellModule(interface_of(spec, steps), lambda target, dtype: engine, "numpy")
     made = module.Cell(D=2)
     made.params["w"] = np.array([0.5, -1.5])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import grugen
 from grugen.runtime import ArrayInfo, Cell, CellModule, OutputInfo
 
 T, B = 5, 2
@@ -43,6 +44,38 @@ def test_steps_are_those_of_forward(cell: Cell, x: NDArray[Any]) -> None:
         np.testing.assert_array_equal(step.outputs["g"], run.outputs["g"][t])
     for name, state in run.states.items():
         np.testing.assert_array_equal(step.states[name], state)
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("name", ["gru", "gru_d", "lstm"])
+def test_steps_of_shipped_cells_are_those_of_forward(name: str) -> None:
+    module = grugen.load(name)
+    constants = {info.name: np.zeros(33, np.float32) for info in module.interface.constants}
+    cell = module.Cell(D=33, H=64, seed=0, **constants)
+    chance = np.random.default_rng(5)
+    inputs = {
+        info.name: (chance.random((T, B, 33)) < 0.5).astype(np.float32)
+        if info.mask
+        else chance.random((T, B, 33), np.float32)
+        for info in module.interface.inputs
+    }
+    step, frozen = cell.stepper(batch=B), cell.freeze()
+    for factor in (1.0, 0.5):
+        for array in cell.params.values():
+            array[...] = factor * array
+        run = cell.forward(**inputs)
+        step.refresh()
+        frozen.refresh()
+        step.reset()
+        same = frozen.forward(**inputs)
+        for t in range(T):
+            for key, array in inputs.items():
+                step.inputs[key] = array[t]
+            step()
+            for key, output in run.outputs.items():
+                np.testing.assert_allclose(step.outputs[key], output[t], 1e-5, 1e-6)
+        for key, output in run.outputs.items():
+            np.testing.assert_array_equal(same.outputs[key], output)
 
 
 def test_reset(cell: Cell, x: NDArray[Any]) -> None:

@@ -102,6 +102,8 @@ def test_second_build_starts_nothing(
     [
         {"bundle": SourceBundle("three", (("three.c", "int three(void) { return 4; }\n"),))},
         {"options": BuildOptions(march="x86-64-v2")},
+        {"options": BuildOptions(march="baseline")},
+        {"options": BuildOptions(march="levels")},
         {"options": BuildOptions(extra=("-DNEW",))},
     ],
 )

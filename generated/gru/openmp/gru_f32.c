@@ -39,12 +39,18 @@
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // Memory that all threads share.
 typedef struct gru_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
     float *panel_W_z_x; // packed W_z, W_r, W_n
     float *panel_U_z_h; // packed U_z, U_r
     float *panel_U_n_product; // packed U_n
@@ -251,11 +257,17 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
                 const grugen_vector U_z_h = sum[0];
                 const grugen_vector z = grugen_sigmoid_v(t12 + U_z_h);
                 grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
-                if (keep_tape) { grugen_store_v(z_tape + row * H + j, z, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(z_tape + row * H + j, z, lanes);
+                }
+
                 // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
                 const grugen_vector U_r_h = sum[1];
                 const grugen_vector r = grugen_sigmoid_v(t13 + U_r_h);
-                if (keep_tape) { grugen_store_v(r_tape + row * H + j, r, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(r_tape + row * H + j, r, lanes);
+                }
+
                 // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
                 const grugen_vector t5 = r * h;
                 grugen_store_whole_v(t5_at + slot * grugen_padded(H) + j, t5);
@@ -289,7 +301,10 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
                 // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
                 const grugen_vector U_n_product = sum[0];
                 const grugen_vector n = grugen_tanh_v(t14 + U_n_product);
-                if (keep_tape) { grugen_store_v(n_tape + row * H + j, n, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(n_tape + row * H + j, n, lanes);
+                }
+
                 // h' = (1 - z) * h + z * n    gru.yaml:21
                 const grugen_vector h_next = t10 + z * n;
                 grugen_store_whole_v(h_next_at + slot * grugen_padded(H) + j, h_next);
@@ -402,6 +417,36 @@ void gru_f32_forward_pack(const gru_f32_forward_call *const call)
     gru_f32_forward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_f32_forward_share(
+        const gru_f32_forward_call *const call,
+        const grugen_tiling tiling,
+        gru_f32_forward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_f32_forward_tile tile;
+    gru_f32_forward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        if (call->keep_tape > 1) {
+            gru_f32_forward_run_tile(&tile, tiling.steps, 2);
+        } else if (call->keep_tape) {
+            gru_f32_forward_run_tile(&tile, tiling.steps, 1);
+        } else {
+            gru_f32_forward_run_tile(&tile, tiling.steps, 0);
+        }
+    }
+    grugen_restore_denormals(mode);
+}
+
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
     const grugen_tiling tiling =
@@ -416,25 +461,18 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_f32_forward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_f32_forward_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_f32_forward_tile tile;
-        gru_f32_forward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1) nowait
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            if (call->keep_tape) {
-                gru_f32_forward_run_tile(&tile, tiling.steps, 1);
-            } else {
-                gru_f32_forward_run_tile(&tile, tiling.steps, 0);
-            }
-        }
-        grugen_restore_denormals(mode);
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_f32_forward_share(call, tiling, &work, own);
     }
 }
 
@@ -444,6 +482,8 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
 typedef struct gru_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
+    int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *t5; // [step][H]
     float *d_n_pre; // [step][H]
@@ -911,6 +951,33 @@ void gru_f32_backward_pack(const gru_f32_backward_call *const call)
     gru_f32_backward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_f32_backward_share(
+        const gru_f32_backward_call *const call,
+        const grugen_tiling tiling,
+        gru_f32_backward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_f32_backward_tile tile;
+    gru_f32_backward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        gru_f32_backward_run_tile(&tile, tiling.steps);
+    }
+
+    #pragma omp barrier
+    gru_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_restore_denormals(mode);
+}
+
 void gru_f32_backward(const gru_f32_backward_call *const call)
 {
     const grugen_tiling tiling =
@@ -922,7 +989,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     gru_f32_backward_tile unused;
     gru_f32_backward_take_tile(call, tiling, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    const int64_t count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
@@ -937,21 +1004,664 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_f32_backward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_f32_backward_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_f32_backward_tile tile;
-        gru_f32_backward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1)
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            gru_f32_backward_run_tile(&tile, tiling.steps);
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_f32_backward_share(call, tiling, &work, own);
+    }
+}
+
+// ---- backward_states ----
+
+// Memory that all threads share.
+typedef struct gru_f32_backward_states_work {
+    int64_t *counts;
+    int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
+    int64_t row_count;
+    int64_t *rows; // t * B + b of every step of every sequence
+    float *t5; // [step][H]
+    float *d_n_pre; // [step][H]
+    float *d_z_pre; // [step][H]
+    float *d_r_pre; // [step][H]
+    float *sums; // parts of totals
+    float *panel_W_z_x; // packed W_z, W_r
+    float *panel_U_z_h; // packed U_z, U_r
+    float *panel_W_n_x; // packed W_n
+    float *panel_U_n_product; // packed U_n
+    float *panel_U_n_T_d_n_pre; // packed U_n
+    float *panel_U_r_T_d_r_pre; // packed U_r
+    float *panel_U_z_T_d_z_pre; // packed U_z
+    float *panel_W_n_T_d_n_pre; // packed W_n
+    float *panel_W_r_T_d_r_pre; // packed W_r
+    float *panel_W_z_T_d_z_pre; // packed W_z
+} gru_f32_backward_states_work;
+
+// Memory of one thread: a tile of sequences over a block of steps.
+typedef struct gru_f32_backward_states_tile {
+    const gru_f32_backward_states_call *call;
+    const gru_f32_backward_states_work *work;
+    const int64_t *order; // its sequences
+    int64_t count;
+    int64_t *start; // the first row of each step of the block
+    int64_t *row; // t * B + b of each row
+    int64_t *slot; // which of the tile's sequences a row belongs to
+    grugen_team team;
+    const float **operand[3];
+    float *d_h_carried; // [tile sequence][H]
+    float *z; // [tile row][H]
+    float *r; // [tile row][H]
+    float *t9; // [tile row][H]
+    float *t32; // [tile row][H]
+    float *t42; // [tile row][H]
+    float *n; // [tile row][H]
+    float *t21; // [tile row][H]
+    float *t16; // [tile sequence][H]
+    float *t26; // [tile sequence][H]
+    float *d_h; // [tile sequence][H]
+    float *packed; // operands of totals
+} gru_f32_backward_states_tile;
+
+static int64_t gru_f32_backward_states_row_bytes(const gru_f32_backward_states_call *const call)
+{
+    const int64_t H = call->dims.H;
+    return (grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)) * (int64_t)sizeof(float);
+}
+
+static void gru_f32_backward_states_take_panels(
+        const gru_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_f32_backward_states_work *const work)
+{
+    (void)call;
+    (void)arena;
+    (void)work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->panel_W_z_x = grugen_take(arena, grugen_panel_size(D, 2, 2, H) * (int64_t)sizeof(float));
+    work->panel_U_z_h = grugen_take(arena, grugen_panel_size(H, 2, 2, H) * (int64_t)sizeof(float));
+    work->panel_W_n_x = grugen_take(arena, grugen_panel_size(D, 1, 1, H) * (int64_t)sizeof(float));
+    work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+}
+
+static void gru_f32_backward_states_take_work(
+        const gru_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_f32_backward_states_work *const work)
+{
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
+    work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
+    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    int64_t sums = 0;
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 3 * H));
+    work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
+    grugen_arena packed = {call->packed, 0};
+    gru_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
+}
+
+static void gru_f32_backward_states_take_tile(
+        const gru_f32_backward_states_call *const call,
+        const grugen_tiling tiling,
+        grugen_arena *const arena,
+        gru_f32_backward_states_tile *const tile)
+{
+    const int64_t H = call->dims.H;
+    const int64_t sequences = tiling.sequences;
+    const int64_t rows = sequences * tiling.steps;
+    tile->call = call;
+    tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
+    tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->z = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->r = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t9 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t32 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t42 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->n = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t21 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t26 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+}
+
+// Weights in the order in which products read them.
+static void gru_f32_backward_states_fill_panels(
+        const gru_f32_backward_states_call *const call,
+        const gru_f32_backward_states_work *const work)
+{
+    (void)call;
+    (void)work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_W_z_x, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_W_z_x, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(work->panel_W_n_x, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+}
+
+// What depends on parameters only.
+static void gru_f32_backward_states_prepare(
+        const gru_f32_backward_states_call *const call,
+        const gru_f32_backward_states_work *const work)
+{
+    if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work); }
+}
+
+// The rows first..last of a tile, all steps of a block together.
+static void gru_f32_backward_states_ahead(
+        const gru_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const gru_f32_backward_states_work *const work = tile->work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    const float *const b_z_at = call->param.b_z;
+    float *const z_at = tile->z;
+    const float *const b_r_at = call->param.b_r;
+    float *const r_at = tile->r;
+    const float *const h_at = call->tape_read.h;
+    float *const t5_at = work->t5;
+    float *const t9_at = tile->t9;
+    float *const t32_at = tile->t32;
+    float *const t42_at = tile->t42;
+    const float *const b_n_at = call->param.b_n;
+    float *const n_at = tile->n;
+    float *const t21_at = tile->t21;
+    // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = call->input.x + row * D;
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = call->tape_read.h + row * H;
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(2)];
+        grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 2, 2, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[1], 0, 2, 2, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
+                const int64_t row = tile->row[q];
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                // back through z    gru.yaml:18
+                const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
+                grugen_store_whole_v(z_at + q * grugen_padded(H) + j, z);
+                // back through r    gru.yaml:19
+                const grugen_vector r = grugen_sigmoid_v(sum[1] + b_r);
+                grugen_store_whole_v(r_at + q * grugen_padded(H) + j, r);
+                // back through n    gru.yaml:20
+                const grugen_vector t5 = r * h;
+                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+                // back through h'    gru.yaml:21
+                const grugen_vector t9 = 1.0f - z;
+                grugen_store_whole_v(t9_at + q * grugen_padded(H) + j, t9);
+                // back through r    gru.yaml:19
+                const grugen_vector t32 = r * (1.0f - r);
+                grugen_store_whole_v(t32_at + q * grugen_padded(H) + j, t32);
+                // back through z    gru.yaml:18
+                const grugen_vector t42 = z * t9;
+                grugen_store_whole_v(t42_at + q * grugen_padded(H) + j, t42);
+            }
         }
-        gru_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
-        grugen_restore_denormals(mode);
+    }
+
+    // W_n @ x, U_n @ t5    gru.yaml:20
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = call->input.x + row * D;
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->t5 + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_x, D, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                // back through n    gru.yaml:20
+                const grugen_vector n = grugen_tanh_v(sum[0] + b_n);
+                grugen_store_whole_v(n_at + q * grugen_padded(H) + j, n);
+                const grugen_vector t21 = 1.0f - n * n;
+                grugen_store_whole_v(t21_at + q * grugen_padded(H) + j, t21);
+            }
+        }
+    }
+}
+
+// One step of the rows first..last of a tile, all of the same time.
+static void gru_f32_backward_states_step_d_h_carried(
+        const gru_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const gru_f32_backward_states_work *const work = tile->work;
+    const int64_t H = call->dims.H;
+    float *const d_h_carried_at = tile->d_h_carried;
+    const float *const d_y_at = call->output_gradient.y;
+    float *const n_at = tile->n;
+    float *const z_at = tile->z;
+    const float *const h_at = call->tape_read.h;
+    float *const t9_at = tile->t9;
+    float *const t16_at = tile->t16;
+    float *const t21_at = tile->t21;
+    float *const d_n_pre_at = work->d_n_pre;
+    float *const t42_at = tile->t42;
+    float *const d_z_pre_at = work->d_z_pre;
+    float *const r_at = tile->r;
+    float *const t26_at = tile->t26;
+    float *const t32_at = tile->t32;
+    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_h_at = tile->d_h;
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        const int64_t slot = tile->slot[q];
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                    + slot * grugen_padded(H) + j);
+            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+            const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
+            const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+            const grugen_vector t9 = grugen_load_whole_v(t9_at + q * grugen_padded(H) + j);
+            const grugen_vector t21 = grugen_load_whole_v(t21_at + q * grugen_padded(H) + j);
+            const grugen_vector t42 = grugen_load_whole_v(t42_at + q * grugen_padded(H) + j);
+            const grugen_vector d_h_next = d_h_carried + d_y;
+            // back through h'    gru.yaml:21
+            const grugen_vector t16 = d_h_next * t9;
+            grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
+            // back through n    gru.yaml:20
+            const grugen_vector d_n_pre = d_h_next * z * t21;
+            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+            // back through z    gru.yaml:18
+            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * t42;
+            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+        }
+    }
+
+    // U_n^T @ d_n_pre    gru.yaml:20
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
+                const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
+                // back through n    gru.yaml:20
+                const grugen_vector U_n_T_d_n_pre = sum[0];
+                const grugen_vector t26 = U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t26_at + slot * grugen_padded(H) + j, t26);
+                // back through r    gru.yaml:19
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
+                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+            }
+        }
+    }
+
+    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
+                const grugen_vector t26 = grugen_load_whole_v(t26_at + slot * grugen_padded(H) + j);
+                // back through z    gru.yaml:18
+                const grugen_vector d_h = sum[0] + t16 + t26;
+                grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
+            }
+        }
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t slot = tile->slot[q];
+        // d_h_carried of the next step
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
+    }
+}
+
+// The rows first..last of a tile, all steps of a block together.
+static void gru_f32_backward_states_behind(
+        const gru_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const gru_f32_backward_states_work *const work = tile->work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    float *const d_x_out = call->output.x;
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                // back through z    gru.yaml:18
+                const grugen_vector d_x = sum[0];
+                grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+            }
+        }
+    }
+}
+
+static void gru_f32_backward_states_start_tile(const gru_f32_backward_states_tile *const tile)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const int64_t H = call->dims.H;
+    for (int64_t slot = 0; slot < tile->count; ++slot) {
+        const int64_t b = tile->order[slot];
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
+    }
+}
+
+static void gru_f32_backward_states_finish_tile(const gru_f32_backward_states_tile *const tile)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    for (int64_t slot = 0; slot < tile->count; ++slot) {
+        const int64_t b = tile->order[slot];
+        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
+        for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
+            const int64_t row = t * call->B + b;
+            memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
+        }
+    }
+}
+
+// A tile from its first step to its last, a block of steps at a time.
+static void gru_f32_backward_states_run_tile(
+        gru_f32_backward_states_tile *const tile,
+        const int64_t block)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    gru_f32_backward_states_start_tile(tile);
+    for (int64_t done = 0; done < longest; done += block) {
+        const int64_t steps = longest - done < block ? longest - done : block;
+        int64_t rows = 0;
+        for (int64_t s = 0; s < steps; ++s) {
+            const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
+            tile->start[s] = rows;
+            for (int64_t slot = 0; slot < tile->count; ++slot) {
+                if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
+                tile->row[rows] = t * call->B + tile->order[slot];
+                tile->slot[rows] = slot;
+                ++rows;
+            }
+        }
+        tile->start[steps] = rows;
+        gru_f32_backward_states_ahead(tile, 0, rows);
+        for (int64_t s = 0; s < steps; ++s) {
+            gru_f32_backward_states_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+        }
+        gru_f32_backward_states_behind(tile, 0, rows);
+    }
+    gru_f32_backward_states_finish_tile(tile);
+}
+
+// Sums over all rows, by all threads together.
+static void gru_f32_backward_states_sum_up(
+        const gru_f32_backward_states_call *const call,
+        const gru_f32_backward_states_work *const work,
+        const int64_t *const rows,
+        const int64_t count,
+        float *const packed)
+{
+    (void)packed;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+        };
+        grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+        };
+        grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_summand vectors[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
+        };
+        grugen_vector_totals(rows, count, vectors, 3, work->sums);
+    }
+}
+
+int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling =
+            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call));
+    grugen_arena arena = {NULL, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_f32_backward_states_tile tile;
+        gru_f32_backward_states_take_tile(call, tiling, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
+int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_panels(call, &arena, &work);
+    return arena.used;
+}
+
+void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {call->packed, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_panels(call, &arena, &work);
+    gru_f32_backward_states_fill_panels(call, &work);
+}
+
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_f32_backward_states_share(
+        const gru_f32_backward_states_call *const call,
+        const grugen_tiling tiling,
+        gru_f32_backward_states_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_f32_backward_states_tile tile;
+    gru_f32_backward_states_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        gru_f32_backward_states_run_tile(&tile, tiling.steps);
+    }
+
+    #pragma omp barrier
+    gru_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_restore_denormals(mode);
+}
+
+void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling =
+            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call));
+    grugen_arena arena = {call->workspace, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_work(call, &arena, &work);
+    grugen_arena one = {NULL, 0};
+    gru_f32_backward_states_tile unused;
+    gru_f32_backward_states_take_tile(call, tiling, &one, &unused);
+    grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
+    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.W_r, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.W_n, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.U_z, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.U_r, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.U_n, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.b_z, 0, (size_t)H * sizeof(float));
+    memset(call->total.b_r, 0, (size_t)H * sizeof(float));
+    memset(call->total.b_n, 0, (size_t)H * sizeof(float));
+    const uint64_t callers_mode = grugen_flush_denormals();
+    gru_f32_backward_states_prepare(call, &work);
+    grugen_restore_denormals(callers_mode);
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_f32_backward_states_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
+    {
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_f32_backward_states_share(call, tiling, &work, own);
     }
 }

@@ -23,9 +23,10 @@ grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes)
 {
     grugen_tiling tiling;
     // waking a thread takes longer than little work; far more threads than processors only wait
-    const int most = 8 * omp_get_num_procs();
-    if (threads > most) { threads = most; }
     if (threads < 1 || T * B * row_bytes <= GRUGEN_SMALL_BYTES) { threads = 1; }
+    // asked for only where it matters: the answer comes from the system
+    const int most = threads > 1 ? 8 * omp_get_num_procs() : 1;
+    if (threads > most) { threads = most; }
     // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;

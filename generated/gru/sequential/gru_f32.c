@@ -10,6 +10,11 @@
 #include "grugen_math.h"
 #include "grugen_memory.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // The states between steps, and one row of everything that is read after the loop that makes it.
@@ -61,9 +66,9 @@ static void gru_f32_forward_step(
     float *const h_next = work->h_next;
     const float *const x = call->input.x + row * D;
     const float *const h = work->h + b * H;
-    float *const z_tape = keep_tape ? call->tape.z + row * H : NULL;
-    float *const r_tape = keep_tape ? call->tape.r + row * H : NULL;
-    float *const n_tape = keep_tape ? call->tape.n + row * H : NULL;
+    float *const z_tape = keep_tape > 1 ? call->tape.z + row * H : NULL;
+    float *const r_tape = keep_tape > 1 ? call->tape.r + row * H : NULL;
+    float *const n_tape = keep_tape > 1 ? call->tape.n + row * H : NULL;
     float *const y_out = call->output.y + row * H;
     for (int64_t j = 0; j < H; ++j) {
         // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
@@ -72,14 +77,20 @@ static void gru_f32_forward_step(
         float U_z_h = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_z_h += U_z[j * H + k] * h[k]; }
         z[j] = grugen_sigmoid_f32(W_z_x + U_z_h + b_z[j]);
-        if (keep_tape) { z_tape[j] = z[j]; }
+        if (keep_tape > 1) {
+            z_tape[j] = z[j];
+        }
+
         // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
         float W_r_x = 0.0f;
         for (int64_t k = 0; k < D; ++k) { W_r_x += W_r[j * D + k] * x[k]; }
         float U_r_h = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_r_h += U_r[j * H + k] * h[k]; }
         const float r = grugen_sigmoid_f32(W_r_x + U_r_h + b_r[j]);
-        if (keep_tape) { r_tape[j] = r; }
+        if (keep_tape > 1) {
+            r_tape[j] = r;
+        }
+
         // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
         t5[j] = r * h[j];
         // h' = (1 - z) * h + z * n    gru.yaml:21
@@ -93,7 +104,10 @@ static void gru_f32_forward_step(
         float U_n_product = 0.0f;
         for (int64_t k = 0; k < H; ++k) { U_n_product += U_n[j * H + k] * t5[k]; }
         const float n = grugen_tanh_f32(W_n_x + U_n_product + b_n[j]);
-        if (keep_tape) { n_tape[j] = n; }
+        if (keep_tape > 1) {
+            n_tape[j] = n;
+        }
+
         // h' = (1 - z) * h + z * n    gru.yaml:21
         h_next[j] = t10[j] + z[j] * n;
         y_out[j] = h_next[j];
@@ -370,6 +384,271 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
             const int64_t row = t * call->B + b;
             if (t < grugen_length(call->lengths, call->T, b)) {
                 gru_f32_backward_step(call, work, row, b);
+            } else {
+                memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
+            }
+        }
+    }
+
+    for (int64_t b = 0; b < call->B; ++b) {
+        memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
+    }
+    grugen_restore_denormals(mode);
+}
+
+// ---- backward_states ----
+
+// The states between steps, and one row of everything that is read after the loop that makes it.
+typedef struct gru_f32_backward_states_work {
+    float *d_h_carried; // [batch][H]
+    float *r; // [H]
+    float *t5; // [H]
+    float *d_h_next; // [H]
+    float *d_n; // [H]
+    float *t15; // [H]
+    float *t16; // [H]
+    float *t32; // [H]
+    float *t42; // [H]
+    float *d_n_pre; // [H]
+    float *d_z_pre; // [H]
+    float *t27; // [H]
+    float *d_r_pre; // [H]
+    float *d_h; // [H]
+} gru_f32_backward_states_work;
+
+static void gru_f32_backward_states_take_work(
+        const gru_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_f32_backward_states_work *const work)
+{
+    (void)call;
+    const int64_t H = call->dims.H;
+    work->d_h_carried = grugen_take(arena, call->B * H * (int64_t)sizeof(float));
+    work->r = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t5 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_h_next = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_n = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t15 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t16 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t32 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t42 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t27 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_h = grugen_take(arena, H * (int64_t)sizeof(float));
+}
+
+// One step of one sequence: row t * B + b.
+static void gru_f32_backward_states_step(
+        const gru_f32_backward_states_call *const call,
+        const gru_f32_backward_states_work *const work,
+        const int64_t row,
+        const int64_t b)
+{
+    (void)row;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    const float *const W_z = call->param.W_z;
+    const float *const U_z = call->param.U_z;
+    const float *const b_z = call->param.b_z;
+    const float *const W_r = call->param.W_r;
+    const float *const U_r = call->param.U_r;
+    const float *const b_r = call->param.b_r;
+    float *const r = work->r;
+    float *const t5 = work->t5;
+    float *const d_h_next = work->d_h_next;
+    float *const d_n = work->d_n;
+    float *const t15 = work->t15;
+    float *const t16 = work->t16;
+    float *const t32 = work->t32;
+    float *const t42 = work->t42;
+    const float *const W_n = call->param.W_n;
+    const float *const U_n = call->param.U_n;
+    const float *const b_n = call->param.b_n;
+    float *const d_n_pre = work->d_n_pre;
+    float *const d_z_pre = work->d_z_pre;
+    float *const t27 = work->t27;
+    float *const d_r_pre = work->d_r_pre;
+    float *const d_h = work->d_h;
+    const float *const x = call->input.x + row * D;
+    const float *const h = call->tape_read.h + row * H;
+    const float *const d_h_carried = work->d_h_carried + b * H;
+    const float *const d_y = call->output_gradient.y + row * H;
+    float *const d_x_out = call->output.x + row * D;
+    for (int64_t j = 0; j < H; ++j) {
+        // back through z    gru.yaml:18
+        float W_z_x = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_z_x += W_z[j * D + k] * x[k]; }
+        float U_z_h = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_h += U_z[j * H + k] * h[k]; }
+        const float z = grugen_sigmoid_f32(W_z_x + U_z_h + b_z[j]);
+        // back through r    gru.yaml:19
+        float W_r_x = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_r_x += W_r[j * D + k] * x[k]; }
+        float U_r_h = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_r_h += U_r[j * H + k] * h[k]; }
+        r[j] = grugen_sigmoid_f32(W_r_x + U_r_h + b_r[j]);
+        // back through n    gru.yaml:20
+        t5[j] = r[j] * h[j];
+        // back through h'    gru.yaml:21
+        const float t9 = 1.0f - z;
+        d_h_next[j] = d_h_carried[j] + d_y[j];
+        d_n[j] = d_h_next[j] * z;
+        t15[j] = d_h_next[j] * h[j];
+        t16[j] = d_h_next[j] * t9;
+        // back through r    gru.yaml:19
+        t32[j] = r[j] * (1.0f - r[j]);
+        // back through z    gru.yaml:18
+        t42[j] = z * t9;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through n    gru.yaml:20
+        float W_n_x = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_n_x += W_n[j * D + k] * x[k]; }
+        float U_n_product = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_n_product += U_n[j * H + k] * t5[k]; }
+        const float n = grugen_tanh_f32(W_n_x + U_n_product + b_n[j]);
+        d_n_pre[j] = d_n[j] * (1.0f - n * n);
+        // back through z    gru.yaml:18
+        d_z_pre[j] = (d_h_next[j] * n - t15[j]) * t42[j];
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through n    gru.yaml:20
+        float U_n_T_d_n_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_n_T_d_n_pre += U_n[k * H + j] * d_n_pre[k]; }
+        t27[j] = t16[j] + U_n_T_d_n_pre * r[j];
+        // back through r    gru.yaml:19
+        d_r_pre[j] = U_n_T_d_n_pre * h[j] * t32[j];
+    }
+
+    for (int64_t j = 0; j < D; ++j) {
+        // back through n    gru.yaml:20
+        float W_n_T_d_n_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_n_T_d_n_pre += W_n[k * D + j] * d_n_pre[k]; }
+        // back through r    gru.yaml:19
+        float W_r_T_d_r_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_r_T_d_r_pre += W_r[k * D + j] * d_r_pre[k]; }
+        // back through z    gru.yaml:18
+        float W_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_z_T_d_z_pre += W_z[k * D + j] * d_z_pre[k]; }
+        const float d_x = W_n_T_d_n_pre + W_r_T_d_r_pre + W_z_T_d_z_pre;
+        d_x_out[j] = d_x;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through r    gru.yaml:19
+        float U_r_T_d_r_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_r_T_d_r_pre += U_r[k * H + j] * d_r_pre[k]; }
+        // back through z    gru.yaml:18
+        float U_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre += U_z[k * H + j] * d_z_pre[k]; }
+        d_h[j] = t27[j] + U_r_T_d_r_pre + U_z_T_d_z_pre;
+    }
+
+    // d loss / d W_z
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_z[j * D + k] += d_z_pre[j] * x[k]; }
+    }
+
+    // d loss / d W_r
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_r[j * D + k] += d_r_pre[j] * x[k]; }
+    }
+
+    // d loss / d W_n
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_n[j * D + k] += d_n_pre[j] * x[k]; }
+    }
+
+    // d loss / d U_z
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_z[j * H + k] += d_z_pre[j] * h[k]; }
+    }
+
+    // d loss / d U_r
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_r[j * H + k] += d_r_pre[j] * h[k]; }
+    }
+
+    // d loss / d U_n
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_n[j * H + k] += d_n_pre[j] * t5[k]; }
+    }
+
+    // d loss / d b_z
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_z[j] += d_z_pre[j];
+    }
+
+    // d loss / d b_r
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_r[j] += d_r_pre[j];
+    }
+
+    // d loss / d b_n
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_n[j] += d_n_pre[j];
+    }
+
+    // d_h_carried of the next step
+    memcpy(work->d_h_carried + b * H, work->d_h, (size_t)H * sizeof(float));
+}
+
+int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_work(call, &arena, &work);
+    return arena.used;
+}
+
+int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call *const call)
+{
+    (void)call;
+    return 0; // the baseline reads weights where they lie
+}
+
+void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call)
+{
+    (void)call;
+}
+
+void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    grugen_arena arena = {call->workspace, 0};
+    gru_f32_backward_states_work memory;
+    gru_f32_backward_states_take_work(call, &arena, &memory);
+    const gru_f32_backward_states_work *const work = &memory;
+    {
+        const int64_t D = call->dims.D;
+        const int64_t H = call->dims.H;
+        memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.W_r, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.W_n, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.U_z, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.U_r, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.U_n, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.b_z, 0, (size_t)H * sizeof(float));
+        memset(call->total.b_r, 0, (size_t)H * sizeof(float));
+        memset(call->total.b_n, 0, (size_t)H * sizeof(float));
+    }
+
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    for (int64_t b = 0; b < call->B; ++b) {
+        memcpy(work->d_h_carried + b * H, call->initial.h + b * H, (size_t)H * sizeof(float));
+    }
+
+    for (int64_t s = 0; s < call->T; ++s) {
+        const int64_t t = call->reverse ? call->T - 1 - s : s;
+        for (int64_t b = 0; b < call->B; ++b) {
+            const int64_t row = t * call->B + b;
+            if (t < grugen_length(call->lengths, call->T, b)) {
+                gru_f32_backward_states_step(call, work, row, b);
             } else {
                 memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
             }

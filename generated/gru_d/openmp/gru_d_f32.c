@@ -39,12 +39,18 @@
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_d_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // Memory that all threads share.
 typedef struct gru_d_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
     float *panel_W_gh_delta; // packed W_gh
     float *panel_V_z_m; // packed V_z, V_r, V_n
     float *panel_W_z_x_hat; // packed W_z, W_r, W_n
@@ -238,7 +244,10 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
             // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
             const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
             grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
-            if (keep_tape) { grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes); }
+            if (keep_tape > 1) {
+                grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes);
+            }
+
             // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
             const grugen_mask t9 = m > grugen_spread_v(0.0f);
             grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
@@ -276,10 +285,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
                 const int64_t row = tile->row[q];
                 // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
-                if (keep_tape) { grugen_store_v(W_gh_delta_tape + row * H + j, W_gh_delta, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(W_gh_delta_tape + row * H + j, W_gh_delta, lanes);
+                }
+
                 const grugen_vector gamma_h = grugen_exp_v(-grugen_relu_v(W_gh_delta + b_gh));
                 grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
-                if (keep_tape) { grugen_store_v(gamma_h_tape + row * H + j, gamma_h, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(gamma_h_tape + row * H + j, gamma_h, lanes);
+                }
+
                 // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
                 const grugen_vector V_z_m = sum[1];
                 const grugen_vector t25 = V_z_m + b_z;
@@ -488,11 +503,17 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
                 const grugen_vector U_z_h_hat = sum[0];
                 const grugen_vector z = grugen_sigmoid_v(t29 + U_z_h_hat);
                 grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
-                if (keep_tape) { grugen_store_v(z_tape + row * H + j, z, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(z_tape + row * H + j, z, lanes);
+                }
+
                 // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
                 const grugen_vector U_r_h_hat = sum[1];
                 const grugen_vector r = grugen_sigmoid_v(t31 + U_r_h_hat);
-                if (keep_tape) { grugen_store_v(r_tape + row * H + j, r, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(r_tape + row * H + j, r, lanes);
+                }
+
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
                 const grugen_vector t21 = r * h_hat;
                 grugen_store_whole_v(t21_at + slot * grugen_padded(H) + j, t21);
@@ -526,7 +547,10 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
                 const grugen_vector U_n_product = sum[0];
                 const grugen_vector n = grugen_tanh_v(t33 + U_n_product);
-                if (keep_tape) { grugen_store_v(n_tape + row * H + j, n, lanes); }
+                if (keep_tape > 1) {
+                    grugen_store_v(n_tape + row * H + j, n, lanes);
+                }
+
                 // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
                 const grugen_vector h_next = t27 + z * n;
                 grugen_store_whole_v(h_next_at + slot * grugen_padded(H) + j, h_next);
@@ -649,6 +673,36 @@ void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
     gru_d_f32_forward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_d_f32_forward_share(
+        const gru_d_f32_forward_call *const call,
+        const grugen_tiling tiling,
+        gru_d_f32_forward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_d_f32_forward_tile tile;
+    gru_d_f32_forward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        if (call->keep_tape > 1) {
+            gru_d_f32_forward_run_tile(&tile, tiling.steps, 2);
+        } else if (call->keep_tape) {
+            gru_d_f32_forward_run_tile(&tile, tiling.steps, 1);
+        } else {
+            gru_d_f32_forward_run_tile(&tile, tiling.steps, 0);
+        }
+    }
+    grugen_restore_denormals(mode);
+}
+
 void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
     const grugen_tiling tiling =
@@ -663,25 +717,18 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_d_f32_forward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_d_f32_forward_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_d_f32_forward_tile tile;
-        gru_d_f32_forward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1) nowait
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            if (call->keep_tape) {
-                gru_d_f32_forward_run_tile(&tile, tiling.steps, 1);
-            } else {
-                gru_d_f32_forward_run_tile(&tile, tiling.steps, 0);
-            }
-        }
-        grugen_restore_denormals(mode);
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_d_f32_forward_share(call, tiling, &work, own);
     }
 }
 
@@ -691,6 +738,8 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 typedef struct gru_d_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
+    int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *x_hat; // [step][D]
     float *h_hat; // [step][H]
@@ -1417,6 +1466,33 @@ void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
     gru_d_f32_backward_fill_panels(call, &work);
 }
 
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_d_f32_backward_share(
+        const gru_d_f32_backward_call *const call,
+        const grugen_tiling tiling,
+        gru_d_f32_backward_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_d_f32_backward_tile tile;
+    gru_d_f32_backward_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        gru_d_f32_backward_run_tile(&tile, tiling.steps);
+    }
+
+    #pragma omp barrier
+    gru_d_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_restore_denormals(mode);
+}
+
 void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
     const grugen_tiling tiling =
@@ -1428,7 +1504,7 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     gru_d_f32_backward_tile unused;
     gru_d_f32_backward_take_tile(call, tiling, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    const int64_t count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
@@ -1450,21 +1526,991 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     const uint64_t callers_mode = grugen_flush_denormals();
     gru_d_f32_backward_prepare(call, &work);
     grugen_restore_denormals(callers_mode);
-    #pragma omp parallel num_threads(tiling.threads) if (tiling.threads > 1)
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_d_f32_backward_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
     {
-        const uint64_t mode = grugen_flush_denormals();
-        grugen_arena own = {arena.base + arena.used + one.used * omp_get_thread_num(), 0};
-        gru_d_f32_backward_tile tile;
-        gru_d_f32_backward_take_tile(call, tiling, &own, &tile);
-        tile.work = &work;
-        #pragma omp for schedule(dynamic, 1)
-        for (int64_t i = 0; i < tiling.tiles; ++i) {
-            const int64_t first = i * tiling.sequences;
-            tile.order = work.order + first;
-            tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-            gru_d_f32_backward_run_tile(&tile, tiling.steps);
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_d_f32_backward_share(call, tiling, &work, own);
+    }
+}
+
+// ---- backward_states ----
+
+// Memory that all threads share.
+typedef struct gru_d_f32_backward_states_work {
+    int64_t *counts;
+    int64_t *order; // sequences, longest first
+    int64_t taken; // tiles that are done or in work
+    int64_t row_count;
+    int64_t *rows; // t * B + b of every step of every sequence
+    float *x_hat; // [step][D]
+    float *h_hat; // [step][H]
+    float *t21; // [step][H]
+    float *d_n_pre; // [step][H]
+    float *d_z_pre; // [step][H]
+    float *d_r_pre; // [step][H]
+    float *d_b_gx; // [step][D]
+    float *d_w_gx; // [step][D]
+    float *d_b_gh; // [step][H]
+    float *sums; // parts of totals
+    float *panel_W_gh_delta; // packed W_gh
+    float *panel_W_z_x_hat; // packed W_z, W_r
+    float *panel_U_z_h_hat; // packed U_z, U_r
+    float *panel_V_z_m; // packed V_z, V_r
+    float *panel_W_n_x_hat; // packed W_n
+    float *panel_U_n_product; // packed U_n
+    float *panel_V_n_m; // packed V_n
+    float *panel_U_n_T_d_n_pre; // packed U_n
+    float *panel_U_r_T_d_r_pre; // packed U_r
+    float *panel_U_z_T_d_z_pre; // packed U_z
+    float *panel_W_n_T_d_n_pre; // packed W_n
+    float *panel_W_r_T_d_r_pre; // packed W_r
+    float *panel_W_z_T_d_z_pre; // packed W_z
+} gru_d_f32_backward_states_work;
+
+// Memory of one thread: a tile of sequences over a block of steps.
+typedef struct gru_d_f32_backward_states_tile {
+    const gru_d_f32_backward_states_call *call;
+    const gru_d_f32_backward_states_work *work;
+    const int64_t *order; // its sequences
+    int64_t count;
+    int64_t *start; // the first row of each step of the block
+    int64_t *row; // t * B + b of each row
+    int64_t *slot; // which of the tile's sequences a row belongs to
+    grugen_team team;
+    const float **operand[3];
+    float *d_h_carried; // [tile sequence][H]
+    float *d_x_last_carried; // [tile sequence][D]
+    float *gamma_x; // [tile row][D]
+    float *t9; // [tile row][D]
+    float *t113; // [tile row][D]
+    float *gamma_h; // [tile row][H]
+    float *t103; // [tile row][H]
+    float *z; // [tile row][H]
+    float *r; // [tile row][H]
+    float *t26; // [tile row][H]
+    float *t53; // [tile row][H]
+    float *t65; // [tile row][H]
+    float *n; // [tile row][H]
+    float *t40; // [tile row][H]
+    float *t35; // [tile sequence][H]
+    float *t47; // [tile sequence][H]
+    float *d_h_hat; // [tile row][H]
+    float *d_h; // [tile sequence][H]
+    float *t78; // [tile row][D]
+    float *t98; // [tile row][D]
+    float *d_x_last; // [tile sequence][D]
+    float *d_x_last_carried_entering; // [tile row][D]
+    float *packed; // operands of totals
+} gru_d_f32_backward_states_tile;
+
+static int64_t gru_d_f32_backward_states_row_bytes(const gru_d_f32_backward_states_call *const call)
+{
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(D) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(D) + grugen_padded(D)
+            + grugen_padded(D)) * (int64_t)sizeof(float);
+}
+
+static void gru_d_f32_backward_states_take_panels(
+        const gru_d_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_d_f32_backward_states_work *const work)
+{
+    (void)call;
+    (void)arena;
+    (void)work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->panel_W_gh_delta = grugen_take(arena, grugen_panel_size(D, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_W_z_x_hat = grugen_take(arena, grugen_panel_size(D, 2, 2,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_h_hat = grugen_take(arena, grugen_panel_size(H, 2, 2,
+            H) * (int64_t)sizeof(float));
+    work->panel_V_z_m = grugen_take(arena, grugen_panel_size(D, 2, 2, H) * (int64_t)sizeof(float));
+    work->panel_W_n_x_hat = grugen_take(arena, grugen_panel_size(D, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_V_n_m = grugen_take(arena, grugen_panel_size(D, 1, 1, H) * (int64_t)sizeof(float));
+    work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            H) * (int64_t)sizeof(float));
+    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+            D) * (int64_t)sizeof(float));
+}
+
+static void gru_d_f32_backward_states_take_work(
+        const gru_d_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_d_f32_backward_states_work *const work)
+{
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
+    work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
+    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->x_hat = grugen_take(arena, call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->h_hat = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_b_gx = grugen_take(arena,
+            call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->d_w_gx = grugen_take(arena,
+            call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
+    work->d_b_gh = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    int64_t sums = 0;
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D + 4 * H));
+    work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
+    grugen_arena packed = {call->packed, 0};
+    gru_d_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
+}
+
+static void gru_d_f32_backward_states_take_tile(
+        const gru_d_f32_backward_states_call *const call,
+        const grugen_tiling tiling,
+        grugen_arena *const arena,
+        gru_d_f32_backward_states_tile *const tile)
+{
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    const int64_t sequences = tiling.sequences;
+    const int64_t rows = sequences * tiling.steps;
+    tile->call = call;
+    tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
+    tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->team = (grugen_team){0, 1};
+    tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_x_last_carried = grugen_take(arena,
+            sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->gamma_x = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t113 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t103 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->z = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->r = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t26 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t53 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t65 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->n = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t40 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t35 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t47 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h_hat = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->d_x_last_carried_entering = grugen_take(arena,
+            rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+}
+
+// Weights in the order in which products read them.
+static void gru_d_f32_backward_states_fill_panels(
+        const gru_d_f32_backward_states_call *const call,
+        const gru_d_f32_backward_states_work *const work)
+{
+    (void)call;
+    (void)work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    grugen_pack(work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
+    grugen_pack(work->panel_W_z_x_hat, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(work->panel_W_z_x_hat, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(work->panel_V_z_m, D, 0, 2, 2, call->param.V_z, H, D, 1);
+    grugen_pack(work->panel_V_z_m, D, 1, 2, 2, call->param.V_r, H, D, 1);
+    grugen_pack(work->panel_W_n_x_hat, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(work->panel_V_n_m, D, 0, 1, 1, call->param.V_n, H, D, 1);
+    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+}
+
+// What depends on parameters only.
+static void gru_d_f32_backward_states_prepare(
+        const gru_d_f32_backward_states_call *const call,
+        const gru_d_f32_backward_states_work *const work)
+{
+    if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work); }
+}
+
+// The rows first..last of a tile, all steps of a block together.
+static void gru_d_f32_backward_states_ahead(
+        const gru_d_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const gru_d_f32_backward_states_work *const work = tile->work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    float *const gamma_x_at = tile->gamma_x;
+    const float *const m_at = call->input.m;
+    float *const t9_at = tile->t9;
+    const float *const x_last_at = call->tape_read.x_last;
+    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_at = call->input.x;
+    float *const x_hat_at = work->x_hat;
+    float *const t113_at = tile->t113;
+    const float *const b_gh_at = call->param.b_gh;
+    float *const gamma_h_at = tile->gamma_h;
+    const float *const h_at = call->tape_read.h;
+    float *const h_hat_at = work->h_hat;
+    float *const t103_at = tile->t103;
+    const float *const b_z_at = call->param.b_z;
+    float *const z_at = tile->z;
+    const float *const b_r_at = call->param.b_r;
+    float *const r_at = tile->r;
+    float *const t21_at = work->t21;
+    float *const t26_at = tile->t26;
+    float *const t53_at = tile->t53;
+    float *const t65_at = tile->t65;
+    const float *const b_n_at = call->param.b_n;
+    float *const n_at = tile->n;
+    float *const t40_at = tile->t40;
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+            const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+            // back through gamma_x    gru_d.yaml:30
+            const grugen_vector t3 = grugen_relu_v(w_gx * delta + b_gx);
+            const grugen_vector gamma_x = grugen_exp_v(-t3);
+            grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
+            // back through x_hat    gru_d.yaml:32
+            const grugen_mask t9 = m > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            const grugen_vector x_hat = grugen_select_v(t9, x,
+                    gamma_x * x_last + (1.0f - gamma_x) * x_mean);
+            grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
+            // back through gamma_x    gru_d.yaml:30
+            const grugen_mask t113 = t3 > grugen_spread_v(0.0f);
+            grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
+                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
         }
-        gru_d_f32_backward_sum_up(call, &work, work.rows, count, tile.packed);
-        grugen_restore_denormals(mode);
+    }
+
+    // W_gh @ delta    gru_d.yaml:31
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = call->input.delta + row * D;
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_vector W_gh_delta = sum[0];
+                const grugen_vector t6 = grugen_relu_v(W_gh_delta + b_gh);
+                const grugen_vector gamma_h = grugen_exp_v(-t6);
+                grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector h_hat = gamma_h * h;
+                grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_mask t103 = t6 > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            }
+        }
+    }
+
+    // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->h_hat + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = call->input.m + row * D;
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(2)];
+        grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 2, 2, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[1], 0, 2, 2, 1, sums);
+        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[2], 0, 2, 2, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
+                const int64_t row = tile->row[q];
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
+                        + j);
+                // back through z    gru_d.yaml:35
+                const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
+                grugen_store_whole_v(z_at + q * grugen_padded(H) + j, z);
+                // back through r    gru_d.yaml:36
+                const grugen_vector r = grugen_sigmoid_v(sum[1] + b_r);
+                grugen_store_whole_v(r_at + q * grugen_padded(H) + j, r);
+                // back through n    gru_d.yaml:37
+                const grugen_vector t21 = r * h_hat;
+                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
+                // back through h'    gru_d.yaml:39
+                const grugen_vector t26 = 1.0f - z;
+                grugen_store_whole_v(t26_at + q * grugen_padded(H) + j, t26);
+                // back through r    gru_d.yaml:36
+                const grugen_vector t53 = r * (1.0f - r);
+                grugen_store_whole_v(t53_at + q * grugen_padded(H) + j, t53);
+                // back through z    gru_d.yaml:35
+                const grugen_vector t65 = z * t26;
+                grugen_store_whole_v(t65_at + q * grugen_padded(H) + j, t65);
+            }
+        }
+    }
+
+    // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->t21 + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = call->input.m + row * D;
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_x_hat, D, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, work->panel_V_n_m, D, tile->operand[2], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                // back through n    gru_d.yaml:37
+                const grugen_vector n = grugen_tanh_v(sum[0] + b_n);
+                grugen_store_whole_v(n_at + q * grugen_padded(H) + j, n);
+                const grugen_vector t40 = 1.0f - n * n;
+                grugen_store_whole_v(t40_at + q * grugen_padded(H) + j, t40);
+            }
+        }
+    }
+}
+
+// One step of the rows first..last of a tile, all of the same time.
+static void gru_d_f32_backward_states_step_d_h_carried(
+        const gru_d_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const gru_d_f32_backward_states_work *const work = tile->work;
+    const int64_t H = call->dims.H;
+    float *const d_h_carried_at = tile->d_h_carried;
+    const float *const d_y_at = call->output_gradient.y;
+    float *const n_at = tile->n;
+    float *const z_at = tile->z;
+    float *const h_hat_at = work->h_hat;
+    float *const t26_at = tile->t26;
+    float *const t35_at = tile->t35;
+    float *const t40_at = tile->t40;
+    float *const d_n_pre_at = work->d_n_pre;
+    float *const t65_at = tile->t65;
+    float *const d_z_pre_at = work->d_z_pre;
+    float *const r_at = tile->r;
+    float *const t47_at = tile->t47;
+    float *const t53_at = tile->t53;
+    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_h_hat_at = tile->d_h_hat;
+    float *const gamma_h_at = tile->gamma_h;
+    float *const d_h_at = tile->d_h;
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        const int64_t slot = tile->slot[q];
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                    + slot * grugen_padded(H) + j);
+            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+            const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
+            const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
+            const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H) + j);
+            const grugen_vector t26 = grugen_load_whole_v(t26_at + q * grugen_padded(H) + j);
+            const grugen_vector t40 = grugen_load_whole_v(t40_at + q * grugen_padded(H) + j);
+            const grugen_vector t65 = grugen_load_whole_v(t65_at + q * grugen_padded(H) + j);
+            const grugen_vector d_h_next = d_h_carried + d_y;
+            // back through h'    gru_d.yaml:39
+            const grugen_vector t35 = d_h_next * t26;
+            grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
+            // back through n    gru_d.yaml:37
+            const grugen_vector d_n_pre = d_h_next * z * t40;
+            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+            // back through z    gru_d.yaml:35
+            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
+            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+        }
+    }
+
+    // U_n^T @ d_n_pre    gru_d.yaml:37
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const int64_t slot = tile->slot[q];
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
+                        + j);
+                const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
+                const grugen_vector t53 = grugen_load_whole_v(t53_at + q * grugen_padded(H) + j);
+                // back through n    gru_d.yaml:37
+                const grugen_vector U_n_T_d_n_pre = sum[0];
+                const grugen_vector t47 = U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t47_at + slot * grugen_padded(H) + j, t47);
+                // back through r    gru_d.yaml:36
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
+                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+            }
+        }
+    }
+
+    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t slot = tile->slot[q];
+                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
+                const grugen_vector t47 = grugen_load_whole_v(t47_at + slot * grugen_padded(H) + j);
+                const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
+                        + q * grugen_padded(H) + j);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_h_hat = sum[0] + t35 + t47;
+                grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector d_h = d_h_hat * gamma_h;
+                grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
+            }
+        }
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t slot = tile->slot[q];
+        // d_h_carried of the next step
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
+    }
+}
+
+// The rows first..last of a tile, all steps of a block together.
+static void gru_d_f32_backward_states_between_1(
+        const gru_d_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const gru_d_f32_backward_states_work *const work = tile->work;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    float *const t9_at = tile->t9;
+    float *const t78_at = tile->t78;
+    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_last_at = call->tape_read.x_last;
+    float *const gamma_x_at = tile->gamma_x;
+    float *const t98_at = tile->t98;
+    float *const t113_at = tile->t113;
+    float *const d_b_gx_at = work->d_b_gx;
+    const float *const delta_at = call->input.delta;
+    float *const d_w_gx_at = work->d_w_gx;
+    float *const d_h_hat_at = tile->d_h_hat;
+    const float *const h_at = call->tape_read.h;
+    float *const gamma_h_at = tile->gamma_h;
+    float *const t103_at = tile->t103;
+    float *const d_b_gh_at = work->d_b_gh;
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+    }
+
+    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
+            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        const grugen_vector *sum = sums;
+        for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
+                const int64_t row = tile->row[q];
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
+                        + q * grugen_padded(D) + j);
+                const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_x_hat = sum[0];
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector t78 = grugen_select_v(t9, d_x_hat, grugen_spread_v(0.0f));
+                grugen_store_whole_v(t78_at + q * grugen_padded(D) + j, t78);
+                const grugen_vector t80 = grugen_select_v(t9, grugen_spread_v(0.0f), d_x_hat);
+                const grugen_mask t83 = t80 != grugen_spread_v(0.0f);
+                const grugen_vector d_gamma_x = grugen_select_v(t83, t80 * x_last,
+                        grugen_spread_v(0.0f)) - grugen_select_v(t83, t80 * x_mean,
+                        grugen_spread_v(0.0f));
+                const grugen_vector t98 = grugen_select_v(t83, t80 * gamma_x,
+                        grugen_spread_v(0.0f));
+                grugen_store_whole_v(t98_at + q * grugen_padded(D) + j, t98);
+                // back through gamma_x    gru_d.yaml:30
+                const grugen_vector d_b_gx = grugen_select_v(t113,
+                        -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
+                        grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
+                const grugen_vector d_w_gx = grugen_select_v(d_b_gx != grugen_spread_v(0.0f),
+                        d_b_gx * delta, grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_w_gx_at + row * grugen_padded(D) + j, d_w_gx);
+            }
+        }
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(H - j);
+            (void)lanes;
+            const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at + q * grugen_padded(H)
+                    + j);
+            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+            const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at + q * grugen_padded(H)
+                    + j);
+            const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
+                    + j) != grugen_spread_v(0.0f);
+            // back through gamma_h    gru_d.yaml:31
+            const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
+                    grugen_spread_v(0.0f));
+            grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+        }
+    }
+}
+
+// One step of the rows first..last of a tile, all of the same time.
+static void gru_d_f32_backward_states_step_d_x_last_carried(
+        const gru_d_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const int64_t D = call->dims.D;
+    float *const t9_at = tile->t9;
+    float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const t98_at = tile->t98;
+    float *const d_x_last_at = tile->d_x_last;
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t slot = tile->slot[q];
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
+                    + slot * grugen_padded(D) + j);
+            const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+            // back through x_hat    gru_d.yaml:32
+            const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
+                    d_x_last_carried) + t98;
+            grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+        }
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t slot = tile->slot[q];
+        memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
+                tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t slot = tile->slot[q];
+        // d_x_last_carried of the next step
+        memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
+                tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    }
+}
+
+// The rows first..last of a tile, all steps of a block together.
+static void gru_d_f32_backward_states_behind(
+        const gru_d_f32_backward_states_tile *const tile,
+        const int64_t first,
+        const int64_t last)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const int64_t D = call->dims.D;
+    float *const t9_at = tile->t9;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    float *const t78_at = tile->t78;
+    float *const d_x_out = call->output.x;
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
+            const int lanes = grugen_lanes(D - j);
+            (void)lanes;
+            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                    + j) != grugen_spread_v(0.0f);
+            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_entering_at
+                    + q * grugen_padded(D) + j);
+            const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
+            // back through x_hat    gru_d.yaml:32
+            const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
+                    grugen_spread_v(0.0f)) + t78;
+            grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+        }
+    }
+}
+
+static void gru_d_f32_backward_states_start_tile(const gru_d_f32_backward_states_tile *const tile)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    for (int64_t slot = 0; slot < tile->count; ++slot) {
+        const int64_t b = tile->order[slot];
+        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
+                (size_t)H * sizeof(float));
+        memcpy(tile->d_x_last_carried + slot * grugen_padded(D), call->initial.x_last + b * D,
+                (size_t)D * sizeof(float));
+    }
+}
+
+static void gru_d_f32_backward_states_finish_tile(const gru_d_f32_backward_states_tile *const tile)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    for (int64_t slot = 0; slot < tile->count; ++slot) {
+        const int64_t b = tile->order[slot];
+        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
+                (size_t)H * sizeof(float));
+        memcpy(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
+                (size_t)D * sizeof(float));
+        for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
+            const int64_t row = t * call->B + b;
+            memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
+        }
+    }
+}
+
+// A tile from its first step to its last, a block of steps at a time.
+static void gru_d_f32_backward_states_run_tile(
+        gru_d_f32_backward_states_tile *const tile,
+        const int64_t block)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    gru_d_f32_backward_states_start_tile(tile);
+    for (int64_t done = 0; done < longest; done += block) {
+        const int64_t steps = longest - done < block ? longest - done : block;
+        int64_t rows = 0;
+        for (int64_t s = 0; s < steps; ++s) {
+            const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
+            tile->start[s] = rows;
+            for (int64_t slot = 0; slot < tile->count; ++slot) {
+                if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
+                tile->row[rows] = t * call->B + tile->order[slot];
+                tile->slot[rows] = slot;
+                ++rows;
+            }
+        }
+        tile->start[steps] = rows;
+        gru_d_f32_backward_states_ahead(tile, 0, rows);
+        for (int64_t s = 0; s < steps; ++s) {
+            gru_d_f32_backward_states_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+        }
+        gru_d_f32_backward_states_between_1(tile, 0, rows);
+        for (int64_t s = 0; s < steps; ++s) {
+            gru_d_f32_backward_states_step_d_x_last_carried(tile, tile->start[s],
+                    tile->start[s + 1]);
+        }
+        gru_d_f32_backward_states_behind(tile, 0, rows);
+    }
+    gru_d_f32_backward_states_finish_tile(tile);
+}
+
+// Sums over all rows, by all threads together.
+static void gru_d_f32_backward_states_sum_up(
+        const gru_d_f32_backward_states_call *const call,
+        const gru_d_f32_backward_states_work *const work,
+        const int64_t *const rows,
+        const int64_t count,
+        float *const packed)
+{
+    (void)packed;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+        };
+        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+        };
+        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+                work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
+        };
+        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+    }
+    {
+        const grugen_outer outers[] = {
+            {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
+        };
+        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+    }
+    {
+        const grugen_summand vectors[] = {
+            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
+            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
+            {work->d_n_pre, grugen_padded(H), H, call->total.b_n},
+            {work->d_w_gx, grugen_padded(D), D, call->total.w_gx},
+            {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
+            {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
+        };
+        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+    }
+}
+
+int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling =
+            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call));
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_d_f32_backward_states_tile tile;
+        gru_d_f32_backward_states_take_tile(call, tiling, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
+int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_panels(call, &arena, &work);
+    return arena.used;
+}
+
+void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {call->packed, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_panels(call, &arena, &work);
+    gru_d_f32_backward_states_fill_panels(call, &work);
+}
+
+// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+static void gru_d_f32_backward_states_share(
+        const gru_d_f32_backward_states_call *const call,
+        const grugen_tiling tiling,
+        gru_d_f32_backward_states_work *const work,
+        grugen_arena own)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    gru_d_f32_backward_states_tile tile;
+    gru_d_f32_backward_states_take_tile(call, tiling, &own, &tile);
+    tile.work = work;
+    for (;;) {
+        int64_t taken;
+        #pragma omp atomic capture
+        taken = work->taken++;
+        if (taken >= tiling.tiles) { break; }
+        const int64_t first = taken * tiling.sequences;
+        tile.order = work->order + first;
+        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+        gru_d_f32_backward_states_run_tile(&tile, tiling.steps);
+    }
+
+    #pragma omp barrier
+    gru_d_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_restore_denormals(mode);
+}
+
+void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling =
+            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call));
+    grugen_arena arena = {call->workspace, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_work(call, &arena, &work);
+    grugen_arena one = {NULL, 0};
+    gru_d_f32_backward_states_tile unused;
+    gru_d_f32_backward_states_take_tile(call, tiling, &one, &unused);
+    grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
+    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.W_r, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.W_n, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.U_z, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.U_r, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.U_n, 0, (size_t)(H * H) * sizeof(float));
+    memset(call->total.V_z, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.V_r, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.V_n, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.b_z, 0, (size_t)H * sizeof(float));
+    memset(call->total.b_r, 0, (size_t)H * sizeof(float));
+    memset(call->total.b_n, 0, (size_t)H * sizeof(float));
+    memset(call->total.w_gx, 0, (size_t)D * sizeof(float));
+    memset(call->total.W_gh, 0, (size_t)(H * D) * sizeof(float));
+    memset(call->total.b_gx, 0, (size_t)D * sizeof(float));
+    memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
+    const uint64_t callers_mode = grugen_flush_denormals();
+    gru_d_f32_backward_states_prepare(call, &work);
+    grugen_restore_denormals(callers_mode);
+    work.taken = 0;
+    // one thread needs no region, which costs as much as a short call
+    const grugen_arena rest = {arena.base + arena.used, 0};
+    if (tiling.threads == 1) {
+        gru_d_f32_backward_states_share(call, tiling, &work, rest);
+        return;
+    }
+
+    #pragma omp parallel num_threads(tiling.threads)
+    {
+        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
+        gru_d_f32_backward_states_share(call, tiling, &work, own);
     }
 }

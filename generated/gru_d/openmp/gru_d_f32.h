@@ -10,6 +10,36 @@
 extern "C" {
 #endif
 
+#ifdef GRUGEN_LEVEL
+#include "grugen_level.h"
+#define gru_d_f32_needs \
+    GRUGEN_AT_LEVEL(gru_d_f32_needs)
+#define gru_d_f32_forward_workspace \
+    GRUGEN_AT_LEVEL(gru_d_f32_forward_workspace)
+#define gru_d_f32_forward_packed_bytes \
+    GRUGEN_AT_LEVEL(gru_d_f32_forward_packed_bytes)
+#define gru_d_f32_forward_pack \
+    GRUGEN_AT_LEVEL(gru_d_f32_forward_pack)
+#define gru_d_f32_forward \
+    GRUGEN_AT_LEVEL(gru_d_f32_forward)
+#define gru_d_f32_backward_workspace \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_workspace)
+#define gru_d_f32_backward_packed_bytes \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_packed_bytes)
+#define gru_d_f32_backward_pack \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_pack)
+#define gru_d_f32_backward \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward)
+#define gru_d_f32_backward_states_workspace \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_states_workspace)
+#define gru_d_f32_backward_states_packed_bytes \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_states_packed_bytes)
+#define gru_d_f32_backward_states_pack \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_states_pack)
+#define gru_d_f32_backward_states \
+    GRUGEN_AT_LEVEL(gru_d_f32_backward_states)
+#endif
+
 #include "gru_d_f32_abi.h"
 
 #ifdef __cplusplus

@@ -10,6 +10,11 @@
 #include "grugen_math.h"
 #include "grugen_memory.h"
 
+// What a CPU must have to run this, to be read before anything is called.
+const char gru_d_f32_needs[] =
+#include "grugen_needs.h"
+        ;
+
 // ---- forward ----
 
 // The states between steps, and one row of everything that is read after the loop that makes it.
@@ -83,18 +88,21 @@ static void gru_d_f32_forward_step(
     const float *const m = call->input.m + row * D;
     const float *const x_last = work->x_last + b * D;
     const float *const x = call->input.x + row * D;
-    float *const gamma_x_tape = keep_tape ? call->tape.gamma_x + row * D : NULL;
+    float *const gamma_x_tape = keep_tape > 1 ? call->tape.gamma_x + row * D : NULL;
     const float *const h = work->h + b * H;
-    float *const W_gh_delta_tape = keep_tape ? call->tape.W_gh_delta + row * H : NULL;
-    float *const gamma_h_tape = keep_tape ? call->tape.gamma_h + row * H : NULL;
-    float *const z_tape = keep_tape ? call->tape.z + row * H : NULL;
-    float *const r_tape = keep_tape ? call->tape.r + row * H : NULL;
-    float *const n_tape = keep_tape ? call->tape.n + row * H : NULL;
+    float *const W_gh_delta_tape = keep_tape > 1 ? call->tape.W_gh_delta + row * H : NULL;
+    float *const gamma_h_tape = keep_tape > 1 ? call->tape.gamma_h + row * H : NULL;
+    float *const z_tape = keep_tape > 1 ? call->tape.z + row * H : NULL;
+    float *const r_tape = keep_tape > 1 ? call->tape.r + row * H : NULL;
+    float *const n_tape = keep_tape > 1 ? call->tape.n + row * H : NULL;
     float *const y_out = call->output.y + row * H;
     for (int64_t j = 0; j < D; ++j) {
         // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
         const float gamma_x = grugen_exp_f32(-grugen_relu_f32(w_gx[j] * delta[j] + b_gx[j]));
-        if (keep_tape) { gamma_x_tape[j] = gamma_x; }
+        if (keep_tape > 1) {
+            gamma_x_tape[j] = gamma_x;
+        }
+
         // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
         const int t9 = m[j] > 0.0f;
         x_hat[j] = t9 ? x[j] : gamma_x * x_last[j] + (1.0f - gamma_x) * x_mean[j];
@@ -106,9 +114,15 @@ static void gru_d_f32_forward_step(
         // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
         float W_gh_delta = 0.0f;
         for (int64_t k = 0; k < D; ++k) { W_gh_delta += W_gh[j * D + k] * delta[k]; }
-        if (keep_tape) { W_gh_delta_tape[j] = W_gh_delta; }
+        if (keep_tape > 1) {
+            W_gh_delta_tape[j] = W_gh_delta;
+        }
+
         const float gamma_h = grugen_exp_f32(-grugen_relu_f32(W_gh_delta + b_gh[j]));
-        if (keep_tape) { gamma_h_tape[j] = gamma_h; }
+        if (keep_tape > 1) {
+            gamma_h_tape[j] = gamma_h;
+        }
+
         // h_hat   = gamma_h * h    gru_d.yaml:33
         h_hat[j] = gamma_h * h[j];
     }
@@ -122,7 +136,10 @@ static void gru_d_f32_forward_step(
         float V_z_m = 0.0f;
         for (int64_t k = 0; k < D; ++k) { V_z_m += V_z[j * D + k] * m[k]; }
         z[j] = grugen_sigmoid_f32(W_z_x_hat + U_z_h_hat + V_z_m + b_z[j]);
-        if (keep_tape) { z_tape[j] = z[j]; }
+        if (keep_tape > 1) {
+            z_tape[j] = z[j];
+        }
+
         // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
         float W_r_x_hat = 0.0f;
         for (int64_t k = 0; k < D; ++k) { W_r_x_hat += W_r[j * D + k] * x_hat[k]; }
@@ -131,7 +148,10 @@ static void gru_d_f32_forward_step(
         float V_r_m = 0.0f;
         for (int64_t k = 0; k < D; ++k) { V_r_m += V_r[j * D + k] * m[k]; }
         const float r = grugen_sigmoid_f32(W_r_x_hat + U_r_h_hat + V_r_m + b_r[j]);
-        if (keep_tape) { r_tape[j] = r; }
+        if (keep_tape > 1) {
+            r_tape[j] = r;
+        }
+
         // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
         t21[j] = r * h_hat[j];
         // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
@@ -147,7 +167,10 @@ static void gru_d_f32_forward_step(
         float V_n_m = 0.0f;
         for (int64_t k = 0; k < D; ++k) { V_n_m += V_n[j * D + k] * m[k]; }
         const float n = grugen_tanh_f32(W_n_x_hat + U_n_product + V_n_m + b_n[j]);
-        if (keep_tape) { n_tape[j] = n; }
+        if (keep_tape > 1) {
+            n_tape[j] = n;
+        }
+
         // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
         h_next[j] = t27[j] + z[j] * n;
         y_out[j] = h_next[j];
@@ -554,6 +577,419 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
             const int64_t row = t * call->B + b;
             if (t < grugen_length(call->lengths, call->T, b)) {
                 gru_d_f32_backward_step(call, work, row, b);
+            } else {
+                memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
+            }
+        }
+    }
+
+    for (int64_t b = 0; b < call->B; ++b) {
+        memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
+        memcpy(call->final.x_last + b * D, work->d_x_last_carried + b * D,
+                (size_t)D * sizeof(float));
+    }
+    grugen_restore_denormals(mode);
+}
+
+// ---- backward_states ----
+
+// The states between steps, and one row of everything that is read after the loop that makes it.
+typedef struct gru_d_f32_backward_states_work {
+    float *d_h_carried; // [batch][H]
+    float *d_x_last_carried; // [batch][D]
+    float *gamma_x; // [D]
+    float *t9; // [D]
+    float *x_hat; // [D]
+    float *t30; // [D]
+    float *t31; // [D]
+    float *t113; // [D]
+    float *gamma_h; // [H]
+    float *h_hat; // [H]
+    float *d_h_next; // [H]
+    float *t34; // [H]
+    float *t103; // [H]
+    float *r; // [H]
+    float *t21; // [H]
+    float *d_n; // [H]
+    float *t35; // [H]
+    float *t53; // [H]
+    float *t65; // [H]
+    float *d_n_pre; // [H]
+    float *d_z_pre; // [H]
+    float *t48; // [H]
+    float *d_r_pre; // [H]
+    float *d_x_last; // [D]
+    float *d_b_gx; // [D]
+    float *d_w_gx; // [D]
+    float *d_h; // [H]
+    float *d_b_gh; // [H]
+} gru_d_f32_backward_states_work;
+
+static void gru_d_f32_backward_states_take_work(
+        const gru_d_f32_backward_states_call *const call,
+        grugen_arena *const arena,
+        gru_d_f32_backward_states_work *const work)
+{
+    (void)call;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    work->d_h_carried = grugen_take(arena, call->B * H * (int64_t)sizeof(float));
+    work->d_x_last_carried = grugen_take(arena, call->B * D * (int64_t)sizeof(float));
+    work->gamma_x = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->t9 = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->x_hat = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->t30 = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->t31 = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->t113 = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->gamma_h = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->h_hat = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_h_next = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t34 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t103 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->r = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t21 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_n = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t35 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t53 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t65 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_n_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_z_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->t48 = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_r_pre = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_x_last = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->d_b_gx = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->d_w_gx = grugen_take(arena, D * (int64_t)sizeof(float));
+    work->d_h = grugen_take(arena, H * (int64_t)sizeof(float));
+    work->d_b_gh = grugen_take(arena, H * (int64_t)sizeof(float));
+}
+
+// One step of one sequence: row t * B + b.
+static void gru_d_f32_backward_states_step(
+        const gru_d_f32_backward_states_call *const call,
+        const gru_d_f32_backward_states_work *const work,
+        const int64_t row,
+        const int64_t b)
+{
+    (void)row;
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    const float *const w_gx = call->param.w_gx;
+    const float *const b_gx = call->param.b_gx;
+    const float *const x_mean = call->constant.x_mean;
+    float *const gamma_x = work->gamma_x;
+    float *const t9 = work->t9;
+    float *const x_hat = work->x_hat;
+    float *const t30 = work->t30;
+    float *const t31 = work->t31;
+    float *const t113 = work->t113;
+    const float *const W_gh = call->param.W_gh;
+    const float *const b_gh = call->param.b_gh;
+    float *const gamma_h = work->gamma_h;
+    float *const h_hat = work->h_hat;
+    float *const d_h_next = work->d_h_next;
+    float *const t34 = work->t34;
+    float *const t103 = work->t103;
+    const float *const W_z = call->param.W_z;
+    const float *const U_z = call->param.U_z;
+    const float *const V_z = call->param.V_z;
+    const float *const b_z = call->param.b_z;
+    const float *const W_r = call->param.W_r;
+    const float *const U_r = call->param.U_r;
+    const float *const V_r = call->param.V_r;
+    const float *const b_r = call->param.b_r;
+    float *const r = work->r;
+    float *const t21 = work->t21;
+    float *const d_n = work->d_n;
+    float *const t35 = work->t35;
+    float *const t53 = work->t53;
+    float *const t65 = work->t65;
+    const float *const W_n = call->param.W_n;
+    const float *const U_n = call->param.U_n;
+    const float *const V_n = call->param.V_n;
+    const float *const b_n = call->param.b_n;
+    float *const d_n_pre = work->d_n_pre;
+    float *const d_z_pre = work->d_z_pre;
+    float *const t48 = work->t48;
+    float *const d_r_pre = work->d_r_pre;
+    float *const d_x_last = work->d_x_last;
+    float *const d_b_gx = work->d_b_gx;
+    float *const d_w_gx = work->d_w_gx;
+    float *const d_h = work->d_h;
+    float *const d_b_gh = work->d_b_gh;
+    const float *const delta = call->input.delta + row * D;
+    const float *const m = call->input.m + row * D;
+    const float *const x_last = call->tape_read.x_last + row * D;
+    const float *const x = call->input.x + row * D;
+    const float *const d_x_last_carried = work->d_x_last_carried + b * D;
+    const float *const h = call->tape_read.h + row * H;
+    const float *const d_h_carried = work->d_h_carried + b * H;
+    const float *const d_y = call->output_gradient.y + row * H;
+    float *const d_x_out = call->output.x + row * D;
+    for (int64_t j = 0; j < D; ++j) {
+        // back through gamma_x    gru_d.yaml:30
+        const float t3 = grugen_relu_f32(w_gx[j] * delta[j] + b_gx[j]);
+        gamma_x[j] = grugen_exp_f32(-t3);
+        // back through x_hat    gru_d.yaml:32
+        t9[j] = m[j] > 0.0f;
+        x_hat[j] = t9[j] ? x[j] : gamma_x[j] * x_last[j] + (1.0f - gamma_x[j]) * x_mean[j];
+        // back through x_last'    gru_d.yaml:40
+        t30[j] = t9[j] ? d_x_last_carried[j] : 0.0f;
+        t31[j] = t9[j] ? 0.0f : d_x_last_carried[j];
+        // back through gamma_x    gru_d.yaml:30
+        t113[j] = t3 > 0.0f;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through gamma_h    gru_d.yaml:31
+        float W_gh_delta = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_gh_delta += W_gh[j * D + k] * delta[k]; }
+        const float t6 = grugen_relu_f32(W_gh_delta + b_gh[j]);
+        gamma_h[j] = grugen_exp_f32(-t6);
+        // back through h_hat    gru_d.yaml:33
+        h_hat[j] = gamma_h[j] * h[j];
+        d_h_next[j] = d_h_carried[j] + d_y[j];
+        // back through h'    gru_d.yaml:39
+        t34[j] = d_h_next[j] * h_hat[j];
+        // back through gamma_h    gru_d.yaml:31
+        t103[j] = t6 > 0.0f;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through z    gru_d.yaml:35
+        float W_z_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_z_x_hat += W_z[j * D + k] * x_hat[k]; }
+        float U_z_h_hat = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_h_hat += U_z[j * H + k] * h_hat[k]; }
+        float V_z_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_z_m += V_z[j * D + k] * m[k]; }
+        const float z = grugen_sigmoid_f32(W_z_x_hat + U_z_h_hat + V_z_m + b_z[j]);
+        // back through r    gru_d.yaml:36
+        float W_r_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_r_x_hat += W_r[j * D + k] * x_hat[k]; }
+        float U_r_h_hat = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_r_h_hat += U_r[j * H + k] * h_hat[k]; }
+        float V_r_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_r_m += V_r[j * D + k] * m[k]; }
+        r[j] = grugen_sigmoid_f32(W_r_x_hat + U_r_h_hat + V_r_m + b_r[j]);
+        // back through n    gru_d.yaml:37
+        t21[j] = r[j] * h_hat[j];
+        // back through h'    gru_d.yaml:39
+        const float t26 = 1.0f - z;
+        d_n[j] = d_h_next[j] * z;
+        t35[j] = d_h_next[j] * t26;
+        // back through r    gru_d.yaml:36
+        t53[j] = r[j] * (1.0f - r[j]);
+        // back through z    gru_d.yaml:35
+        t65[j] = z * t26;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through n    gru_d.yaml:37
+        float W_n_x_hat = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { W_n_x_hat += W_n[j * D + k] * x_hat[k]; }
+        float U_n_product = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_n_product += U_n[j * H + k] * t21[k]; }
+        float V_n_m = 0.0f;
+        for (int64_t k = 0; k < D; ++k) { V_n_m += V_n[j * D + k] * m[k]; }
+        const float n = grugen_tanh_f32(W_n_x_hat + U_n_product + V_n_m + b_n[j]);
+        d_n_pre[j] = d_n[j] * (1.0f - n * n);
+        // back through z    gru_d.yaml:35
+        d_z_pre[j] = (d_h_next[j] * n - t34[j]) * t65[j];
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through n    gru_d.yaml:37
+        float U_n_T_d_n_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_n_T_d_n_pre += U_n[k * H + j] * d_n_pre[k]; }
+        t48[j] = t35[j] + U_n_T_d_n_pre * r[j];
+        // back through r    gru_d.yaml:36
+        d_r_pre[j] = U_n_T_d_n_pre * h_hat[j] * t53[j];
+    }
+
+    for (int64_t j = 0; j < D; ++j) {
+        // back through n    gru_d.yaml:37
+        float W_n_T_d_n_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_n_T_d_n_pre += W_n[k * D + j] * d_n_pre[k]; }
+        // back through r    gru_d.yaml:36
+        float W_r_T_d_r_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_r_T_d_r_pre += W_r[k * D + j] * d_r_pre[k]; }
+        // back through z    gru_d.yaml:35
+        float W_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { W_z_T_d_z_pre += W_z[k * D + j] * d_z_pre[k]; }
+        const float d_x_hat = W_n_T_d_n_pre + W_r_T_d_r_pre + W_z_T_d_z_pre;
+        // back through x_hat    gru_d.yaml:32
+        const float d_x = t30[j] + (t9[j] ? d_x_hat : 0.0f);
+        d_x_out[j] = d_x;
+        const float t80 = t9[j] ? 0.0f : d_x_hat;
+        const int t83 = t80 != 0.0f;
+        const float d_gamma_x = (t83 ? t80 * x_last[j] : 0.0f) - (t83 ? t80 * x_mean[j] : 0.0f);
+        d_x_last[j] = t31[j] + (t83 ? t80 * gamma_x[j] : 0.0f);
+        // back through gamma_x    gru_d.yaml:30
+        d_b_gx[j] = t113[j] ? -(d_gamma_x != 0.0f ? d_gamma_x * gamma_x[j] : 0.0f) : 0.0f;
+        d_w_gx[j] = d_b_gx[j] != 0.0f ? d_b_gx[j] * delta[j] : 0.0f;
+    }
+
+    for (int64_t j = 0; j < H; ++j) {
+        // back through r    gru_d.yaml:36
+        float U_r_T_d_r_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_r_T_d_r_pre += U_r[k * H + j] * d_r_pre[k]; }
+        // back through z    gru_d.yaml:35
+        float U_z_T_d_z_pre = 0.0f;
+        for (int64_t k = 0; k < H; ++k) { U_z_T_d_z_pre += U_z[k * H + j] * d_z_pre[k]; }
+        const float d_h_hat = t48[j] + U_r_T_d_r_pre + U_z_T_d_z_pre;
+        // back through h_hat    gru_d.yaml:33
+        d_h[j] = d_h_hat * gamma_h[j];
+        // back through gamma_h    gru_d.yaml:31
+        d_b_gh[j] = t103[j] ? -(d_h_hat * h[j] * gamma_h[j]) : 0.0f;
+    }
+
+    // d loss / d W_z
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_z[j * D + k] += d_z_pre[j] * x_hat[k]; }
+    }
+
+    // d loss / d W_r
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_r[j * D + k] += d_r_pre[j] * x_hat[k]; }
+    }
+
+    // d loss / d W_n
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_n[j * D + k] += d_n_pre[j] * x_hat[k]; }
+    }
+
+    // d loss / d U_z
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_z[j * H + k] += d_z_pre[j] * h_hat[k]; }
+    }
+
+    // d loss / d U_r
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_r[j * H + k] += d_r_pre[j] * h_hat[k]; }
+    }
+
+    // d loss / d U_n
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < H; ++k) { call->total.U_n[j * H + k] += d_n_pre[j] * t21[k]; }
+    }
+
+    // d loss / d V_z
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.V_z[j * D + k] += d_z_pre[j] * m[k]; }
+    }
+
+    // d loss / d V_r
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.V_r[j * D + k] += d_r_pre[j] * m[k]; }
+    }
+
+    // d loss / d V_n
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.V_n[j * D + k] += d_n_pre[j] * m[k]; }
+    }
+
+    // d loss / d b_z
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_z[j] += d_z_pre[j];
+    }
+
+    // d loss / d b_r
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_r[j] += d_r_pre[j];
+    }
+
+    // d loss / d b_n
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_n[j] += d_n_pre[j];
+    }
+
+    // d loss / d w_gx
+    for (int64_t j = 0; j < D; ++j) {
+        call->total.w_gx[j] += d_w_gx[j];
+    }
+
+    // d loss / d W_gh
+    for (int64_t j = 0; j < H; ++j) {
+        for (int64_t k = 0; k < D; ++k) { call->total.W_gh[j * D + k] += d_b_gh[j] * delta[k]; }
+    }
+
+    // d loss / d b_gx
+    for (int64_t j = 0; j < D; ++j) {
+        call->total.b_gx[j] += d_b_gx[j];
+    }
+
+    // d loss / d b_gh
+    for (int64_t j = 0; j < H; ++j) {
+        call->total.b_gh[j] += d_b_gh[j];
+    }
+
+    // d_h_carried of the next step
+    memcpy(work->d_h_carried + b * H, work->d_h, (size_t)H * sizeof(float));
+    // d_x_last_carried of the next step
+    memcpy(work->d_x_last_carried + b * D, work->d_x_last, (size_t)D * sizeof(float));
+}
+
+int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
+{
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_work(call, &arena, &work);
+    return arena.used;
+}
+
+int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_call *const call)
+{
+    (void)call;
+    return 0; // the baseline reads weights where they lie
+}
+
+void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const call)
+{
+    (void)call;
+}
+
+void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
+{
+    const uint64_t mode = grugen_flush_denormals();
+    grugen_arena arena = {call->workspace, 0};
+    gru_d_f32_backward_states_work memory;
+    gru_d_f32_backward_states_take_work(call, &arena, &memory);
+    const gru_d_f32_backward_states_work *const work = &memory;
+    {
+        const int64_t D = call->dims.D;
+        const int64_t H = call->dims.H;
+        memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.W_r, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.W_n, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.U_z, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.U_r, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.U_n, 0, (size_t)(H * H) * sizeof(float));
+        memset(call->total.V_z, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.V_r, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.V_n, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.b_z, 0, (size_t)H * sizeof(float));
+        memset(call->total.b_r, 0, (size_t)H * sizeof(float));
+        memset(call->total.b_n, 0, (size_t)H * sizeof(float));
+        memset(call->total.w_gx, 0, (size_t)D * sizeof(float));
+        memset(call->total.W_gh, 0, (size_t)(H * D) * sizeof(float));
+        memset(call->total.b_gx, 0, (size_t)D * sizeof(float));
+        memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
+    }
+
+    const int64_t D = call->dims.D;
+    const int64_t H = call->dims.H;
+    for (int64_t b = 0; b < call->B; ++b) {
+        memcpy(work->d_h_carried + b * H, call->initial.h + b * H, (size_t)H * sizeof(float));
+        memcpy(work->d_x_last_carried + b * D, call->initial.x_last + b * D,
+                (size_t)D * sizeof(float));
+    }
+
+    for (int64_t s = 0; s < call->T; ++s) {
+        const int64_t t = call->reverse ? call->T - 1 - s : s;
+        for (int64_t b = 0; b < call->B; ++b) {
+            const int64_t row = t * call->B + b;
+            if (t < grugen_length(call->lengths, call->T, b)) {
+                gru_d_f32_backward_states_step(call, work, row, b);
             } else {
                 memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
             }
