@@ -68,9 +68,9 @@ typedef struct gru_f32_forward_tile {
     grugen_team team;
     const float **operand[1];
     float *h; // [tile sequence][H]
-    float *t12; // [tile row][H]
-    float *t13; // [tile row][H]
-    float *t14; // [tile row][H]
+    float *W_z_x; // [tile row][H]
+    float *W_r_x; // [tile row][H]
+    float *W_n_x; // [tile row][H]
     float *z; // [tile sequence][H]
     float *t5; // [tile sequence][H]
     float *t10; // [tile sequence][H]
@@ -126,9 +126,9 @@ static void gru_f32_forward_take_tile(
     tile->team = (grugen_team){0, 1};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t12 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t13 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t14 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->W_z_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->W_r_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->W_n_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->z = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t5 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t10 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
@@ -170,12 +170,9 @@ static void gru_f32_forward_ahead(
     const gru_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const b_z_at = call->param.b_z;
-    float *const t12_at = tile->t12;
-    const float *const b_r_at = call->param.b_r;
-    float *const t13_at = tile->t13;
-    const float *const b_n_at = call->param.b_n;
-    float *const t14_at = tile->t14;
+    float *const W_z_x_at = tile->W_z_x;
+    float *const W_r_x_at = tile->W_r_x;
+    float *const W_n_x_at = tile->W_n_x;
     // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -190,22 +187,16 @@ static void gru_f32_forward_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 3) {
                 // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
                 const grugen_vector W_z_x = sum[0];
-                const grugen_vector t12 = W_z_x + b_z;
-                grugen_store_whole_v(t12_at + q * grugen_padded(H) + j, t12);
+                grugen_store_whole_v(W_z_x_at + q * grugen_padded(H) + j, W_z_x);
                 // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
                 const grugen_vector W_r_x = sum[1];
-                const grugen_vector t13 = W_r_x + b_r;
-                grugen_store_whole_v(t13_at + q * grugen_padded(H) + j, t13);
+                grugen_store_whole_v(W_r_x_at + q * grugen_padded(H) + j, W_r_x);
                 // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
                 const grugen_vector W_n_x = sum[2];
-                const grugen_vector t14 = W_n_x + b_n;
-                grugen_store_whole_v(t14_at + q * grugen_padded(H) + j, t14);
+                grugen_store_whole_v(W_n_x_at + q * grugen_padded(H) + j, W_n_x);
             }
         }
     }
@@ -221,15 +212,18 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     const gru_f32_forward_call *const call = tile->call;
     const gru_f32_forward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    float *const t12_at = tile->t12;
+    float *const W_z_x_at = tile->W_z_x;
+    const float *const b_z_at = call->param.b_z;
     float *const z_at = tile->z;
     float *const z_tape = call->tape.z;
-    float *const t13_at = tile->t13;
+    float *const W_r_x_at = tile->W_r_x;
+    const float *const b_r_at = call->param.b_r;
     float *const r_tape = call->tape.r;
     float *const h_at = tile->h;
     float *const t5_at = tile->t5;
     float *const t10_at = tile->t10;
-    float *const t14_at = tile->t14;
+    float *const W_n_x_at = tile->W_n_x;
+    const float *const b_n_at = call->param.b_n;
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
@@ -247,15 +241,19 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t12 = grugen_load_whole_v(t12_at + q * grugen_padded(H) + j);
-                const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(H) + j);
+                const grugen_vector W_z_x = grugen_load_whole_v(W_z_x_at + q * grugen_padded(H)
+                        + j);
+                const grugen_vector W_r_x = grugen_load_whole_v(W_r_x_at + q * grugen_padded(H)
+                        + j);
                 const grugen_vector h = grugen_load_whole_v(h_at + slot * grugen_padded(H) + j);
                 // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
                 const grugen_vector U_z_h = sum[0];
-                const grugen_vector z = grugen_sigmoid_v(t12 + U_z_h);
+                const grugen_vector z = grugen_sigmoid_v(W_z_x + U_z_h + b_z);
                 grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
                 if (keep_tape > 1) {
                     grugen_store_v(z_tape + row * H + j, z, lanes);
@@ -263,7 +261,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
 
                 // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
                 const grugen_vector U_r_h = sum[1];
-                const grugen_vector r = grugen_sigmoid_v(t13 + U_r_h);
+                const grugen_vector r = grugen_sigmoid_v(W_r_x + U_r_h + b_r);
                 if (keep_tape > 1) {
                     grugen_store_v(r_tape + row * H + j, r, lanes);
                 }
@@ -292,15 +290,17 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t14 = grugen_load_whole_v(t14_at + q * grugen_padded(H) + j);
+                const grugen_vector W_n_x = grugen_load_whole_v(W_n_x_at + q * grugen_padded(H)
+                        + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + slot * grugen_padded(H) + j);
                 const grugen_vector t10 = grugen_load_whole_v(t10_at + slot * grugen_padded(H) + j);
                 // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
                 const grugen_vector U_n_product = sum[0];
-                const grugen_vector n = grugen_tanh_v(t14 + U_n_product);
+                const grugen_vector n = grugen_tanh_v(W_n_x + U_n_product + b_n);
                 if (keep_tape > 1) {
                     grugen_store_v(n_tape + row * H + j, n, lanes);
                 }
@@ -512,7 +512,7 @@ typedef struct gru_f32_backward_tile {
     float *d_h_carried; // [tile sequence][H]
     float *t16; // [tile sequence][H]
     float *t32; // [tile sequence][H]
-    float *t26; // [tile sequence][H]
+    float *t1; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
     float *packed; // operands of totals
 } gru_f32_backward_tile;
@@ -594,7 +594,7 @@ static void gru_f32_backward_take_tile(
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t32 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t26 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t1 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
@@ -669,8 +669,8 @@ static void gru_f32_backward_step_d_h_carried(
     const float *const r_at = call->tape_read.r;
     float *const t32_at = tile->t32;
     float *const d_z_pre_at = work->d_z_pre;
-    float *const t26_at = tile->t26;
     float *const d_r_pre_at = work->d_r_pre;
+    float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -722,13 +722,15 @@ static void gru_f32_backward_step_d_h_carried(
                 const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
                 const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
                 const grugen_vector t32 = grugen_load_whole_v(t32_at + slot * grugen_padded(H) + j);
+                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
                 // back through n    gru.yaml:20
                 const grugen_vector U_n_T_d_n_pre = sum[0];
-                const grugen_vector t26 = U_n_T_d_n_pre * r;
-                grugen_store_whole_v(t26_at + slot * grugen_padded(H) + j, t26);
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                // back through z    gru.yaml:18
+                const grugen_vector t1 = t16 + U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t1_at + slot * grugen_padded(H) + j, t1);
             }
         }
     }
@@ -755,10 +757,9 @@ static void gru_f32_backward_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
-                const grugen_vector t26 = grugen_load_whole_v(t26_at + slot * grugen_padded(H) + j);
+                const grugen_vector t1 = grugen_load_whole_v(t1_at + slot * grugen_padded(H) + j);
                 // back through z    gru.yaml:18
-                const grugen_vector d_h = sum[0] + t16 + t26;
+                const grugen_vector d_h = sum[0] + t1;
                 grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
             }
         }
@@ -1065,7 +1066,7 @@ typedef struct gru_f32_backward_states_tile {
     float *n; // [tile row][H]
     float *t21; // [tile row][H]
     float *t16; // [tile sequence][H]
-    float *t26; // [tile sequence][H]
+    float *t14; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
     float *packed; // operands of totals
 } gru_f32_backward_states_tile;
@@ -1159,7 +1160,7 @@ static void gru_f32_backward_states_take_tile(
     tile->n = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t21 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t26 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t14 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
@@ -1317,9 +1318,9 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const t42_at = tile->t42;
     float *const d_z_pre_at = work->d_z_pre;
     float *const r_at = tile->r;
-    float *const t26_at = tile->t26;
     float *const t32_at = tile->t32;
     float *const d_r_pre_at = work->d_r_pre;
+    float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1369,13 +1370,15 @@ static void gru_f32_backward_states_step_d_h_carried(
                 const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
                 const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
+                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
                 // back through n    gru.yaml:20
                 const grugen_vector U_n_T_d_n_pre = sum[0];
-                const grugen_vector t26 = U_n_T_d_n_pre * r;
-                grugen_store_whole_v(t26_at + slot * grugen_padded(H) + j, t26);
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                // back through z    gru.yaml:18
+                const grugen_vector t14 = t16 + U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t14_at + slot * grugen_padded(H) + j, t14);
             }
         }
     }
@@ -1402,10 +1405,9 @@ static void gru_f32_backward_states_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
-                const grugen_vector t26 = grugen_load_whole_v(t26_at + slot * grugen_padded(H) + j);
+                const grugen_vector t14 = grugen_load_whole_v(t14_at + slot * grugen_padded(H) + j);
                 // back through z    gru.yaml:18
-                const grugen_vector d_h = sum[0] + t16 + t26;
+                const grugen_vector d_h = sum[0] + t14;
                 grugen_store_whole_v(d_h_at + slot * grugen_padded(H) + j, d_h);
             }
         }

@@ -75,14 +75,14 @@ typedef struct gru_d_f32_forward_tile {
     float *t9; // [tile row][D]
     float *t13; // [tile row][D]
     float *gamma_h; // [tile row][H]
+    float *V_z_m; // [tile row][H]
+    float *V_r_m; // [tile row][H]
+    float *V_n_m; // [tile row][H]
+    float *x_last_next; // [tile sequence][D]
+    float *x_hat; // [tile row][D]
     float *t25; // [tile row][H]
     float *t30; // [tile row][H]
     float *t32; // [tile row][H]
-    float *x_last_next; // [tile sequence][D]
-    float *x_hat; // [tile row][D]
-    float *t29; // [tile row][H]
-    float *t31; // [tile row][H]
-    float *t33; // [tile row][H]
     float *h_hat; // [tile sequence][H]
     float *z; // [tile sequence][H]
     float *t21; // [tile sequence][H]
@@ -156,14 +156,14 @@ static void gru_d_f32_forward_take_tile(
     tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t13 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->V_z_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->V_r_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->V_n_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t25 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t30 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t32 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t29 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t31 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t33 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->h_hat = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->z = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t21 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
@@ -225,12 +225,9 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const float *const b_gh_at = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
     float *const gamma_h_tape = call->tape.gamma_h;
-    const float *const b_z_at = call->param.b_z;
-    float *const t25_at = tile->t25;
-    const float *const b_r_at = call->param.b_r;
-    float *const t30_at = tile->t30;
-    const float *const b_n_at = call->param.b_n;
-    float *const t32_at = tile->t32;
+    float *const V_z_m_at = tile->V_z_m;
+    float *const V_r_m_at = tile->V_r_m;
+    float *const V_n_m_at = tile->V_n_m;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
@@ -278,9 +275,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
             const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 4) {
                 const int64_t row = tile->row[q];
                 // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
@@ -297,16 +291,13 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
 
                 // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
                 const grugen_vector V_z_m = sum[1];
-                const grugen_vector t25 = V_z_m + b_z;
-                grugen_store_whole_v(t25_at + q * grugen_padded(H) + j, t25);
+                grugen_store_whole_v(V_z_m_at + q * grugen_padded(H) + j, V_z_m);
                 // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
                 const grugen_vector V_r_m = sum[2];
-                const grugen_vector t30 = V_r_m + b_r;
-                grugen_store_whole_v(t30_at + q * grugen_padded(H) + j, t30);
+                grugen_store_whole_v(V_r_m_at + q * grugen_padded(H) + j, V_r_m);
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
                 const grugen_vector V_n_m = sum[3];
-                const grugen_vector t32 = V_n_m + b_n;
-                grugen_store_whole_v(t32_at + q * grugen_padded(H) + j, t32);
+                grugen_store_whole_v(V_n_m_at + q * grugen_padded(H) + j, V_n_m);
             }
         }
     }
@@ -381,12 +372,12 @@ static void gru_d_f32_forward_between_1(
     float *const t9_at = tile->t9;
     const float *const x_at = call->input.x;
     float *const x_hat_at = tile->x_hat;
+    float *const V_z_m_at = tile->V_z_m;
     float *const t25_at = tile->t25;
-    float *const t29_at = tile->t29;
+    float *const V_r_m_at = tile->V_r_m;
     float *const t30_at = tile->t30;
-    float *const t31_at = tile->t31;
+    float *const V_n_m_at = tile->V_n_m;
     float *const t32_at = tile->t32;
-    float *const t33_at = tile->t33;
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
@@ -420,21 +411,24 @@ static void gru_d_f32_forward_between_1(
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 3) {
-                const grugen_vector t25 = grugen_load_whole_v(t25_at + q * grugen_padded(H) + j);
-                const grugen_vector t30 = grugen_load_whole_v(t30_at + q * grugen_padded(H) + j);
-                const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
+                const grugen_vector V_z_m = grugen_load_whole_v(V_z_m_at + q * grugen_padded(H)
+                        + j);
+                const grugen_vector V_r_m = grugen_load_whole_v(V_r_m_at + q * grugen_padded(H)
+                        + j);
+                const grugen_vector V_n_m = grugen_load_whole_v(V_n_m_at + q * grugen_padded(H)
+                        + j);
                 // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
                 const grugen_vector W_z_x_hat = sum[0];
-                const grugen_vector t29 = t25 + W_z_x_hat;
-                grugen_store_whole_v(t29_at + q * grugen_padded(H) + j, t29);
+                const grugen_vector t25 = V_z_m + W_z_x_hat;
+                grugen_store_whole_v(t25_at + q * grugen_padded(H) + j, t25);
                 // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
                 const grugen_vector W_r_x_hat = sum[1];
-                const grugen_vector t31 = t30 + W_r_x_hat;
-                grugen_store_whole_v(t31_at + q * grugen_padded(H) + j, t31);
+                const grugen_vector t30 = V_r_m + W_r_x_hat;
+                grugen_store_whole_v(t30_at + q * grugen_padded(H) + j, t30);
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
                 const grugen_vector W_n_x_hat = sum[2];
-                const grugen_vector t33 = t32 + W_n_x_hat;
-                grugen_store_whole_v(t33_at + q * grugen_padded(H) + j, t33);
+                const grugen_vector t32 = V_n_m + W_n_x_hat;
+                grugen_store_whole_v(t32_at + q * grugen_padded(H) + j, t32);
             }
         }
     }
@@ -453,14 +447,17 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const gamma_h_at = tile->gamma_h;
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
-    float *const t29_at = tile->t29;
+    float *const t25_at = tile->t25;
+    const float *const b_z_at = call->param.b_z;
     float *const z_at = tile->z;
     float *const z_tape = call->tape.z;
-    float *const t31_at = tile->t31;
+    float *const t30_at = tile->t30;
+    const float *const b_r_at = call->param.b_r;
     float *const r_tape = call->tape.r;
     float *const t21_at = tile->t21;
     float *const t27_at = tile->t27;
-    float *const t33_at = tile->t33;
+    float *const t32_at = tile->t32;
+    const float *const b_n_at = call->param.b_n;
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
@@ -492,16 +489,18 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
+            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t29 = grugen_load_whole_v(t29_at + q * grugen_padded(H) + j);
-                const grugen_vector t31 = grugen_load_whole_v(t31_at + q * grugen_padded(H) + j);
+                const grugen_vector t25 = grugen_load_whole_v(t25_at + q * grugen_padded(H) + j);
+                const grugen_vector t30 = grugen_load_whole_v(t30_at + q * grugen_padded(H) + j);
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at
                         + slot * grugen_padded(H) + j);
                 // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
                 const grugen_vector U_z_h_hat = sum[0];
-                const grugen_vector z = grugen_sigmoid_v(t29 + U_z_h_hat);
+                const grugen_vector z = grugen_sigmoid_v(t25 + U_z_h_hat + b_z);
                 grugen_store_whole_v(z_at + slot * grugen_padded(H) + j, z);
                 if (keep_tape > 1) {
                     grugen_store_v(z_tape + row * H + j, z, lanes);
@@ -509,7 +508,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
 
                 // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
                 const grugen_vector U_r_h_hat = sum[1];
-                const grugen_vector r = grugen_sigmoid_v(t31 + U_r_h_hat);
+                const grugen_vector r = grugen_sigmoid_v(t30 + U_r_h_hat + b_r);
                 if (keep_tape > 1) {
                     grugen_store_v(r_tape + row * H + j, r, lanes);
                 }
@@ -538,15 +537,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
+            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t33 = grugen_load_whole_v(t33_at + q * grugen_padded(H) + j);
+                const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + slot * grugen_padded(H) + j);
                 const grugen_vector t27 = grugen_load_whole_v(t27_at + slot * grugen_padded(H) + j);
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
                 const grugen_vector U_n_product = sum[0];
-                const grugen_vector n = grugen_tanh_v(t33 + U_n_product);
+                const grugen_vector n = grugen_tanh_v(t32 + U_n_product + b_n);
                 if (keep_tape > 1) {
                     grugen_store_v(n_tape + row * H + j, n, lanes);
                 }
@@ -777,7 +777,7 @@ typedef struct gru_d_f32_backward_tile {
     float *t103; // [tile row][H]
     float *t35; // [tile sequence][H]
     float *t53; // [tile sequence][H]
-    float *t47; // [tile sequence][H]
+    float *t4; // [tile sequence][H]
     float *d_h_hat; // [tile row][H]
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
@@ -882,7 +882,7 @@ static void gru_d_f32_backward_take_tile(
     tile->t103 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t35 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t53 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t47 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t4 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h_hat = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
@@ -1017,8 +1017,8 @@ static void gru_d_f32_backward_step_d_h_carried(
     const float *const r_at = call->tape_read.r;
     float *const t53_at = tile->t53;
     float *const d_z_pre_at = work->d_z_pre;
-    float *const t47_at = tile->t47;
     float *const d_r_pre_at = work->d_r_pre;
+    float *const t4_at = tile->t4;
     float *const d_h_hat_at = tile->d_h_hat;
     const float *const gamma_h_at = call->tape_read.gamma_h;
     float *const d_h_at = tile->d_h;
@@ -1073,13 +1073,15 @@ static void gru_d_f32_backward_step_d_h_carried(
                         + j);
                 const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
                 const grugen_vector t53 = grugen_load_whole_v(t53_at + slot * grugen_padded(H) + j);
+                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
                 // back through n    gru_d.yaml:37
                 const grugen_vector U_n_T_d_n_pre = sum[0];
-                const grugen_vector t47 = U_n_T_d_n_pre * r;
-                grugen_store_whole_v(t47_at + slot * grugen_padded(H) + j, t47);
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                // back through z    gru_d.yaml:35
+                const grugen_vector t4 = t35 + U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t4_at + slot * grugen_padded(H) + j, t4);
             }
         }
     }
@@ -1107,11 +1109,10 @@ static void gru_d_f32_backward_step_d_h_carried(
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
-                const grugen_vector t47 = grugen_load_whole_v(t47_at + slot * grugen_padded(H) + j);
+                const grugen_vector t4 = grugen_load_whole_v(t4_at + slot * grugen_padded(H) + j);
                 const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
                 // back through z    gru_d.yaml:35
-                const grugen_vector d_h_hat = sum[0] + t35 + t47;
+                const grugen_vector d_h_hat = sum[0] + t4;
                 grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector d_h = d_h_hat * gamma_h;
@@ -1601,7 +1602,7 @@ typedef struct gru_d_f32_backward_states_tile {
     float *n; // [tile row][H]
     float *t40; // [tile row][H]
     float *t35; // [tile sequence][H]
-    float *t47; // [tile sequence][H]
+    float *t37; // [tile sequence][H]
     float *d_h_hat; // [tile row][H]
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
@@ -1729,7 +1730,7 @@ static void gru_d_f32_backward_states_take_tile(
     tile->n = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t40 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t35 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t47 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t37 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h_hat = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
@@ -1989,9 +1990,9 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     float *const t65_at = tile->t65;
     float *const d_z_pre_at = work->d_z_pre;
     float *const r_at = tile->r;
-    float *const t47_at = tile->t47;
     float *const t53_at = tile->t53;
     float *const d_r_pre_at = work->d_r_pre;
+    float *const t37_at = tile->t37;
     float *const d_h_hat_at = tile->d_h_hat;
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
@@ -2044,13 +2045,15 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                         + j);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
                 const grugen_vector t53 = grugen_load_whole_v(t53_at + q * grugen_padded(H) + j);
+                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
                 // back through n    gru_d.yaml:37
                 const grugen_vector U_n_T_d_n_pre = sum[0];
-                const grugen_vector t47 = U_n_T_d_n_pre * r;
-                grugen_store_whole_v(t47_at + slot * grugen_padded(H) + j, t47);
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                // back through z    gru_d.yaml:35
+                const grugen_vector t37 = t35 + U_n_T_d_n_pre * r;
+                grugen_store_whole_v(t37_at + slot * grugen_padded(H) + j, t37);
             }
         }
     }
@@ -2077,12 +2080,11 @@ static void gru_d_f32_backward_states_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t slot = tile->slot[q];
-                const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
-                const grugen_vector t47 = grugen_load_whole_v(t47_at + slot * grugen_padded(H) + j);
+                const grugen_vector t37 = grugen_load_whole_v(t37_at + slot * grugen_padded(H) + j);
                 const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
                         + q * grugen_padded(H) + j);
                 // back through z    gru_d.yaml:35
-                const grugen_vector d_h_hat = sum[0] + t35 + t47;
+                const grugen_vector d_h_hat = sum[0] + t37;
                 grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector d_h = d_h_hat * gamma_h;
