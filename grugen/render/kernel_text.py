@@ -19,7 +19,7 @@ from grugen.render.places import (
     width_of,
 )
 from grugen.render.totals_text import totals_lines, with_totals_memory
-from grugen.render.views import BlockView, KernelView, NestView, PhaseView
+from grugen.render.views import BlockView, KernelView, MemoryView, NestView, PhaseView
 from grugen.target.abi import Argument, Group
 from grugen.target.c_names import member_name
 from grugen.target.plan import (
@@ -90,8 +90,9 @@ class _KernelText:
         past_the_end = self.block(self.past_the_end())
         once = self.phase(plan.once, plan.reads, {})
         work, tile = memory_view(self.spelling, "work"), memory_view(self.spelling, "tile")
+        own = MemoryView((), (), ())
         if not self.baseline:
-            work, tile = with_totals_memory(self.spelling, work, tile)
+            work, own = with_totals_memory(self.spelling, work)
         panels = panels_view(self.spelling)
         return KernelView(
             symbol=self.symbol,
@@ -101,6 +102,7 @@ class _KernelText:
             specialised=_SPECIALISED if keeps_tape else "",
             keep_parameter=_KEEP if keeps_tape else "",
             work=replace(work, sizes=self.sizes(work.takes)),
+            own=own,
             tile=replace(tile, sizes=self.sizes(tile.takes)),
             operands=tuple(str(i) for i in range(most_operands(self.spelling))),
             most_operands=str(max(1, most_operands(self.spelling))),

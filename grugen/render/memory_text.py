@@ -85,7 +85,7 @@ def packs(spelling: Spelling) -> Iterator[str]:
                     units, strides = columns, f"1, {columns}"
                 place = f"{number}, {len(segment.lets)}, {len(stage.sums)}"
                 panel = f"work->{spelling.panel(segment)}, {_depth(spelling, segment)}"
-                yield f"grugen_pack({panel}, {place}, {matrix}, {units}, {strides});"
+                yield f"grugen_pack(team, {panel}, {place}, {matrix}, {units}, {strides});"
 
 
 def most_operands(spelling: Spelling) -> int:

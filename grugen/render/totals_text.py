@@ -33,12 +33,12 @@ def totals_lines(spelling: Spelling) -> Iterator[str]:
 
 
 def with_totals_memory(
-    spelling: Spelling, work: MemoryView, tile: MemoryView
+    spelling: Spelling, work: MemoryView
 ) -> tuple[MemoryView, MemoryView]:
-    """The structs with what the totals need, if there are any."""
+    """The shared memory with what the totals need, and what each thread needs for itself."""
     plan, real = spelling.plan, C_TYPES[spelling.element]
     if not plan.totals:
-        return work, tile
+        return work, MemoryView((), (), ())
     sizes: list[str] = []
     for group in outer_totals(plan.totals):
         units = _units(spelling, (total.left for total in group.members))
@@ -58,10 +58,10 @@ def with_totals_memory(
             members=(*work.members, f"{real} *sums; // parts of totals"),
             takes=(*work.takes, *takes),
         ),
-        replace(
-            tile,
-            members=(*tile.members, f"{real} *packed; // operands of totals"),
-            takes=(*tile.takes, f"tile->packed = grugen_take(arena, {packed});"),
+        MemoryView(
+            (f"{real} *packed; // operands of totals",),
+            (),
+            (f"tile->packed = grugen_take(arena, {packed});",),
         ),
     )
 

@@ -51,6 +51,13 @@ class _Kernel:
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
         self.pack: Callable[[Any], None] = getattr(library, f"{name}_pack")
 
+        self.threads: Callable[[Any], int] = getattr(library, f"{name}_threads")
+        self._plan: Callable[[Any], Any] = getattr(library, f"{name}_plan")
+
+    def plan(self, struct: Any) -> str:
+        """The word for how a call runs."""
+        return str(self._ffi.string(self._plan(struct)).decode())
+
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
         from_buffer = self._ffi.from_buffer
@@ -140,11 +147,7 @@ class CompiledEngine:
         struct = kernel.filled(call)
         memory = kernel.with_workspace(struct)
         kernel.run(struct)
-        # sequences are what threads share
-        threads = (
-            1 if self.target == "sequential" else min(usable_threads(call.threads), call.batch)
-        )
-        return Plan(self.target, threads, memory.size)
+        return Plan(kernel.plan(struct), kernel.threads(struct), memory.size)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

@@ -254,15 +254,18 @@ GRUGEN_INLINE void grugen_multiply(
 }
 
 // Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at
-// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0.
+// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0. Every member of
+// the team does some of the panels.
 GRUGEN_INLINE void grugen_pack(
-    GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
+    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
     const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride, int64_t depth_stride)
 {
     const int64_t whole = GRUGEN_PANEL_UNITS(wide), half = grugen_half_panel(units, wide);
     const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);
     const int some = count - group < GRUGEN_GROUP(wide) ? count - group : GRUGEN_GROUP(wide);
-    for (int64_t unit = 0; unit < units; unit += whole) {
+    int64_t first, last;
+    grugen_team_share(team, (units + whole - 1) / whole, &first, &last);
+    for (int64_t unit = first * whole; unit < units && unit < last * whole; unit += whole) {
         const int64_t panel_units = unit == half ? GRUGEN_LANES : whole;
         GRUGEN_REAL *to = panel + unit * count * depth + group * panel_units * depth +
                           (a - group) * GRUGEN_LANES;

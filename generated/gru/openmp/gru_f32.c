@@ -51,6 +51,7 @@ typedef struct gru_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     float *panel_W_z_x; // packed W_z, W_r, W_n
     float *panel_U_z_h; // packed U_z, U_r
     float *panel_U_n_product; // packed U_n
@@ -104,15 +105,18 @@ static void gru_f32_forward_take_work(
         grugen_arena *const arena,
         gru_f32_forward_work *const work)
 {
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     grugen_arena packed = {call->packed, 0};
     gru_f32_forward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_f32_forward_take_tile(
         const gru_f32_forward_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_f32_forward_tile *const tile)
 {
@@ -123,8 +127,9 @@ static void gru_f32_forward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    arena->base = shared;
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->W_z_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->W_r_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -135,21 +140,23 @@ static void gru_f32_forward_take_tile(
     tile->h_next = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_f32_forward_fill_panels(
         const gru_f32_forward_call *const call,
-        const gru_f32_forward_work *const work)
+        const gru_f32_forward_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_z_x, D, 0, 3, 3, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x, D, 1, 3, 3, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_W_z_x, D, 2, 3, 3, call->param.W_n, H, D, 1);
-    grugen_pack(work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -157,7 +164,8 @@ static void gru_f32_forward_prepare(
         const gru_f32_forward_call *const call,
         const gru_f32_forward_work *const work)
 {
-    if (call->packed == NULL) { gru_f32_forward_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -200,6 +208,7 @@ static void gru_f32_forward_ahead(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -275,7 +284,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -312,22 +321,27 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        if (keep_tape) {
-            memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            if (keep_tape) {
+                memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+                        (size_t)H * sizeof(float));
+            }
+        }
+    }
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // h of the next step
+            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
                     (size_t)H * sizeof(float));
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // h of the next step
-        memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
-    }
+    grugen_meet(&tile->team);
 }
 
 static void gru_f32_forward_start_tile(const gru_f32_forward_tile *const tile)
@@ -363,7 +377,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
 {
     const gru_f32_forward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_f32_forward_start_tile(tile);
+    if (tile->team.member == 0) { gru_f32_forward_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -383,22 +398,9 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
             gru_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
     }
-    gru_f32_forward_finish_tile(tile);
-}
 
-int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_f32_forward_work work;
-    gru_f32_forward_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_f32_forward_tile tile;
-        gru_f32_forward_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
+    if (tile->team.member == 0) { gru_f32_forward_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *const call)
@@ -409,39 +411,80 @@ int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *const call)
     return arena.used;
 }
 
+static grugen_tiling gru_f32_forward_cut(const gru_f32_forward_call *const call)
+{
+    const int64_t weights = gru_f32_forward_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call), weights);
+}
+
+int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_forward_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_f32_forward_work work;
+    gru_f32_forward_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_f32_forward_tile tile;
+        gru_f32_forward_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_f32_forward_pack(const gru_f32_forward_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_f32_forward_work work;
     gru_f32_forward_take_panels(call, &arena, &work);
-    gru_f32_forward_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_f32_forward_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_f32_forward_run(
+        gru_f32_forward_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_f32_forward_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    if (call->keep_tape > 1) {
+        gru_f32_forward_run_tile(tile, tiling.steps, 2);
+    } else if (call->keep_tape) {
+        gru_f32_forward_run_tile(tile, tiling.steps, 1);
+    } else {
+        gru_f32_forward_run_tile(tile, tiling.steps, 0);
+    }
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_f32_forward_share(
         const gru_f32_forward_call *const call,
         const grugen_tiling tiling,
         gru_f32_forward_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_f32_forward_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_f32_forward_prepare(call, work); }
+    grugen_meet(everyone);
     gru_f32_forward_tile tile;
-    gru_f32_forward_take_tile(call, tiling, &own, &tile);
+    gru_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        if (call->keep_tape > 1) {
-            gru_f32_forward_run_tile(&tile, tiling.steps, 2);
-        } else if (call->keep_tape) {
-            gru_f32_forward_run_tile(&tile, tiling.steps, 1);
-        } else {
-            gru_f32_forward_run_tile(&tile, tiling.steps, 0);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_f32_forward_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
     grugen_restore_denormals(mode);
@@ -449,31 +492,42 @@ static void gru_f32_forward_share(
 
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call));
+    const grugen_tiling tiling = gru_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_forward_work work;
     gru_f32_forward_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_f32_forward_tile unused;
-    gru_f32_forward_take_tile(call, tiling, &one, &unused);
+    gru_f32_forward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_f32_forward_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_f32_forward_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_f32_forward_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_f32_forward_plan(const gru_f32_forward_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_forward_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_f32_forward_threads(const gru_f32_forward_call *const call)
+{
+    return gru_f32_forward_cut(call).threads;
 }
 
 // ---- backward ----
@@ -483,6 +537,7 @@ typedef struct gru_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *t5; // [step][H]
@@ -509,12 +564,12 @@ typedef struct gru_f32_backward_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[3];
+    float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
     float *t16; // [tile sequence][H]
     float *t32; // [tile sequence][H]
     float *t1; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
-    float *packed; // operands of totals
 } gru_f32_backward_tile;
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
@@ -554,6 +609,7 @@ static void gru_f32_backward_take_work(
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
@@ -574,9 +630,11 @@ static void gru_f32_backward_take_work(
     gru_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_f32_backward_take_tile(
         const gru_f32_backward_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_f32_backward_tile *const tile)
 {
@@ -587,33 +645,36 @@ static void gru_f32_backward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t32 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t1 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_f32_backward_fill_panels(
         const gru_f32_backward_call *const call,
-        const gru_f32_backward_work *const work)
+        const gru_f32_backward_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -621,7 +682,8 @@ static void gru_f32_backward_prepare(
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work)
 {
-    if (call->packed == NULL) { gru_f32_backward_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -636,18 +698,22 @@ static void gru_f32_backward_ahead(
     const float *const r_at = call->tape_read.r;
     const float *const h_at = call->tape_read.h;
     float *const t5_at = work->t5;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            // back through n    gru.yaml:20
-            const grugen_vector t5 = r * h;
-            grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                // back through n    gru.yaml:20
+                const grugen_vector t5 = r * h;
+                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -672,36 +738,39 @@ static void gru_f32_backward_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
-            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
-                    + slot * grugen_padded(H) + j);
-            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-            const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-            // back through h'    gru.yaml:21
-            const grugen_vector t9 = 1.0f - z;
-            const grugen_vector d_h_next = d_h_carried + d_y;
-            const grugen_vector t16 = d_h_next * t9;
-            grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
-            // back through n    gru.yaml:20
-            const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-            // back through r    gru.yaml:19
-            const grugen_vector t32 = r * (1.0f - r);
-            grugen_store_whole_v(t32_at + slot * grugen_padded(H) + j, t32);
-            // back through z    gru.yaml:18
-            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9);
-            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+                const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                        + slot * grugen_padded(H) + j);
+                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                // back through h'    gru.yaml:21
+                const grugen_vector t9 = 1.0f - z;
+                const grugen_vector d_h_next = d_h_carried + d_y;
+                const grugen_vector t16 = d_h_next * t9;
+                grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
+                // back through n    gru.yaml:20
+                const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
+                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                // back through r    gru.yaml:19
+                const grugen_vector t32 = r * (1.0f - r);
+                grugen_store_whole_v(t32_at + slot * grugen_padded(H) + j, t32);
+                // back through z    gru.yaml:18
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9);
+                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -734,7 +803,7 @@ static void gru_f32_backward_step_d_h_carried(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -764,13 +833,16 @@ static void gru_f32_backward_step_d_h_carried(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -818,6 +890,7 @@ static void gru_f32_backward_behind(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 static void gru_f32_backward_start_tile(const gru_f32_backward_tile *const tile)
@@ -854,7 +927,8 @@ static void gru_f32_backward_run_tile(
 {
     const gru_f32_backward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_f32_backward_start_tile(tile);
+    if (tile->team.member == 0) { gru_f32_backward_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -875,7 +949,9 @@ static void gru_f32_backward_run_tile(
         }
         gru_f32_backward_behind(tile, 0, rows);
     }
-    gru_f32_backward_finish_tile(tile);
+
+    if (tile->team.member == 0) { gru_f32_backward_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 // Sums over all rows, by all threads together.
@@ -921,21 +997,6 @@ static void gru_f32_backward_sum_up(
     }
 }
 
-int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_f32_backward_work work;
-    gru_f32_backward_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_f32_backward_tile tile;
-        gru_f32_backward_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
-}
-
 int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *const call)
 {
     grugen_arena arena = {NULL, 0};
@@ -944,34 +1005,75 @@ int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *const call)
     return arena.used;
 }
 
+static grugen_tiling gru_f32_backward_cut(const gru_f32_backward_call *const call)
+{
+    const int64_t weights = gru_f32_backward_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call), weights);
+}
+
+int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_backward_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_f32_backward_work work;
+    gru_f32_backward_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_f32_backward_tile tile;
+        gru_f32_backward_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_f32_backward_pack(const gru_f32_backward_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_work work;
     gru_f32_backward_take_panels(call, &arena, &work);
-    gru_f32_backward_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_f32_backward_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_f32_backward_run(
+        gru_f32_backward_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_f32_backward_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    gru_f32_backward_run_tile(tile, tiling.steps);
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_f32_backward_share(
         const gru_f32_backward_call *const call,
         const grugen_tiling tiling,
         gru_f32_backward_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_f32_backward_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_f32_backward_prepare(call, work); }
+    grugen_meet(everyone);
     gru_f32_backward_tile tile;
-    gru_f32_backward_take_tile(call, tiling, &own, &tile);
+    gru_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        gru_f32_backward_run_tile(&tile, tiling.steps);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_f32_backward_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_f32_backward_run(&tile, tiling, taken * tiling.sequences);
+        }
     }
 
     #pragma omp barrier
@@ -981,14 +1083,13 @@ static void gru_f32_backward_share(
 
 void gru_f32_backward(const gru_f32_backward_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call));
+    const grugen_tiling tiling = gru_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_work work;
     gru_f32_backward_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_f32_backward_tile unused;
-    gru_f32_backward_take_tile(call, tiling, &one, &unused);
+    gru_f32_backward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
@@ -1002,22 +1103,34 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     memset(call->total.b_z, 0, (size_t)H * sizeof(float));
     memset(call->total.b_r, 0, (size_t)H * sizeof(float));
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_f32_backward_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_f32_backward_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_f32_backward_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_f32_backward_plan(const gru_f32_backward_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_backward_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_f32_backward_threads(const gru_f32_backward_call *const call)
+{
+    return gru_f32_backward_cut(call).threads;
 }
 
 // ---- backward_states ----
@@ -1027,6 +1140,7 @@ typedef struct gru_f32_backward_states_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *t5; // [step][H]
@@ -1057,6 +1171,7 @@ typedef struct gru_f32_backward_states_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[3];
+    float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
     float *z; // [tile row][H]
     float *r; // [tile row][H]
@@ -1068,7 +1183,6 @@ typedef struct gru_f32_backward_states_tile {
     float *t16; // [tile sequence][H]
     float *t14; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
-    float *packed; // operands of totals
 } gru_f32_backward_states_tile;
 
 static int64_t gru_f32_backward_states_row_bytes(const gru_f32_backward_states_call *const call)
@@ -1114,6 +1228,7 @@ static void gru_f32_backward_states_take_work(
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
@@ -1134,9 +1249,11 @@ static void gru_f32_backward_states_take_work(
     gru_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_f32_backward_states_take_tile(
         const gru_f32_backward_states_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_f32_backward_states_tile *const tile)
 {
@@ -1147,10 +1264,12 @@ static void gru_f32_backward_states_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->z = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->r = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -1162,30 +1281,31 @@ static void gru_f32_backward_states_take_tile(
     tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t14 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_f32_backward_states_fill_panels(
         const gru_f32_backward_states_call *const call,
-        const gru_f32_backward_states_work *const work)
+        const gru_f32_backward_states_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_z_x, D, 0, 2, 2, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x, D, 1, 2, 2, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(work->panel_W_n_x, D, 0, 1, 1, call->param.W_n, H, D, 1);
-    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_z_x, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_W_n_x, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -1193,7 +1313,8 @@ static void gru_f32_backward_states_prepare(
         const gru_f32_backward_states_call *const call,
         const gru_f32_backward_states_work *const work)
 {
-    if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1264,7 +1385,7 @@ static void gru_f32_backward_states_ahead(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_n @ x, U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1295,6 +1416,7 @@ static void gru_f32_backward_states_ahead(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -1322,34 +1444,37 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
-                    + slot * grugen_padded(H) + j);
-            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-            const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
-            const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            const grugen_vector t9 = grugen_load_whole_v(t9_at + q * grugen_padded(H) + j);
-            const grugen_vector t21 = grugen_load_whole_v(t21_at + q * grugen_padded(H) + j);
-            const grugen_vector t42 = grugen_load_whole_v(t42_at + q * grugen_padded(H) + j);
-            const grugen_vector d_h_next = d_h_carried + d_y;
-            // back through h'    gru.yaml:21
-            const grugen_vector t16 = d_h_next * t9;
-            grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
-            // back through n    gru.yaml:20
-            const grugen_vector d_n_pre = d_h_next * z * t21;
-            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-            // back through z    gru.yaml:18
-            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * t42;
-            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                        + slot * grugen_padded(H) + j);
+                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
+                const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector t9 = grugen_load_whole_v(t9_at + q * grugen_padded(H) + j);
+                const grugen_vector t21 = grugen_load_whole_v(t21_at + q * grugen_padded(H) + j);
+                const grugen_vector t42 = grugen_load_whole_v(t42_at + q * grugen_padded(H) + j);
+                const grugen_vector d_h_next = d_h_carried + d_y;
+                // back through h'    gru.yaml:21
+                const grugen_vector t16 = d_h_next * t9;
+                grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
+                // back through n    gru.yaml:20
+                const grugen_vector d_n_pre = d_h_next * z * t21;
+                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                // back through z    gru.yaml:18
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * t42;
+                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1382,7 +1507,7 @@ static void gru_f32_backward_states_step_d_h_carried(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1412,13 +1537,16 @@ static void gru_f32_backward_states_step_d_h_carried(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1466,6 +1594,7 @@ static void gru_f32_backward_states_behind(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 static void gru_f32_backward_states_start_tile(const gru_f32_backward_states_tile *const tile)
@@ -1502,7 +1631,8 @@ static void gru_f32_backward_states_run_tile(
 {
     const gru_f32_backward_states_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_f32_backward_states_start_tile(tile);
+    if (tile->team.member == 0) { gru_f32_backward_states_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -1523,7 +1653,9 @@ static void gru_f32_backward_states_run_tile(
         }
         gru_f32_backward_states_behind(tile, 0, rows);
     }
-    gru_f32_backward_states_finish_tile(tile);
+
+    if (tile->team.member == 0) { gru_f32_backward_states_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 // Sums over all rows, by all threads together.
@@ -1569,21 +1701,6 @@ static void gru_f32_backward_states_sum_up(
     }
 }
 
-int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_f32_backward_states_work work;
-    gru_f32_backward_states_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_f32_backward_states_tile tile;
-        gru_f32_backward_states_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
-}
-
 int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call *const call)
 {
     grugen_arena arena = {NULL, 0};
@@ -1592,34 +1709,77 @@ int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call 
     return arena.used;
 }
 
+static grugen_tiling gru_f32_backward_states_cut(const gru_f32_backward_states_call *const call)
+{
+    const int64_t weights = gru_f32_backward_states_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call),
+            weights);
+}
+
+int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_backward_states_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_f32_backward_states_tile tile;
+        gru_f32_backward_states_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_states_work work;
     gru_f32_backward_states_take_panels(call, &arena, &work);
-    gru_f32_backward_states_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_f32_backward_states_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_f32_backward_states_run(
+        gru_f32_backward_states_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_f32_backward_states_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    gru_f32_backward_states_run_tile(tile, tiling.steps);
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_f32_backward_states_share(
         const gru_f32_backward_states_call *const call,
         const grugen_tiling tiling,
         gru_f32_backward_states_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_f32_backward_states_prepare(call, work); }
+    grugen_meet(everyone);
     gru_f32_backward_states_tile tile;
-    gru_f32_backward_states_take_tile(call, tiling, &own, &tile);
+    gru_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
+            &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        gru_f32_backward_states_run_tile(&tile, tiling.steps);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_f32_backward_states_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
+        }
     }
 
     #pragma omp barrier
@@ -1629,14 +1789,13 @@ static void gru_f32_backward_states_share(
 
 void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call));
+    const grugen_tiling tiling = gru_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_states_work work;
     gru_f32_backward_states_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_f32_backward_states_tile unused;
-    gru_f32_backward_states_take_tile(call, tiling, &one, &unused);
+    gru_f32_backward_states_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
@@ -1650,20 +1809,32 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     memset(call->total.b_z, 0, (size_t)H * sizeof(float));
     memset(call->total.b_r, 0, (size_t)H * sizeof(float));
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_f32_backward_states_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_f32_backward_states_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_f32_backward_states_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling = gru_f32_backward_states_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_f32_backward_states_threads(const gru_f32_backward_states_call *const call)
+{
+    return gru_f32_backward_states_cut(call).threads;
 }

@@ -20,6 +20,10 @@ extern "C" {
     GRUGEN_AT_LEVEL(gru_f32_forward_packed_bytes)
 #define gru_f32_forward_pack \
     GRUGEN_AT_LEVEL(gru_f32_forward_pack)
+#define gru_f32_forward_plan \
+    GRUGEN_AT_LEVEL(gru_f32_forward_plan)
+#define gru_f32_forward_threads \
+    GRUGEN_AT_LEVEL(gru_f32_forward_threads)
 #define gru_f32_forward \
     GRUGEN_AT_LEVEL(gru_f32_forward)
 #define gru_f32_backward_workspace \
@@ -28,6 +32,10 @@ extern "C" {
     GRUGEN_AT_LEVEL(gru_f32_backward_packed_bytes)
 #define gru_f32_backward_pack \
     GRUGEN_AT_LEVEL(gru_f32_backward_pack)
+#define gru_f32_backward_plan \
+    GRUGEN_AT_LEVEL(gru_f32_backward_plan)
+#define gru_f32_backward_threads \
+    GRUGEN_AT_LEVEL(gru_f32_backward_threads)
 #define gru_f32_backward \
     GRUGEN_AT_LEVEL(gru_f32_backward)
 #define gru_f32_backward_states_workspace \
@@ -36,6 +44,10 @@ extern "C" {
     GRUGEN_AT_LEVEL(gru_f32_backward_states_packed_bytes)
 #define gru_f32_backward_states_pack \
     GRUGEN_AT_LEVEL(gru_f32_backward_states_pack)
+#define gru_f32_backward_states_plan \
+    GRUGEN_AT_LEVEL(gru_f32_backward_states_plan)
+#define gru_f32_backward_states_threads \
+    GRUGEN_AT_LEVEL(gru_f32_backward_states_threads)
 #define gru_f32_backward_states \
     GRUGEN_AT_LEVEL(gru_f32_backward_states)
 #endif

@@ -62,6 +62,9 @@ int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_f32_forward_pack(const gru_f32_forward_call *call);
 void gru_f32_forward(const gru_f32_forward_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_f32_forward_plan(const gru_f32_forward_call *call);
+int64_t gru_f32_forward_threads(const gru_f32_forward_call *call);
 
 // The backward pass; `reverse` is the opposite of the forward call's. What is written may not overlap anything else.
 typedef struct gru_f32_backward_call {
@@ -132,6 +135,9 @@ int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_f32_backward_pack(const gru_f32_backward_call *call);
 void gru_f32_backward(const gru_f32_backward_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_f32_backward_plan(const gru_f32_backward_call *call);
+int64_t gru_f32_backward_threads(const gru_f32_backward_call *call);
 
 // The same from the states alone: everything else is computed anew. What is written may not overlap anything else.
 typedef struct gru_f32_backward_states_call {
@@ -203,3 +209,6 @@ int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call 
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_f32_backward_states_pack(const gru_f32_backward_states_call *call);
 void gru_f32_backward_states(const gru_f32_backward_states_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *call);
+int64_t gru_f32_backward_states_threads(const gru_f32_backward_states_call *call);

@@ -11,7 +11,8 @@
 #include "grugen_vector.h"
 
 // A stage with `wide` sums for each unit has them side by side in its panels, a vector of units
-// after the other; with one sum, two vectors of units stand side by side.
+// after the other; with one sum, two vectors of units stand side by side, unless a single one is
+// left for the last panel.
 #define GRUGEN_SIDE(wide) ((wide) == 1 ? 2 : 1)
 #define GRUGEN_PANEL_UNITS(wide) (GRUGEN_SIDE(wide) * GRUGEN_LANES)
 
@@ -45,6 +46,14 @@ static inline int64_t grugen_panel_size(int64_t depth, int wide, int count, int6
 {
     const int64_t panel = GRUGEN_PANEL_UNITS(wide);
     return (units + panel - 1) / panel * panel * count * depth;
+}
+
+// Where the last panel begins that has half the width of the others; `units` if there is none.
+GRUGEN_INLINE int64_t grugen_half_panel(int64_t units, const int wide)
+{
+    const int64_t panel = GRUGEN_PANEL_UNITS(wide);
+    const int64_t last = (units - 1) / panel * panel;
+    return wide == 1 && units > 0 && units - last <= GRUGEN_LANES ? last : units;
 }
 
 // The first tile of this member of the team; there is none if unit >= stop.
@@ -195,9 +204,16 @@ GRUGEN_INLINE void grugen_multiply(
 {
     const int64_t units = GRUGEN_PANEL_UNITS(wide);
     const int64_t rows = at->row_end - at->row;
-    const int64_t panels = (at->unit_end - at->unit + units - 1) / units;
+    const int64_t half = grugen_half_panel(at->units, wide);
+    const int64_t whole_end = grugen_least(at->unit_end, half);
+    const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
+    if (half < at->unit_end) {
+        grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
+                      sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds);
+        if (panels < 1) { return; }
+    }
     for (int a = 0; a < count; a += GRUGEN_GROUP(wide)) {
         const int some = count - a < GRUGEN_GROUP(wide) ? count - a : GRUGEN_GROUP(wide);
         grugen_vector *const to = sums + first + a;
@@ -238,15 +254,19 @@ GRUGEN_INLINE void grugen_multiply(
 }
 
 // Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at
-// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0.
+// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0. Every member of
+// the team does some of the panels.
 GRUGEN_INLINE void grugen_pack(
-    GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
+    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
     const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride, int64_t depth_stride)
 {
-    const int64_t panel_units = GRUGEN_PANEL_UNITS(wide);
+    const int64_t whole = GRUGEN_PANEL_UNITS(wide), half = grugen_half_panel(units, wide);
     const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);
     const int some = count - group < GRUGEN_GROUP(wide) ? count - group : GRUGEN_GROUP(wide);
-    for (int64_t unit = 0; unit < units; unit += panel_units) {
+    int64_t first, last;
+    grugen_team_share(team, (units + whole - 1) / whole, &first, &last);
+    for (int64_t unit = first * whole; unit < units && unit < last * whole; unit += whole) {
+        const int64_t panel_units = unit == half ? GRUGEN_LANES : whole;
         GRUGEN_REAL *to = panel + unit * count * depth + group * panel_units * depth +
                           (a - group) * GRUGEN_LANES;
         const GRUGEN_REAL *from = matrix + unit * unit_stride;

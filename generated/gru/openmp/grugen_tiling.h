@@ -7,32 +7,48 @@
 
 #include "grugen_memory.h"
 
-// `sequences` a tile, `steps` a time block. Results do not depend on them: every row is computed
-// by itself, and sums over rows are formed in an order of their own.
-enum { GRUGEN_SMALL_BYTES = 32 * 1024 };
-
+// `sequences` a tile, `steps` a time block. Threads own tiles, or are a `team` that shares the
+// units of a single one. Results do not depend on it: every element is computed by itself, and
+// sums over rows are formed in an order of their own.
 typedef struct grugen_tiling {
     int threads;
+    int team;
     int64_t sequences;
     int64_t tiles;
     int64_t steps;
 } grugen_tiling;
 
+enum {
+    // waking a thread takes longer than work on so little memory
+    GRUGEN_SMALL_BYTES = 32 * 1024,
+    // meeting in every step takes longer than reading so few weights: about 2 microseconds' worth
+    GRUGEN_TEAM_BYTES = 192 * 1024,
+};
+
+// `row_bytes` is the memory of a tile that grows with every row, `weights` that of packed weights.
 static inline grugen_tiling
-grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes)
+grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes, int64_t weights)
 {
     grugen_tiling tiling;
-    // waking a thread takes longer than little work; far more threads than processors only wait
-    if (threads < 1 || T * B * row_bytes <= GRUGEN_SMALL_BYTES) { threads = 1; }
-    // asked for only where it matters: the answer comes from the system
+    if (threads < 1 || T * B * (row_bytes + weights / 8) <= GRUGEN_SMALL_BYTES) { threads = 1; }
+    // asked for only where it matters: the answer comes from the system. Far more threads than
+    // processors only wait
     const int most = threads > 1 ? 8 * omp_get_num_procs() : 1;
     if (threads > most) { threads = most; }
     // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;
+    tiling.team = 1;
     tiling.sequences = tiles < 1 ? 1 : (share + tiles - 1) / tiles;
+    if (threads > 1 && B < threads && B > 0 && weights >= GRUGEN_TEAM_BYTES) {
+        tiling.team = threads;
+        tiling.sequences = B;
+    }
     tiling.tiles = (B + tiling.sequences - 1) / tiling.sequences;
-    tiling.threads = tiling.tiles < threads ? (int)(tiling.tiles < 1 ? 1 : tiling.tiles) : threads;
+    tiling.threads = tiling.team;
+    if (tiling.team == 1) {
+        tiling.threads = tiling.tiles < threads ? (int)(tiling.tiles < 1 ? 1 : tiling.tiles) : threads;
+    }
     const int64_t steps = GRUGEN_BLOCK_BYTES / (tiling.sequences * row_bytes);
     tiling.steps = steps < 1 ? 1 : steps > T ? (T < 1 ? 1 : T) : steps;
     return tiling;

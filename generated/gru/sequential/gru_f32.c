@@ -170,6 +170,18 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     grugen_restore_denormals(mode);
 }
 
+const char *gru_f32_forward_plan(const gru_f32_forward_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_f32_forward_threads(const gru_f32_forward_call *const call)
+{
+    (void)call;
+    return 1;
+}
+
 // ---- backward ----
 
 // The states between steps, and one row of everything that is read after the loop that makes it.
@@ -394,6 +406,18 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
         memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
     }
     grugen_restore_denormals(mode);
+}
+
+const char *gru_f32_backward_plan(const gru_f32_backward_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_f32_backward_threads(const gru_f32_backward_call *const call)
+{
+    (void)call;
+    return 1;
 }
 
 // ---- backward_states ----
@@ -659,4 +683,16 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
         memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
     }
     grugen_restore_denormals(mode);
+}
+
+const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_f32_backward_states_threads(const gru_f32_backward_states_call *const call)
+{
+    (void)call;
+    return 1;
 }

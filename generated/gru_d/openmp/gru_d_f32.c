@@ -51,6 +51,7 @@ typedef struct gru_d_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     float *panel_W_gh_delta; // packed W_gh
     float *panel_V_z_m; // packed V_z, V_r, V_n
     float *panel_W_z_x_hat; // packed W_z, W_r, W_n
@@ -127,15 +128,18 @@ static void gru_d_f32_forward_take_work(
         grugen_arena *const arena,
         gru_d_f32_forward_work *const work)
 {
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_forward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_d_f32_forward_take_tile(
         const gru_d_f32_forward_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_d_f32_forward_tile *const tile)
 {
@@ -147,9 +151,10 @@ static void gru_d_f32_forward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    arena->base = shared;
     tile->x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->gamma_x = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
@@ -172,25 +177,27 @@ static void gru_d_f32_forward_take_tile(
     tile->x_last_entering = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_d_f32_forward_fill_panels(
         const gru_d_f32_forward_call *const call,
-        const gru_d_f32_forward_work *const work)
+        const gru_d_f32_forward_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_gh_delta, D, 0, 1, 4, call->param.W_gh, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, 0, 3, 4, call->param.V_z, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, 1, 3, 4, call->param.V_r, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, 2, 3, 4, call->param.V_n, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 0, 3, 3, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 1, 3, 3, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 2, 3, 3, call->param.W_n, H, D, 1);
-    grugen_pack(work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 4, call->param.W_gh, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, 3, 4, call->param.V_z, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 1, 3, 4, call->param.V_r, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 2, 3, 4, call->param.V_n, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -198,7 +205,8 @@ static void gru_d_f32_forward_prepare(
         const gru_d_f32_forward_call *const call,
         const gru_d_f32_forward_work *const work)
 {
-    if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -228,32 +236,35 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     float *const V_z_m_at = tile->V_z_m;
     float *const V_r_m_at = tile->V_r_m;
     float *const V_n_m_at = tile->V_n_m;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-            // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
-            const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
-            grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
-            if (keep_tape > 1) {
-                grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes);
-            }
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
+                const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
+                grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
+                if (keep_tape > 1) {
+                    grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes);
+                }
 
-            // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-            const grugen_mask t9 = m > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-            const grugen_vector t13 = (1.0f - gamma_x) * x_mean;
-            grugen_store_whole_v(t13_at + q * grugen_padded(D) + j, t13);
+                // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
+                const grugen_mask t9 = m > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+                const grugen_vector t13 = (1.0f - gamma_x) * x_mean;
+                grugen_store_whole_v(t13_at + q * grugen_padded(D) + j, t13);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -301,6 +312,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -316,44 +328,54 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     const float *const x_at = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-            const grugen_vector x_last = grugen_load_whole_v(x_last_at + slot * grugen_padded(D)
-                    + j);
-            // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
-            const grugen_vector x_last_next = grugen_select_v(t9, x, x_last);
-            grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_whole_v(x_last_at
+                        + slot * grugen_padded(D) + j);
+                // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
+                const grugen_vector x_last_next = grugen_select_v(t9, x, x_last);
+                grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
+            }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        memcpy(tile->x_last_entering + q * grugen_padded(D),
-                tile->x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        if (keep_tape) {
-            memcpy(call->tape.x_last + row * D, tile->x_last + slot * grugen_padded(D),
-                    (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            memcpy(tile->x_last_entering + q * grugen_padded(D),
+                    tile->x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // x_last of the next step
-        memcpy(tile->x_last + slot * grugen_padded(D), tile->x_last_next + slot * grugen_padded(D),
-                (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            if (keep_tape) {
+                memcpy(call->tape.x_last + row * D, tile->x_last + slot * grugen_padded(D),
+                        (size_t)D * sizeof(float));
+            }
+        }
     }
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // x_last of the next step
+            memcpy(tile->x_last + slot * grugen_padded(D),
+                    tile->x_last_next + slot * grugen_padded(D), (size_t)D * sizeof(float));
+        }
+    }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -378,25 +400,28 @@ static void gru_d_f32_forward_between_1(
     float *const t30_at = tile->t30;
     float *const V_n_m_at = tile->V_n_m;
     float *const t32_at = tile->t32;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at + q * grugen_padded(D)
-                    + j);
-            const grugen_vector x_last = grugen_load_whole_v(x_last_entering_at
-                    + q * grugen_padded(D) + j);
-            const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(D) + j);
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-            // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-            const grugen_vector x_hat = grugen_select_v(t9, x, gamma_x * x_last + t13);
-            grugen_store_whole_v(x_hat_at + q * grugen_padded(D) + j, x_hat);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
+                        + q * grugen_padded(D) + j);
+                const grugen_vector x_last = grugen_load_whole_v(x_last_entering_at
+                        + q * grugen_padded(D) + j);
+                const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(D) + j);
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
+                const grugen_vector x_hat = grugen_select_v(t9, x, gamma_x * x_last + t13);
+                grugen_store_whole_v(x_hat_at + q * grugen_padded(D) + j, x_hat);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
@@ -432,6 +457,7 @@ static void gru_d_f32_forward_between_1(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -461,20 +487,23 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at + q * grugen_padded(H)
-                    + j);
-            const grugen_vector h = grugen_load_whole_v(h_at + slot * grugen_padded(H) + j);
-            // h_hat   = gamma_h * h    gru_d.yaml:33
-            const grugen_vector h_hat = gamma_h * h;
-            grugen_store_whole_v(h_hat_at + slot * grugen_padded(H) + j, h_hat);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
+                        + q * grugen_padded(H) + j);
+                const grugen_vector h = grugen_load_whole_v(h_at + slot * grugen_padded(H) + j);
+                // h_hat   = gamma_h * h    gru_d.yaml:33
+                const grugen_vector h_hat = gamma_h * h;
+                grugen_store_whole_v(h_hat_at + slot * grugen_padded(H) + j, h_hat);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -522,7 +551,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -558,22 +587,27 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        if (keep_tape) {
-            memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            if (keep_tape) {
+                memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+                        (size_t)H * sizeof(float));
+            }
+        }
+    }
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // h of the next step
+            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
                     (size_t)H * sizeof(float));
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // h of the next step
-        memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
-    }
+    grugen_meet(&tile->team);
 }
 
 static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const tile)
@@ -615,7 +649,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_d_f32_forward_start_tile(tile);
+    if (tile->team.member == 0) { gru_d_f32_forward_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -639,22 +674,9 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             gru_d_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
     }
-    gru_d_f32_forward_finish_tile(tile);
-}
 
-int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_d_f32_forward_work work;
-    gru_d_f32_forward_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_d_f32_forward_tile tile;
-        gru_d_f32_forward_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
+    if (tile->team.member == 0) { gru_d_f32_forward_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *const call)
@@ -665,39 +687,80 @@ int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *const call)
     return arena.used;
 }
 
+static grugen_tiling gru_d_f32_forward_cut(const gru_d_f32_forward_call *const call)
+{
+    const int64_t weights = gru_d_f32_forward_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call), weights);
+}
+
+int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_forward_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_forward_work work;
+    gru_d_f32_forward_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_d_f32_forward_tile tile;
+        gru_d_f32_forward_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_forward_work work;
     gru_d_f32_forward_take_panels(call, &arena, &work);
-    gru_d_f32_forward_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_d_f32_forward_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_d_f32_forward_run(
+        gru_d_f32_forward_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_d_f32_forward_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    if (call->keep_tape > 1) {
+        gru_d_f32_forward_run_tile(tile, tiling.steps, 2);
+    } else if (call->keep_tape) {
+        gru_d_f32_forward_run_tile(tile, tiling.steps, 1);
+    } else {
+        gru_d_f32_forward_run_tile(tile, tiling.steps, 0);
+    }
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_d_f32_forward_share(
         const gru_d_f32_forward_call *const call,
         const grugen_tiling tiling,
         gru_d_f32_forward_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_d_f32_forward_prepare(call, work); }
+    grugen_meet(everyone);
     gru_d_f32_forward_tile tile;
-    gru_d_f32_forward_take_tile(call, tiling, &own, &tile);
+    gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        if (call->keep_tape > 1) {
-            gru_d_f32_forward_run_tile(&tile, tiling.steps, 2);
-        } else if (call->keep_tape) {
-            gru_d_f32_forward_run_tile(&tile, tiling.steps, 1);
-        } else {
-            gru_d_f32_forward_run_tile(&tile, tiling.steps, 0);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_d_f32_forward_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_d_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
     grugen_restore_denormals(mode);
@@ -705,31 +768,42 @@ static void gru_d_f32_forward_share(
 
 void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call));
+    const grugen_tiling tiling = gru_d_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_forward_work work;
     gru_d_f32_forward_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_d_f32_forward_tile unused;
-    gru_d_f32_forward_take_tile(call, tiling, &one, &unused);
+    gru_d_f32_forward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_d_f32_forward_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_d_f32_forward_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_d_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_d_f32_forward_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_d_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_forward_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *const call)
+{
+    return gru_d_f32_forward_cut(call).threads;
 }
 
 // ---- backward ----
@@ -739,6 +813,7 @@ typedef struct gru_d_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *x_hat; // [step][D]
@@ -770,6 +845,7 @@ typedef struct gru_d_f32_backward_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[3];
+    float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *t9; // [tile row][D]
@@ -784,7 +860,6 @@ typedef struct gru_d_f32_backward_tile {
     float *t98; // [tile row][D]
     float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
-    float *packed; // operands of totals
 } gru_d_f32_backward_tile;
 
 static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const call)
@@ -826,6 +901,7 @@ static void gru_d_f32_backward_take_work(
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
@@ -856,9 +932,11 @@ static void gru_d_f32_backward_take_work(
     gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_d_f32_backward_take_tile(
         const gru_d_f32_backward_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_d_f32_backward_tile *const tile)
 {
@@ -870,10 +948,12 @@ static void gru_d_f32_backward_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_x_last_carried = grugen_take(arena,
             sequences * grugen_padded(D) * (int64_t)sizeof(float));
@@ -890,24 +970,25 @@ static void gru_d_f32_backward_take_tile(
     tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_d_f32_backward_fill_panels(
         const gru_d_f32_backward_call *const call,
-        const gru_d_f32_backward_work *const work)
+        const gru_d_f32_backward_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -915,7 +996,8 @@ static void gru_d_f32_backward_prepare(
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work)
 {
-    if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -947,55 +1029,62 @@ static void gru_d_f32_backward_ahead(
     const float *const r_at = call->tape_read.r;
     float *const t21_at = work->t21;
     float *const t103_at = tile->t103;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-            const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
-            const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_mask t9 = m > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-            const grugen_vector x_hat = grugen_select_v(t9, x,
-                    gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-            grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
-            // back through gamma_x    gru_d.yaml:30
-            const grugen_mask t113 = grugen_relu_v(w_gx * delta + b_gx) > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_mask t9 = m > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+                const grugen_vector x_hat = grugen_select_v(t9, x,
+                        gamma_x * x_last + (1.0f - gamma_x) * x_mean);
+                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
+                // back through gamma_x    gru_d.yaml:30
+                const grugen_mask t113 = grugen_relu_v(w_gx * delta + b_gx) > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-            const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
-            const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-            // back through h_hat    gru_d.yaml:33
-            const grugen_vector h_hat = gamma_h * h;
-            grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
-            // back through n    gru_d.yaml:37
-            const grugen_vector t21 = r * h_hat;
-            grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
-            // back through gamma_h    gru_d.yaml:31
-            const grugen_mask t103 = grugen_relu_v(W_gh_delta + b_gh) > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+    grugen_meet(&tile->team);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector h_hat = gamma_h * h;
+                grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
+                // back through n    gru_d.yaml:37
+                const grugen_vector t21 = r * h_hat;
+                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_mask t103 = grugen_relu_v(W_gh_delta + b_gh) > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -1022,36 +1111,40 @@ static void gru_d_f32_backward_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     const float *const gamma_h_at = call->tape_read.gamma_h;
     float *const d_h_at = tile->d_h;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
-            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
-                    + slot * grugen_padded(H) + j);
-            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-            const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
-            const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H) + j);
-            const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-            // back through h'    gru_d.yaml:39
-            const grugen_vector t26 = 1.0f - z;
-            const grugen_vector d_h_next = d_h_carried + d_y;
-            const grugen_vector t35 = d_h_next * t26;
-            grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
-            // back through n    gru_d.yaml:37
-            const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-            // back through r    gru_d.yaml:36
-            const grugen_vector t53 = r * (1.0f - r);
-            grugen_store_whole_v(t53_at + slot * grugen_padded(H) + j, t53);
-            // back through z    gru_d.yaml:35
-            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * (z * t26);
-            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+                const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                        + slot * grugen_padded(H) + j);
+                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
+                        + j);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                // back through h'    gru_d.yaml:39
+                const grugen_vector t26 = 1.0f - z;
+                const grugen_vector d_h_next = d_h_carried + d_y;
+                const grugen_vector t35 = d_h_next * t26;
+                grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
+                // back through n    gru_d.yaml:37
+                const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
+                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                // back through r    gru_d.yaml:36
+                const grugen_vector t53 = r * (1.0f - r);
+                grugen_store_whole_v(t53_at + slot * grugen_padded(H) + j, t53);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * (z * t26);
+                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1085,7 +1178,7 @@ static void gru_d_f32_backward_step_d_h_carried(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1120,13 +1213,16 @@ static void gru_d_f32_backward_step_d_h_carried(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1214,24 +1310,28 @@ static void gru_d_f32_backward_between_1(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at + q * grugen_padded(H)
-                    + j);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-            const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
-                    + j) != grugen_spread_v(0.0f);
-            // back through gamma_h    gru_d.yaml:31
-            const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
-                    grugen_spread_v(0.0f));
-            grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+    grugen_meet(&tile->team);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
+                        + q * grugen_padded(H) + j);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
+                        + j) != grugen_spread_v(0.0f);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
+                        grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -1246,35 +1346,43 @@ static void gru_d_f32_backward_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
-                    + slot * grugen_padded(D) + j);
-            const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
-                    d_x_last_carried) + t98;
-            grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
+                        + slot * grugen_padded(D) + j);
+                const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
+                        d_x_last_carried) + t98;
+                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+            }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
+                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
+        }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_x_last_carried of the next step
-        memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_x_last_carried of the next step
+            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
+                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1289,22 +1397,27 @@ static void gru_d_f32_backward_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_entering_at
-                    + q * grugen_padded(D) + j);
-            const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
-                    grugen_spread_v(0.0f)) + t78;
-            grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector d_x_last_carried =
+                        grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
+                        + j);
+                const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
+                        grugen_spread_v(0.0f)) + t78;
+                grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 static void gru_d_f32_backward_start_tile(const gru_d_f32_backward_tile *const tile)
@@ -1346,7 +1459,8 @@ static void gru_d_f32_backward_run_tile(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_d_f32_backward_start_tile(tile);
+    if (tile->team.member == 0) { gru_d_f32_backward_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -1371,7 +1485,9 @@ static void gru_d_f32_backward_run_tile(
         }
         gru_d_f32_backward_behind(tile, 0, rows);
     }
-    gru_d_f32_backward_finish_tile(tile);
+
+    if (tile->team.member == 0) { gru_d_f32_backward_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 // Sums over all rows, by all threads together.
@@ -1436,21 +1552,6 @@ static void gru_d_f32_backward_sum_up(
     }
 }
 
-int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_d_f32_backward_work work;
-    gru_d_f32_backward_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_d_f32_backward_tile tile;
-        gru_d_f32_backward_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
-}
-
 int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *const call)
 {
     grugen_arena arena = {NULL, 0};
@@ -1459,34 +1560,75 @@ int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *const cal
     return arena.used;
 }
 
+static grugen_tiling gru_d_f32_backward_cut(const gru_d_f32_backward_call *const call)
+{
+    const int64_t weights = gru_d_f32_backward_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call), weights);
+}
+
+int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_backward_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_work work;
+    gru_d_f32_backward_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_d_f32_backward_tile tile;
+        gru_d_f32_backward_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_work work;
     gru_d_f32_backward_take_panels(call, &arena, &work);
-    gru_d_f32_backward_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_d_f32_backward_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_d_f32_backward_run(
+        gru_d_f32_backward_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_d_f32_backward_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    gru_d_f32_backward_run_tile(tile, tiling.steps);
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_d_f32_backward_share(
         const gru_d_f32_backward_call *const call,
         const grugen_tiling tiling,
         gru_d_f32_backward_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_d_f32_backward_prepare(call, work); }
+    grugen_meet(everyone);
     gru_d_f32_backward_tile tile;
-    gru_d_f32_backward_take_tile(call, tiling, &own, &tile);
+    gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        gru_d_f32_backward_run_tile(&tile, tiling.steps);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_d_f32_backward_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
+        }
     }
 
     #pragma omp barrier
@@ -1496,14 +1638,13 @@ static void gru_d_f32_backward_share(
 
 void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call));
+    const grugen_tiling tiling = gru_d_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_work work;
     gru_d_f32_backward_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_d_f32_backward_tile unused;
-    gru_d_f32_backward_take_tile(call, tiling, &one, &unused);
+    gru_d_f32_backward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
@@ -1524,22 +1665,34 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     memset(call->total.W_gh, 0, (size_t)(H * D) * sizeof(float));
     memset(call->total.b_gx, 0, (size_t)D * sizeof(float));
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_d_f32_backward_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_d_f32_backward_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_d_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_d_f32_backward_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_d_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_backward_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *const call)
+{
+    return gru_d_f32_backward_cut(call).threads;
 }
 
 // ---- backward_states ----
@@ -1549,6 +1702,7 @@ typedef struct gru_d_f32_backward_states_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
     int64_t taken; // tiles that are done or in work
+    grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *x_hat; // [step][D]
@@ -1587,6 +1741,7 @@ typedef struct gru_d_f32_backward_states_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[3];
+    float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *gamma_x; // [tile row][D]
@@ -1609,7 +1764,6 @@ typedef struct gru_d_f32_backward_states_tile {
     float *t98; // [tile row][D]
     float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
-    float *packed; // operands of totals
 } gru_d_f32_backward_states_tile;
 
 static int64_t gru_d_f32_backward_states_row_bytes(const gru_d_f32_backward_states_call *const call)
@@ -1666,6 +1820,7 @@ static void gru_d_f32_backward_states_take_work(
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
@@ -1696,9 +1851,11 @@ static void gru_d_f32_backward_states_take_work(
     gru_d_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
 }
 
+// What a team shares is taken from `shared`, behind what each member has for itself.
 static void gru_d_f32_backward_states_take_tile(
         const gru_d_f32_backward_states_call *const call,
         const grugen_tiling tiling,
+        char *const shared,
         grugen_arena *const arena,
         gru_d_f32_backward_states_tile *const tile)
 {
@@ -1710,10 +1867,12 @@ static void gru_d_f32_backward_states_take_tile(
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
-    tile->team = (grugen_team){0, 1};
+    tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_x_last_carried = grugen_take(arena,
             sequences * grugen_padded(D) * (int64_t)sizeof(float));
@@ -1738,34 +1897,35 @@ static void gru_d_f32_backward_states_take_tile(
     tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
 }
 
-// Weights in the order in which products read them.
+// Weights in the order in which products read them, packed by all members of a team.
 static void gru_d_f32_backward_states_fill_panels(
         const gru_d_f32_backward_states_call *const call,
-        const gru_d_f32_backward_states_work *const work)
+        const gru_d_f32_backward_states_work *const work,
+        const grugen_team *const team)
 {
     (void)call;
     (void)work;
+    (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 0, 2, 2, call->param.W_z, H, D, 1);
-    grugen_pack(work->panel_W_z_x_hat, D, 1, 2, 2, call->param.W_r, H, D, 1);
-    grugen_pack(work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(work->panel_V_z_m, D, 0, 2, 2, call->param.V_z, H, D, 1);
-    grugen_pack(work->panel_V_z_m, D, 1, 2, 2, call->param.V_r, H, D, 1);
-    grugen_pack(work->panel_W_n_x_hat, D, 0, 1, 1, call->param.W_n, H, D, 1);
-    grugen_pack(work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
-    grugen_pack(work->panel_V_n_m, D, 0, 1, 1, call->param.V_n, H, D, 1);
-    grugen_pack(work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, 2, 2, call->param.V_z, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 1, 2, 2, call->param.V_r, H, D, 1);
+    grugen_pack(team, work->panel_W_n_x_hat, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_V_n_m, D, 0, 1, 1, call->param.V_n, H, D, 1);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
 }
 
 // What depends on parameters only.
@@ -1773,7 +1933,8 @@ static void gru_d_f32_backward_states_prepare(
         const gru_d_f32_backward_states_call *const call,
         const gru_d_f32_backward_states_work *const work)
 {
-    if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work); }
+    (void)work;
+    (void)call;
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1813,36 +1974,39 @@ static void gru_d_f32_backward_states_ahead(
     const float *const b_n_at = call->param.b_n;
     float *const n_at = tile->n;
     float *const t40_at = tile->t40;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-            const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-            const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-            const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-            const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-            // back through gamma_x    gru_d.yaml:30
-            const grugen_vector t3 = grugen_relu_v(w_gx * delta + b_gx);
-            const grugen_vector gamma_x = grugen_exp_v(-t3);
-            grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_mask t9 = m > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-            const grugen_vector x_hat = grugen_select_v(t9, x,
-                    gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-            grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
-            // back through gamma_x    gru_d.yaml:30
-            const grugen_mask t113 = t3 > grugen_spread_v(0.0f);
-            grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
-                    grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                // back through gamma_x    gru_d.yaml:30
+                const grugen_vector t3 = grugen_relu_v(w_gx * delta + b_gx);
+                const grugen_vector gamma_x = grugen_exp_v(-t3);
+                grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_mask t9 = m > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+                const grugen_vector x_hat = grugen_select_v(t9, x,
+                        gamma_x * x_last + (1.0f - gamma_x) * x_mean);
+                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
+                // back through gamma_x    gru_d.yaml:30
+                const grugen_mask t113 = t3 > grugen_spread_v(0.0f);
+                grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
+                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_gh @ delta    gru_d.yaml:31
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1876,7 +2040,7 @@ static void gru_d_f32_backward_states_ahead(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1930,7 +2094,7 @@ static void gru_d_f32_backward_states_ahead(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1967,6 +2131,7 @@ static void gru_d_f32_backward_states_ahead(
             }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -1996,34 +2161,38 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
-                    + slot * grugen_padded(H) + j);
-            const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-            const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
-            const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
-            const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H) + j);
-            const grugen_vector t26 = grugen_load_whole_v(t26_at + q * grugen_padded(H) + j);
-            const grugen_vector t40 = grugen_load_whole_v(t40_at + q * grugen_padded(H) + j);
-            const grugen_vector t65 = grugen_load_whole_v(t65_at + q * grugen_padded(H) + j);
-            const grugen_vector d_h_next = d_h_carried + d_y;
-            // back through h'    gru_d.yaml:39
-            const grugen_vector t35 = d_h_next * t26;
-            grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
-            // back through n    gru_d.yaml:37
-            const grugen_vector d_n_pre = d_h_next * z * t40;
-            grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-            // back through z    gru_d.yaml:35
-            const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
-            grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
+                        + slot * grugen_padded(H) + j);
+                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
+                const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
+                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
+                        + j);
+                const grugen_vector t26 = grugen_load_whole_v(t26_at + q * grugen_padded(H) + j);
+                const grugen_vector t40 = grugen_load_whole_v(t40_at + q * grugen_padded(H) + j);
+                const grugen_vector t65 = grugen_load_whole_v(t65_at + q * grugen_padded(H) + j);
+                const grugen_vector d_h_next = d_h_carried + d_y;
+                // back through h'    gru_d.yaml:39
+                const grugen_vector t35 = d_h_next * t26;
+                grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
+                // back through n    gru_d.yaml:37
+                const grugen_vector d_n_pre = d_h_next * z * t40;
+                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                // back through z    gru_d.yaml:35
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
+                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+            }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -2057,7 +2226,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
             }
         }
     }
-
+    grugen_meet(&tile->team);
     // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -2092,13 +2261,16 @@ static void gru_d_f32_backward_states_step_d_h_carried(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_h_carried of the next step
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), tile->d_h + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -2187,25 +2359,29 @@ static void gru_d_f32_backward_states_between_1(
             }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < H; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(H - j);
-            (void)lanes;
-            const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at + q * grugen_padded(H)
-                    + j);
-            const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-            const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at + q * grugen_padded(H)
-                    + j);
-            const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
-                    + j) != grugen_spread_v(0.0f);
-            // back through gamma_h    gru_d.yaml:31
-            const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
-                    grugen_spread_v(0.0f));
-            grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+    grugen_meet(&tile->team);
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
+                        + q * grugen_padded(H) + j);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
+                        + q * grugen_padded(H) + j);
+                const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
+                        + j) != grugen_spread_v(0.0f);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
+                        grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 // One step of the rows first..last of a tile, all of the same time.
@@ -2220,35 +2396,43 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
-                    + slot * grugen_padded(D) + j);
-            const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
-                    d_x_last_carried) + t98;
-            grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
+                        + slot * grugen_padded(D) + j);
+                const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
+                        d_x_last_carried) + t98;
+                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+            }
         }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
+                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
+        }
     }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t slot = tile->slot[q];
-        // d_x_last_carried of the next step
-        memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
+    grugen_meet(&tile->team);
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_x_last_carried of the next step
+            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
+                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
+        }
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -2263,22 +2447,27 @@ static void gru_d_f32_backward_states_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        for (int64_t j = 0; j < D; j += GRUGEN_LANES) {
-            const int lanes = grugen_lanes(D - j);
-            (void)lanes;
-            const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                    + j) != grugen_spread_v(0.0f);
-            const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_entering_at
-                    + q * grugen_padded(D) + j);
-            const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
-            // back through x_hat    gru_d.yaml:32
-            const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
-                    grugen_spread_v(0.0f)) + t78;
-            grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+    {
+        const grugen_span span = grugen_span_of(D, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(D - j);
+                (void)lanes;
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector d_x_last_carried =
+                        grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
+                        + j);
+                const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
+                        grugen_spread_v(0.0f)) + t78;
+                grugen_store_v(d_x_out + row * D + j, d_x, lanes);
+            }
         }
     }
+    grugen_meet(&tile->team);
 }
 
 static void gru_d_f32_backward_states_start_tile(const gru_d_f32_backward_states_tile *const tile)
@@ -2320,7 +2509,8 @@ static void gru_d_f32_backward_states_run_tile(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
-    gru_d_f32_backward_states_start_tile(tile);
+    if (tile->team.member == 0) { gru_d_f32_backward_states_start_tile(tile); }
+    grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
@@ -2346,7 +2536,9 @@ static void gru_d_f32_backward_states_run_tile(
         }
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
-    gru_d_f32_backward_states_finish_tile(tile);
+
+    if (tile->team.member == 0) { gru_d_f32_backward_states_finish_tile(tile); }
+    grugen_meet(&tile->team);
 }
 
 // Sums over all rows, by all threads together.
@@ -2411,21 +2603,6 @@ static void gru_d_f32_backward_states_sum_up(
     }
 }
 
-int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
-{
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call));
-    grugen_arena arena = {NULL, 0};
-    gru_d_f32_backward_states_work work;
-    gru_d_f32_backward_states_take_work(call, &arena, &work);
-    for (int thread = 0; thread < tiling.threads; ++thread) {
-        gru_d_f32_backward_states_tile tile;
-        gru_d_f32_backward_states_take_tile(call, tiling, &arena, &tile);
-    }
-
-    return arena.used;
-}
-
 int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_call *const call)
 {
     grugen_arena arena = {NULL, 0};
@@ -2434,34 +2611,77 @@ int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_c
     return arena.used;
 }
 
+static grugen_tiling gru_d_f32_backward_states_cut(const gru_d_f32_backward_states_call *const call)
+{
+    const int64_t weights = gru_d_f32_backward_states_packed_bytes(call);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call),
+            weights);
+}
+
+int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
+    grugen_arena arena = {NULL, 0};
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_take_work(call, &arena, &work);
+    for (int thread = 0; thread < tiling.threads; ++thread) {
+        gru_d_f32_backward_states_tile tile;
+        gru_d_f32_backward_states_take_tile(call, tiling, NULL, &arena, &tile);
+    }
+
+    return arena.used;
+}
+
 void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const call)
 {
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_states_work work;
     gru_d_f32_backward_states_take_panels(call, &arena, &work);
-    gru_d_f32_backward_states_fill_panels(call, &work);
+    const grugen_team alone = {0, 1, NULL};
+    gru_d_f32_backward_states_fill_panels(call, &work, &alone);
 }
 
-// One thread's share: tiles as long as there are any, and a part of the sums over all rows.
+// One tile of sequences, by one thread or by a team.
+static void gru_d_f32_backward_states_run(
+        gru_d_f32_backward_states_tile *const tile,
+        const grugen_tiling tiling,
+        const int64_t first)
+{
+    const gru_d_f32_backward_states_call *const call = tile->call;
+    tile->order = tile->work->order + first;
+    tile->count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
+    gru_d_f32_backward_states_run_tile(tile, tiling.steps);
+}
+
+// One member's share of a call: weights, tiles as long as there are any, and sums over all rows.
+// `own` is its memory, `shared` that of the first member.
 static void gru_d_f32_backward_states_share(
         const gru_d_f32_backward_states_call *const call,
         const grugen_tiling tiling,
         gru_d_f32_backward_states_work *const work,
-        grugen_arena own)
+        const grugen_team *const everyone,
+        grugen_arena own,
+        char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work, everyone); }
+    if (everyone->member == 0) { gru_d_f32_backward_states_prepare(call, work); }
+    grugen_meet(everyone);
     gru_d_f32_backward_states_tile tile;
-    gru_d_f32_backward_states_take_tile(call, tiling, &own, &tile);
+    gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
+            &tile);
     tile.work = work;
-    for (;;) {
-        int64_t taken;
-        #pragma omp atomic capture
-        taken = work->taken++;
-        if (taken >= tiling.tiles) { break; }
-        const int64_t first = taken * tiling.sequences;
-        tile.order = work->order + first;
-        tile.count = call->B - first < tiling.sequences ? call->B - first : tiling.sequences;
-        gru_d_f32_backward_states_run_tile(&tile, tiling.steps);
+    if (tiling.team > 1) {
+        tile.team = *everyone;
+        gru_d_f32_backward_states_run(&tile, tiling, 0);
+    } else {
+        for (;;) {
+            int64_t taken;
+            #pragma omp atomic capture
+            taken = work->taken++;
+            if (taken >= tiling.tiles) { break; }
+            gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
+        }
     }
 
     #pragma omp barrier
@@ -2471,14 +2691,13 @@ static void gru_d_f32_backward_states_share(
 
 void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
-    const grugen_tiling tiling =
-            grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call));
+    const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_states_work work;
     gru_d_f32_backward_states_take_work(call, &arena, &work);
     grugen_arena one = {NULL, 0};
     gru_d_f32_backward_states_tile unused;
-    gru_d_f32_backward_states_take_tile(call, tiling, &one, &unused);
+    gru_d_f32_backward_states_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
     const int64_t D = call->dims.D;
@@ -2499,20 +2718,32 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
     memset(call->total.W_gh, 0, (size_t)(H * D) * sizeof(float));
     memset(call->total.b_gx, 0, (size_t)D * sizeof(float));
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
-    const uint64_t callers_mode = grugen_flush_denormals();
-    gru_d_f32_backward_states_prepare(call, &work);
-    grugen_restore_denormals(callers_mode);
     work.taken = 0;
+    *work.meeting = (grugen_meeting){0};
     // one thread needs no region, which costs as much as a short call
-    const grugen_arena rest = {arena.base + arena.used, 0};
+    char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
-        gru_d_f32_backward_states_share(call, tiling, &work, rest);
+        const grugen_team alone = {0, 1, NULL};
+        gru_d_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
         return;
     }
 
     #pragma omp parallel num_threads(tiling.threads)
     {
-        const grugen_arena own = {rest.base + one.used * omp_get_thread_num(), 0};
-        gru_d_f32_backward_states_share(call, tiling, &work, own);
+        const int64_t member = omp_get_thread_num();
+        const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
+        const grugen_arena own = {rest + one.used * member, 0};
+        gru_d_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+}
+
+const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *const call)
+{
+    const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
+    return tiling.threads == 1 ? "serial" : tiling.team > 1 ? "units" : "rows";
+}
+
+int64_t gru_d_f32_backward_states_threads(const gru_d_f32_backward_states_call *const call)
+{
+    return gru_d_f32_backward_states_cut(call).threads;
 }

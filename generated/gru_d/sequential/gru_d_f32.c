@@ -242,6 +242,18 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     grugen_restore_denormals(mode);
 }
 
+const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *const call)
+{
+    (void)call;
+    return 1;
+}
+
 // ---- backward ----
 
 // The states between steps, and one row of everything that is read after the loop that makes it.
@@ -589,6 +601,18 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
                 (size_t)D * sizeof(float));
     }
     grugen_restore_denormals(mode);
+}
+
+const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *const call)
+{
+    (void)call;
+    return 1;
 }
 
 // ---- backward_states ----
@@ -1002,4 +1026,16 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
                 (size_t)D * sizeof(float));
     }
     grugen_restore_denormals(mode);
+}
+
+const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *const call)
+{
+    (void)call;
+    return "sequential";
+}
+
+int64_t gru_d_f32_backward_states_threads(const gru_d_f32_backward_states_call *const call)
+{
+    (void)call;
+    return 1;
 }

@@ -81,6 +81,9 @@ int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_forward_pack(const gru_d_f32_forward_call *call);
 void gru_d_f32_forward(const gru_d_f32_forward_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *call);
+int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *call);
 
 // The backward pass; `reverse` is the opposite of the forward call's. What is written may not overlap anything else.
 typedef struct gru_d_f32_backward_call {
@@ -173,6 +176,9 @@ int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *call);
 void gru_d_f32_backward(const gru_d_f32_backward_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *call);
+int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *call);
 
 // The same from the states alone: everything else is computed anew. What is written may not overlap anything else.
 typedef struct gru_d_f32_backward_states_call {
@@ -267,3 +273,6 @@ int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_c
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *call);
 void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *call);
+// How the call will run, in a word, and on how many threads.
+const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *call);
+int64_t gru_d_f32_backward_states_threads(const gru_d_f32_backward_states_call *call);
