@@ -9,6 +9,10 @@
 #define GRUGEN_LANES (GRUGEN_VECTOR_BYTES / (int)sizeof(GRUGEN_REAL))
 #define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
 
+// How far ahead of the element that is multiplied the panel is fetched: caches close to the core
+// are ahead by themselves, what comes from a shared one is not.
+enum { GRUGEN_AHEAD_BYTES = 6 * 1024 };
+
 typedef GRUGEN_REAL grugen_vector __attribute__((
     vector_size(GRUGEN_VECTOR_BYTES), aligned(sizeof(GRUGEN_REAL)), may_alias));
 
@@ -58,6 +62,10 @@ static inline __attribute__((always_inline)) void grugen_product_tile(
     }
     for (int64_t k = 0; k < depth; ++k) {
         const grugen_vector *const units = (const grugen_vector *)(panel + k * GRUGEN_PANEL);
+#pragma GCC unroll 8
+        for (int v = 0; v < GRUGEN_VECTORS; ++v) {
+            __builtin_prefetch((const char *)(units + v) + GRUGEN_AHEAD_BYTES);
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
             const GRUGEN_REAL element = operand[r][k];

@@ -25,13 +25,13 @@ typedef struct grugen_outer {
 enum {
     // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
     // ones run by from L2; long enough that adding a tile to its total costs next to nothing.
-    GRUGEN_OUTER_DEPTH = 256,
+    GRUGEN_OUTER_DEPTH = 384,
     // Wide panels packed together: about half of an L2 cache, the other half is for the rest.
-    GRUGEN_OUTER_PANELS = 30 / GRUGEN_VECTORS,
+    GRUGEN_OUTER_PANELS = 24 / GRUGEN_VECTORS,
     // Narrow panels packed together, so that whole cache lines of the operand are used.
     GRUGEN_OUTER_TILES = 12,
     // Rows copied into one panel before the next panel's turn: what was fetched stays in L1.
-    GRUGEN_OUTER_COPIED = 16,
+    GRUGEN_OUTER_COPIED = 8,
     // Few tiles are cut along the rows as well, until there are this many ...
     GRUGEN_OUTER_ITEMS = 128,
     // ... but into slices of no fewer rows than this.
@@ -219,6 +219,14 @@ static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUG
     for (; j < width; ++j) { to[j] += sums[j]; }
 }
 
+// Where the sums of a unit of the lefts go.
+static inline GRUGEN_REAL *
+grugen_outer_row(const grugen_outer *outer, int64_t unit, int64_t right_units)
+{
+    while (unit >= outer->units) { unit -= (outer++)->units; }
+    return outer->total + unit * right_units;
+}
+
 // One thread's part: the rows of a slice, some tiles, some panels. `sums` is where the slice's
 // sums go, or NULL if they are added to the totals at once.
 static __attribute__((noinline, unused)) void grugen_outer_segment(
@@ -282,28 +290,27 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
                     const int64_t first = grugen_part(cut->vectors, cut->panels, p);
                     const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
                     const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
+                    const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
+                    GRUGEN_REAL *to[GRUGEN_ROWS];
+                    for (int64_t i = i0; i < i1; ++i) {
+                        to[i - i0] = sums != NULL ? sums + i * cut->stride + j0
+                                                  : grugen_outer_row(outers, i, cut->wide) + j0;
+                        // the sums are wanted when the tile is done
+                        for (int64_t j = 0; j < width; j += 64 / (int64_t)sizeof(GRUGEN_REAL)) {
+                            __builtin_prefetch(to[i - i0] + j, 1);
+                        }
+                    }
                     grugen_outer_tile(narrow + (t - t0) * depth * GRUGEN_ROWS,
                                       wide + (first - v0) * GRUGEN_LANES * depth, depth,
                                       (int)(i1 - i0), (int)(last - first), tile_sums);
-                    if (sums != NULL) {
-                        for (int64_t i = i0; i < i1; ++i) {
-                            GRUGEN_REAL *const to = sums + i * cut->stride + j0;
-                            if (block == 0) {
-                                memcpy(to, tile_sums[i - i0],
-                                       (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
-                            } else {
-                                grugen_outer_add(tile_sums[i - i0], j1 - j0, to);
-                            }
+                    for (int64_t i = 0; i < i1 - i0; ++i) {
+                        if (sums == NULL) {
+                            grugen_outer_add(tile_sums[i], width, to[i]);
+                        } else if (block == 0) {
+                            memcpy(to[i], tile_sums[i], (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
+                        } else {
+                            grugen_outer_add(tile_sums[i], j1 - j0, to[i]);
                         }
-                        continue;
-                    }
-                    const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
-                    const grugen_outer *outer = outers;
-                    int64_t unit = i0;
-                    for (int64_t i = i0; i < i1; ++i, ++unit) {
-                        while (unit >= outer->units) { unit -= (outer++)->units; }
-                        grugen_outer_add(tile_sums[i - i0], width,
-                                         outer->total + unit * cut->wide + j0);
                     }
                 }
             }
