@@ -227,6 +227,27 @@ grugen_outer_row(const grugen_outer *outer, int64_t unit, int64_t right_units)
     return outer->total + unit * right_units;
 }
 
+// Brings columns of some rows of an operand closer before they are packed. Inlined because GCC
+// drops calls of functions that do nothing but this.
+static inline __attribute__((always_inline)) void grugen_outer_fetch(
+    const int64_t *rows, int64_t first_row, int64_t last_row, const grugen_outer *side,
+    int64_t number, int64_t first, int64_t last)
+{
+    for (int64_t m = 0; m < number && last > 0; ++m) {
+        const int64_t end = last < side[m].units ? last : side[m].units;
+        for (int64_t k = first_row; k < last_row; ++k) {
+            const GRUGEN_REAL *const row =
+                side[m].left + (rows == NULL ? k : rows[k]) * side[m].left_stride;
+            for (int64_t j = first > 0 ? first : 0; j < end;
+                 j += 64 / (int64_t)sizeof(GRUGEN_REAL)) {
+                __builtin_prefetch(row + j, 0, 2);
+            }
+        }
+        first -= side[m].units;
+        last -= side[m].units;
+    }
+}
+
 // One thread's part: the rows of a slice, some tiles, some panels. `sums` is where the slice's
 // sums go, or NULL if they are added to the totals at once.
 static __attribute__((noinline, unused)) void grugen_outer_segment(
@@ -283,10 +304,24 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
                                       narrow + ((t - t0) * depth + k) * GRUGEN_ROWS, GRUGEN_ROWS);
                 }
             }
+            // the narrow panels that are packed next: of the same rows, else the first of the next
+            // rows; they are fetched little by little
+            const int64_t n0 = t1 < last_tile ? t1 : first_tile;
+            const int64_t n1 =
+                last_tile - n0 < GRUGEN_OUTER_TILES ? last_tile : n0 + GRUGEN_OUTER_TILES;
+            const int64_t next_row = t1 < last_tile ? k0 : k1;
+            const int64_t next_rows = last_row - next_row < depth ? last_row - next_row : depth;
+            const int64_t calls = (t1 - t0) * (p1 - p0);
+            int64_t call = 0;
             for (int64_t t = t0; t < t1; ++t) {
                 const int64_t i0 = grugen_part(cut->narrow, cut->tiles, t);
                 const int64_t i1 = grugen_part(cut->narrow, cut->tiles, t + 1);
-                for (int64_t p = p0; p < p1; ++p) {
+                for (int64_t p = p0; p < p1; ++p, ++call) {
+                    grugen_outer_fetch(rows, next_row + grugen_part(next_rows, calls, call),
+                                       next_row + grugen_part(next_rows, calls, call + 1),
+                                       narrow_side, narrow_number,
+                                       grugen_part(cut->narrow, cut->tiles, n0),
+                                       grugen_part(cut->narrow, cut->tiles, n1));
                     const int64_t first = grugen_part(cut->vectors, cut->panels, p);
                     const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
                     const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
