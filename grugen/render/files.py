@@ -83,7 +83,7 @@ def kernel_files(
         stem=stem,
         real=C_TYPES[element],
         real_is_f32="1" if element == "float32" else "0",
-        tiles=_tiles(schedule),
+        tiles=tile_views(schedule),
         tile_sequences=str(schedule.tile_sequences),
         block_bytes=str(schedule.block_bytes),
         kernels=kernels,
@@ -163,7 +163,8 @@ def digest_of(spec: CellSpec) -> str:
     return hashlib.sha256(spec_text(spec).encode()).hexdigest()[:16]
 
 
-def _tiles(schedule: Schedule) -> tuple[TileView, ...]:
+def tile_views(schedule: Schedule) -> tuple[TileView, ...]:
+    """The register tiles of all instruction sets, each behind its `#if`."""
     views: list[TileView] = []
     for shapes in schedule.tiles:
         word = "#elif" if views else "#if"

@@ -22,8 +22,9 @@
 #define GRUGEN_TILE_ROWS(wide) GRUGEN_ROWS_OF(GRUGEN_SIDE(wide) * GRUGEN_GROUP(wide))
 #define GRUGEN_SUMS(wide) (GRUGEN_SIDE(wide) * 12 * (wide))
 
-// How many panel rows ahead of their use weights are asked for.
-enum { GRUGEN_AHEAD = 12 };
+// How many bytes ahead of their use weights are asked for: far enough for those that come from
+// beyond the second cache; for nearer ones the distance does not matter.
+enum { GRUGEN_AHEAD = 6 * 1024 };
 
 // Where a stage is: units unit..unit_end of rows row..row_end, and where it goes from there.
 typedef struct grugen_tile {
@@ -113,7 +114,7 @@ GRUGEN_INLINE void grugen_register_tile(
 #pragma GCC unroll 6
             for (int v = 0; v < vectors; ++v) {
                 const GRUGEN_REAL *const weight = weights + v * GRUGEN_LANES;
-                __builtin_prefetch(weight + GRUGEN_AHEAD * vectors * GRUGEN_LANES);
+                __builtin_prefetch((const char *)weight + GRUGEN_AHEAD);
                 const grugen_vector column = grugen_load_whole_v(weight);
 #pragma GCC unroll 12
                 for (int r = 0; r < rows; ++r) {

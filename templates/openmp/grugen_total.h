@@ -30,19 +30,21 @@ typedef struct grugen_outer {
 enum {
     // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
     // ones run by from L2; long enough that adding a tile to its total costs next to nothing.
-    GRUGEN_OUTER_DEPTH = 256,
+    GRUGEN_OUTER_DEPTH = 384,
     // Wide panels packed together: about half of an L2 cache, the other half is for the rest.
-    GRUGEN_OUTER_PANELS = 30 / GRUGEN_VECTORS,
+    GRUGEN_OUTER_PANELS = 24 / GRUGEN_VECTORS,
     // Narrow panels packed together, so that whole cache lines of the operand are used.
     GRUGEN_OUTER_TILES = 12,
     // Rows copied into one panel before the next panel's turn: what was fetched stays in L1.
-    GRUGEN_OUTER_COPIED = 16,
+    GRUGEN_OUTER_COPIED = 8,
     // Few tiles are cut along the rows as well, until there are this many ...
     GRUGEN_OUTER_ITEMS = 128,
     // ... but into slices of no fewer rows than this.
     GRUGEN_OUTER_SLICE = 512,
     // Rows of the wide panel fetched ahead of the one that is being multiplied.
     GRUGEN_OUTER_AHEAD = 8,
+    // Elements of a cache line.
+    GRUGEN_LINE = 64 / (int)sizeof(GRUGEN_REAL),
     // Slices of the rows that vectors are summed up in, at most.
     GRUGEN_VECTOR_SLICES = 32,
 };
@@ -98,6 +100,16 @@ grugen_cut_outer(int64_t count, int64_t left_units, int64_t right_units)
     return cut;
 }
 
+static inline int64_t grugen_first_unit(const grugen_outer_cut *cut, int64_t tile)
+{
+    return grugen_part(cut->narrow, cut->tiles, tile);
+}
+
+static inline int64_t grugen_first_vector(const grugen_outer_cut *cut, int64_t panel)
+{
+    return grugen_part(cut->vectors, cut->panels, panel);
+}
+
 // Elements of the memory that all threads share, for at most `count` rows.
 static inline int64_t
 grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
@@ -106,11 +118,19 @@ grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
     return cut.slices > 1 || cut.turned ? cut.slices * cut.narrow * cut.stride : 0;
 }
 
-// `width` columns from `column` on of matrices that lie side by side, of some rows, into a panel.
+// One operand: matrices side by side, so that their columns count on.
+typedef struct grugen_outer_side {
+    const grugen_outer *matrices; // of which `left` is meant, whichever side it is
+    int64_t number;
+} grugen_outer_side;
+
+// `width` columns from `column` on, of some rows, into a panel.
 static inline __attribute__((always_inline)) void grugen_outer_copy(
-    const int64_t *rows, int64_t count, const grugen_outer *side, int64_t number, int64_t column,
+    const int64_t *rows, int64_t count, grugen_outer_side operand, int64_t column,
     const int width, GRUGEN_REAL *panel, int64_t stride)
 {
+    const grugen_outer *const side = operand.matrices;
+    const int64_t number = operand.number;
     int64_t m = 0;
     while (m < number && column >= side[m].units) { column -= side[m++].units; }
     if (m < number && column + width <= side[m].units) {
@@ -132,11 +152,18 @@ static inline __attribute__((always_inline)) void grugen_outer_copy(
     }
 }
 
+// A column of an operand: row r of it is from[r * stride].
+typedef struct grugen_column {
+    const GRUGEN_REAL *from;
+    int64_t stride;
+} grugen_column;
+
 // sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
-// wherever this is inlined.
+// wherever this is inlined. Meanwhile a cache line is fetched of each of the rows `next`, which are
+// packed soon.
 static inline __attribute__((always_inline)) void grugen_outer_multiply(
     const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, const int units,
-    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL])
+    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
 {
     grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
 #pragma GCC unroll 8
@@ -148,6 +175,7 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
         const grugen_stored_vector *const column =
             (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
         const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
+        __builtin_prefetch(line.from + next[k] * line.stride, 0, 2);
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
             __builtin_prefetch(column + GRUGEN_OUTER_AHEAD * vectors + v);
@@ -169,7 +197,7 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
 
 #define GRUGEN_OUTER_CASE(units, vectors) \
     case (vectors) * 16 + (units): \
-        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums); \
+        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums, next, line); \
         break;
 #if GRUGEN_ROWS == 8
 #define GRUGEN_OUTER_CASES(vectors) \
@@ -199,7 +227,7 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
 
 static __attribute__((noinline, unused)) void grugen_outer_tile(
     const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, int units, int vectors,
-    GRUGEN_REAL (*sums)[GRUGEN_PANEL])
+    GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
 {
     switch (vectors * 16 + units) {
         GRUGEN_OUTER_CASES(1)
@@ -224,94 +252,186 @@ static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUG
     for (; j < width; ++j) { to[j] += sums[j]; }
 }
 
-// One thread's part: the rows of a slice, some tiles, some panels. `sums` is where the slice's
-// sums go, or NULL if they are added to the totals at once.
-static __attribute__((noinline, unused)) void grugen_outer_segment(
-    const int64_t *rows, int64_t first_row, int64_t last_row, const grugen_outer *outers,
-    int64_t number, const grugen_outer *right, const grugen_outer_cut *cut, int64_t first_tile,
-    int64_t last_tile, int64_t first_panel, int64_t last_panel, GRUGEN_REAL *packed,
-    GRUGEN_REAL *sums)
+// Where the sums of a unit of the lefts go.
+static inline GRUGEN_REAL *
+grugen_outer_row(const grugen_outer *outer, int64_t unit, int64_t right_units)
 {
-    const grugen_outer *const narrow_side = cut->turned ? right : outers;
-    const grugen_outer *const wide_side = cut->turned ? outers : right;
-    const int64_t narrow_number = cut->turned ? 1 : number;
-    const int64_t wide_number = cut->turned ? number : 1;
-    GRUGEN_REAL *const narrow = packed;
-    GRUGEN_REAL *const wide = packed + GRUGEN_OUTER_NARROW;
-    GRUGEN_REAL tile_sums[GRUGEN_ROWS][GRUGEN_PANEL] __attribute__((aligned(64)));
-    int64_t all[GRUGEN_OUTER_DEPTH];
-    const int64_t blocks = (last_row - first_row + GRUGEN_OUTER_DEPTH - 1) / GRUGEN_OUTER_DEPTH;
-    const int64_t groups =
-        (last_panel - first_panel + GRUGEN_OUTER_PANELS - 1) / GRUGEN_OUTER_PANELS;
-    for (int64_t item = 0; item < groups * blocks; ++item) {
-        const int64_t group = item / blocks, block = item % blocks;
-        const int64_t p0 = first_panel + grugen_part(last_panel - first_panel, groups, group);
-        const int64_t p1 = first_panel + grugen_part(last_panel - first_panel, groups, group + 1);
-        const int64_t v0 = grugen_part(cut->vectors, cut->panels, p0);
-        const int64_t k0 = first_row + grugen_part(last_row - first_row, blocks, block);
-        const int64_t k1 = first_row + grugen_part(last_row - first_row, blocks, block + 1);
-        const int64_t depth = k1 - k0;
-        const int64_t *which = rows == NULL ? all : rows + k0;
-        for (int64_t k = 0; rows == NULL && k < depth; ++k) { all[k] = k0 + k; }
+    while (unit >= outer->units) { unit -= (outer++)->units; }
+    return outer->total + unit * right_units;
+}
 
-        for (int64_t k = 0; k < depth; k += GRUGEN_OUTER_COPIED) {
-            const int64_t some =
-                depth - k < GRUGEN_OUTER_COPIED ? depth - k : GRUGEN_OUTER_COPIED;
-            for (int64_t p = p0; p < p1; ++p) {
-                const int64_t first = grugen_part(cut->vectors, cut->panels, p);
-                const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
-                const int64_t width = (last - first) * GRUGEN_LANES;
-                GRUGEN_REAL *const panel = wide + (first - v0) * GRUGEN_LANES * depth + k * width;
-                for (int64_t v = first; v < last; ++v) {
-                    grugen_outer_copy(which + k, some, wide_side, wide_number, v * GRUGEN_LANES,
-                                      GRUGEN_LANES, panel + (v - first) * GRUGEN_LANES, width);
+// Where a column of an operand is found, and how far apart its rows are.
+static inline grugen_column grugen_find_column(grugen_outer_side side, int64_t column)
+{
+    while (side.number > 1 && column >= side.matrices->units) {
+        column -= (side.matrices++)->units;
+        --side.number;
+    }
+    return (grugen_column){side.matrices->left + column, side.matrices->left_stride};
+}
+
+// What one thread sums up at a time. `sums` is where the sums of a slice of the rows go, or NULL
+// if they are added to the totals at once.
+typedef struct grugen_outer_job {
+    const int64_t *rows;
+    int64_t count;
+    const grugen_outer *outers;
+    const grugen_outer_cut *cut;
+    grugen_outer_side narrow_side, wide_side;
+    GRUGEN_REAL *narrow, *wide; // packed panels
+    GRUGEN_REAL *sums;
+} grugen_outer_job;
+
+// A block of rows: from `row` on, `depth` of them; `first` in its slice. `which` lists them.
+typedef struct grugen_outer_rows {
+    int64_t row, depth;
+    int first;
+    const int64_t *which;
+} grugen_outer_rows;
+
+static inline void grugen_outer_pack_wide(
+    const grugen_outer_job *job, grugen_outer_rows block, int64_t p0, int64_t p1)
+{
+    const int64_t v0 = grugen_first_vector(job->cut, p0);
+    for (int64_t k = 0; k < block.depth; k += GRUGEN_OUTER_COPIED) {
+        const int64_t rest = block.depth - k;
+        const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
+        for (int64_t p = p0; p < p1; ++p) {
+            const int64_t first = grugen_first_vector(job->cut, p);
+            const int64_t last = grugen_first_vector(job->cut, p + 1);
+            const int64_t width = (last - first) * GRUGEN_LANES;
+            GRUGEN_REAL *const panel =
+                job->wide + (first - v0) * GRUGEN_LANES * block.depth + k * width;
+            for (int64_t v = first; v < last; ++v) {
+                grugen_outer_copy(block.which + k, some, job->wide_side, v * GRUGEN_LANES,
+                                  GRUGEN_LANES, panel + (v - first) * GRUGEN_LANES, width);
+            }
+        }
+    }
+}
+
+static inline void grugen_outer_pack_narrow(
+    const grugen_outer_job *job, grugen_outer_rows block, int64_t t0, int64_t t1)
+{
+    for (int64_t k = 0; k < block.depth; k += GRUGEN_OUTER_COPIED) {
+        const int64_t rest = block.depth - k;
+        const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
+        for (int64_t t = t0; t < t1; ++t) {
+            grugen_outer_copy(block.which + k, some, job->narrow_side,
+                              grugen_first_unit(job->cut, t), GRUGEN_ROWS,
+                              job->narrow + ((t - t0) * block.depth + k) * GRUGEN_ROWS,
+                              GRUGEN_ROWS);
+        }
+    }
+}
+
+// What is packed next: columns of the narrow and of the wide operand, from row `row` on.
+typedef struct grugen_outer_next {
+    int64_t row;
+    int64_t narrow_first, narrow_last;
+    int64_t wide_first, wide_last;
+} grugen_outer_next;
+
+// Its cache line number `at`, of all rows; some line that is there already if it has fewer.
+static inline grugen_column
+grugen_outer_line(const grugen_outer_job *job, const grugen_outer_next *next, int64_t at)
+{
+    int64_t column = next->narrow_first + at * GRUGEN_LINE;
+    if (column < next->narrow_last) { return grugen_find_column(job->narrow_side, column); }
+    at -= (next->narrow_last - next->narrow_first + GRUGEN_LINE - 1) / GRUGEN_LINE;
+    column = next->wide_first + at * GRUGEN_LINE;
+    if (column < next->wide_last) { return grugen_find_column(job->wide_side, column); }
+    return (grugen_column){job->narrow, 0};
+}
+
+// Multiplies packed tiles with packed panels.
+static inline void grugen_outer_multiply_block(
+    const grugen_outer_job *job, grugen_outer_rows block, int64_t t0, int64_t t1, int64_t p0,
+    int64_t p1, const grugen_outer_next *next)
+{
+    const grugen_outer_cut *const cut = job->cut;
+    GRUGEN_REAL tile_sums[GRUGEN_ROWS][GRUGEN_PANEL] __attribute__((aligned(64)));
+    // without a list of rows, the block's own numbers and the distance stand for the next ones
+    const int64_t *const which = job->rows == NULL ? block.which : job->rows + next->row;
+    const int64_t distance = job->rows == NULL ? next->row - block.row : 0;
+    int64_t call = 0;
+    for (int64_t t = t0; t < t1; ++t) {
+        const int64_t i0 = grugen_first_unit(cut, t), i1 = grugen_first_unit(cut, t + 1);
+        for (int64_t p = p0; p < p1; ++p, ++call) {
+            const int64_t first = grugen_first_vector(cut, p);
+            const int64_t last = grugen_first_vector(cut, p + 1);
+            const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
+            const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
+            GRUGEN_REAL *to[GRUGEN_ROWS];
+            for (int64_t i = i0; i < i1; ++i) {
+                to[i - i0] = job->sums != NULL
+                    ? job->sums + i * cut->stride + j0
+                    : grugen_outer_row(job->outers, i, cut->wide) + j0;
+                // the sums are wanted when the tile is done
+                for (int64_t j = 0; j < width; j += GRUGEN_LINE) {
+                    __builtin_prefetch(to[i - i0] + j, 1);
+                }
+            }
+            grugen_column line = grugen_outer_line(job, next, call);
+            line.from += distance * line.stride;
+            grugen_outer_tile(job->narrow + (t - t0) * block.depth * GRUGEN_ROWS,
+                              job->wide + (first - grugen_first_vector(cut, p0)) * GRUGEN_LANES
+                                  * block.depth,
+                              block.depth, (int)(i1 - i0), (int)(last - first), tile_sums, which,
+                              line);
+            for (int64_t i = 0; i < i1 - i0; ++i) {
+                if (job->sums == NULL) {
+                    grugen_outer_add(tile_sums[i], width, to[i]);
+                } else if (block.first) {
+                    memcpy(to[i], tile_sums[i], (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
+                } else {
+                    grugen_outer_add(tile_sums[i], j1 - j0, to[i]);
                 }
             }
         }
+    }
+}
+
+// The rows of a slice, some tiles, some panels.
+static __attribute__((noinline, unused)) void grugen_outer_segment(
+    const grugen_outer_job *job, int64_t first_row, int64_t last_row, int64_t first_tile,
+    int64_t last_tile, int64_t first_panel, int64_t last_panel)
+{
+    const grugen_outer_cut *const cut = job->cut;
+    int64_t all[GRUGEN_OUTER_DEPTH];
+    const int64_t rows = last_row - first_row, panels = last_panel - first_panel;
+    const int64_t blocks = (rows + GRUGEN_OUTER_DEPTH - 1) / GRUGEN_OUTER_DEPTH;
+    const int64_t groups = (panels + GRUGEN_OUTER_PANELS - 1) / GRUGEN_OUTER_PANELS;
+    for (int64_t item = 0; item < groups * blocks; ++item) {
+        const int64_t group = item / blocks, number = item % blocks;
+        const int64_t p0 = first_panel + grugen_part(panels, groups, group);
+        const int64_t p1 = first_panel + grugen_part(panels, groups, group + 1);
+        const int64_t row = first_row + grugen_part(rows, blocks, number);
+        const int64_t end = first_row + grugen_part(rows, blocks, number + 1);
+        const int64_t depth = end - row;
+        for (int64_t k = 0; job->rows == NULL && k < depth; ++k) { all[k] = row + k; }
+        const grugen_outer_rows block = {
+            row, depth, number == 0, job->rows == NULL ? all : job->rows + row};
+        grugen_outer_pack_wide(job, block, p0, p1);
         for (int64_t t0 = first_tile; t0 < last_tile; t0 += GRUGEN_OUTER_TILES) {
             const int64_t t1 =
                 last_tile - t0 < GRUGEN_OUTER_TILES ? last_tile : t0 + GRUGEN_OUTER_TILES;
-            for (int64_t k = 0; k < depth; k += GRUGEN_OUTER_COPIED) {
-                const int64_t some =
-                    depth - k < GRUGEN_OUTER_COPIED ? depth - k : GRUGEN_OUTER_COPIED;
-                for (int64_t t = t0; t < t1; ++t) {
-                    grugen_outer_copy(which + k, some, narrow_side, narrow_number,
-                                      grugen_part(cut->narrow, cut->tiles, t), GRUGEN_ROWS,
-                                      narrow + ((t - t0) * depth + k) * GRUGEN_ROWS, GRUGEN_ROWS);
-                }
-            }
-            for (int64_t t = t0; t < t1; ++t) {
-                const int64_t i0 = grugen_part(cut->narrow, cut->tiles, t);
-                const int64_t i1 = grugen_part(cut->narrow, cut->tiles, t + 1);
-                for (int64_t p = p0; p < p1; ++p) {
-                    const int64_t first = grugen_part(cut->vectors, cut->panels, p);
-                    const int64_t last = grugen_part(cut->vectors, cut->panels, p + 1);
-                    const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
-                    grugen_outer_tile(narrow + (t - t0) * depth * GRUGEN_ROWS,
-                                      wide + (first - v0) * GRUGEN_LANES * depth, depth,
-                                      (int)(i1 - i0), (int)(last - first), tile_sums);
-                    if (sums != NULL) {
-                        for (int64_t i = i0; i < i1; ++i) {
-                            GRUGEN_REAL *const to = sums + i * cut->stride + j0;
-                            if (block == 0) {
-                                memcpy(to, tile_sums[i - i0],
-                                       (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
-                            } else {
-                                grugen_outer_add(tile_sums[i - i0], j1 - j0, to);
-                            }
-                        }
-                        continue;
-                    }
-                    const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
-                    const grugen_outer *outer = outers;
-                    int64_t unit = i0;
-                    for (int64_t i = i0; i < i1; ++i, ++unit) {
-                        while (unit >= outer->units) { unit -= (outer++)->units; }
-                        grugen_outer_add(tile_sums[i - i0], width,
-                                         outer->total + unit * cut->wide + j0);
-                    }
-                }
-            }
+            grugen_outer_pack_narrow(job, block, t0, t1);
+            // next come narrow panels of the same rows, else those of the next rows, and wide ones
+            const int same = t1 < last_tile;
+            const int64_t n0 = same ? t1 : first_tile;
+            const int64_t n1 =
+                last_tile - n0 < GRUGEN_OUTER_TILES ? last_tile : n0 + GRUGEN_OUTER_TILES;
+            const int64_t j0 = grugen_first_vector(cut, p0) * GRUGEN_LANES;
+            const int64_t j1 = grugen_first_vector(cut, p1) * GRUGEN_LANES;
+            const grugen_outer_next next = {
+                .row = same ? row : end + depth <= job->count ? end : job->count - depth,
+                .narrow_first = grugen_first_unit(cut, n0),
+                .narrow_last = grugen_first_unit(cut, n1),
+                .wide_first = j0,
+                .wide_last = same ? j0 : j1 < cut->wide ? j1 : cut->wide,
+            };
+            grugen_outer_multiply_block(job, block, t0, t1, p0, p1, &next);
         }
     }
 }
@@ -356,6 +476,17 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     if (count < 1 || left_units < 1 || right_units < 1) { return; }
     const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
     const grugen_outer other = {right, right_stride, right_units, NULL};
+    const grugen_outer_side left_side = {outers, number}, right_side = {&other, 1};
+    grugen_outer_job job = {
+        .rows = rows,
+        .count = count,
+        .outers = outers,
+        .cut = &cut,
+        .narrow_side = cut.turned ? right_side : left_side,
+        .wide_side = cut.turned ? left_side : right_side,
+        .narrow = packed,
+        .wide = packed + GRUGEN_OUTER_NARROW,
+    };
     const int collects = cut.slices > 1 || cut.turned;
     const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     // the threads as a grid that packs as little as possible twice
@@ -378,11 +509,10 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
         const int64_t slice = at / cut.tiles;
         const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;
-        grugen_outer_segment(
-            rows, grugen_part(count, cut.slices, slice), grugen_part(count, cut.slices, slice + 1),
-            outers, number, &other, &cut, at - slice * cut.tiles, next - slice * cut.tiles,
-            first_panel, last_panel, packed,
-            collects ? shared + slice * cut.narrow * cut.stride : NULL);
+        job.sums = collects ? shared + slice * cut.narrow * cut.stride : NULL;
+        grugen_outer_segment(&job, grugen_part(count, cut.slices, slice),
+                             grugen_part(count, cut.slices, slice + 1), at - slice * cut.tiles,
+                             next - slice * cut.tiles, first_panel, last_panel);
         at = next;
     }
     if (collects) {

@@ -23,7 +23,7 @@ typedef struct grugen_team {
 } grugen_team;
 
 // How often a member looks before it lets other threads run, who may need its processor to arrive.
-enum { GRUGEN_PATIENCE = 2000 };
+enum { GRUGEN_PATIENCE = 200 };
 
 // Go on when all members have come here; what each wrote before, all see after.
 static inline void grugen_meet(const grugen_team *team)
