@@ -230,8 +230,8 @@ GRUGEN_INLINE grugen_vector grugen_sigmoid_v(grugen_vector a)
 GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
 {
     const grugen_vector limit = grugen_spread_v(GRUGEN_NUMBER(10.0, 20.0));
-    const grugen_exponential of =
-        grugen_exponential_of(grugen_min_v(grugen_abs_v(a), limit) * 2);
+    const grugen_vector size = grugen_abs_v(a);
+    const grugen_exponential of = grugen_exponential_of(grugen_min_v(size, limit) * 2);
 #if GRUGEN_REAL_IS_F32
     const grugen_vector e = of.p * of.scale + (of.scale - 1);
 #else
@@ -251,7 +251,10 @@ GRUGEN_INLINE grugen_vector grugen_tanh_v(grugen_vector a)
 #endif
     // the remainder, formed without the rounding error of e + 2, corrects the quotient
     const grugen_vector remainder = (e - quotient * 2) - quotient * e;
-    return grugen_signed_v(quotient + remainder * estimate, a);
+    // 1 itself, and not a neighbour, whoever contracts what above: 1 - tanh^2 must be 0 there
+    const grugen_vector corrected = quotient + remainder * estimate;
+    const grugen_vector result = grugen_select_v(size >= limit, grugen_spread_v(1), corrected);
+    return grugen_signed_v(result, a);
 }
 
 // a = 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for normal a > 0.
