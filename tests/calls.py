@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grugen.runtime import Cell, CellModule, Run
+from grugen.runtime.forward import Tape
 from grugen.spec.dims import Shape
 from grugen.target.abi import ArrayInfo, Interface
 
@@ -159,10 +160,15 @@ def _forbid_past_the_end(array: Array, lengths: NDArray[np.int64] | None) -> Non
 
 
 def run(
-    module: CellModule, call: Call, target: str, dtype: str, threads: int | None = None
+    module: CellModule,
+    call: Call,
+    target: str,
+    dtype: str,
+    threads: int | None = None,
+    tape: Tape = True,
 ) -> Tensors:
     """Forward and backward through the public interface."""
-    cell, result = run_forward(module, call, target, dtype, threads)
+    cell, result = run_forward(module, call, target, dtype, threads, tape)
     grads = cell.backward(
         result,
         outputs=_cast(call.d_outputs, dtype),
@@ -186,7 +192,7 @@ def run_forward(
     target: str,
     dtype: str,
     threads: int | None = None,
-    tape: bool = True,
+    tape: Tape = True,
 ) -> tuple[Cell, Run]:
     """The cell with the call's parameters, and its run."""
     arrays = {name: v for name, v in call.fixed.items() if isinstance(v, np.ndarray)}

@@ -69,8 +69,9 @@ def test_compiled_is_interpreted(
 ) -> None:
     for trial in random_trials:
         name = trial.cell.spec.name
-        found = run(modules[target, element][name], trial.call, target, element, threads=2)
-        yardsticks[name].check(found, element, target)
+        for tape in ("gates", "states"):
+            found = run(modules[target, element][name], trial.call, target, element, 2, tape)
+            yardsticks[name].check(found, element, f"{target} {tape}")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -97,6 +98,9 @@ def test_same_call_same_bits_for_any_threads(
         module = modules["openmp", "float32"][trial.cell.spec.name]
         runs = [run(module, trial.call, "openmp", "float32", threads) for threads in THREADS]
         runs.append(run(module, trial.call, "openmp", "float32", THREADS[0]))
+        again = [run(module, trial.call, "openmp", "float32", n, "states") for n in THREADS]
+        for found in again[1:]:
+            assert all(np.array_equal(a, found[k], equal_nan=True) for k, a in again[0].items())
         for threads, found in zip((*THREADS, THREADS[0]), runs, strict=True):
             for name, first in runs[0].items():
                 same = np.array_equal(first, found[name], equal_nan=True)

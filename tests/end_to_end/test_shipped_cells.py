@@ -76,8 +76,9 @@ def test_compiled_is_interpreted(
 ) -> None:
     assert yardsticks[name]
     for yardstick in yardsticks[name]:
-        found = run(modules[element][name], yardstick.call, target, element, threads=2)
-        yardstick.check(found, element, target)
+        for tape in ("gates", "states"):
+            found = run(modules[element][name], yardstick.call, target, element, 2, tape)
+            yardstick.check(found, element, f"{target} {tape}")
 
 
 @pytest.mark.parametrize("name", CELLS)
