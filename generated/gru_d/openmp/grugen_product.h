@@ -111,15 +111,18 @@ GRUGEN_INLINE void grugen_register_tile(
         for (int p = 0; p < panels; ++p) {
             const GRUGEN_REAL *const weights =
                 panel + p * panel_step + k * (vectors * GRUGEN_LANES);
+            grugen_vector column[6];
 #pragma GCC unroll 6
             for (int v = 0; v < vectors; ++v) {
                 const GRUGEN_REAL *const weight = weights + v * GRUGEN_LANES;
                 __builtin_prefetch((const char *)weight + GRUGEN_AHEAD);
-                const grugen_vector column = grugen_load_whole_v(weight);
+                column[v] = grugen_load_whole_v(weight);
+            }
 #pragma GCC unroll 12
-                for (int r = 0; r < rows; ++r) {
-                    sum[r][p * vectors + v] += operand[r][k] * column;
-                }
+            for (int r = 0; r < rows; ++r) {
+                const GRUGEN_REAL element = operand[r][k];
+#pragma GCC unroll 6
+                for (int v = 0; v < vectors; ++v) { sum[r][p * vectors + v] += element * column[v]; }
             }
         }
     }
