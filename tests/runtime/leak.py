@@ -149,6 +149,8 @@ int64_t STEM_forward_workspace(const STEM_forward_call *call);
 int64_t STEM_forward_packed_bytes(const STEM_forward_call *call);
 void STEM_forward_pack(const STEM_forward_call *call);
 void STEM_forward(const STEM_forward_call *call);
+const char *STEM_forward_plan(const STEM_forward_call *call);
+int64_t STEM_forward_threads(const STEM_forward_call *call);
 typedef struct STEM_backward_call {
     int64_t T;
     int64_t B;
@@ -175,6 +177,8 @@ int64_t STEM_backward_workspace(const STEM_backward_call *call);
 int64_t STEM_backward_packed_bytes(const STEM_backward_call *call);
 void STEM_backward_pack(const STEM_backward_call *call);
 void STEM_backward(const STEM_backward_call *call);
+const char *STEM_backward_plan(const STEM_backward_call *call);
+int64_t STEM_backward_threads(const STEM_backward_call *call);
 """
 
 HEADER = """\
@@ -200,6 +204,14 @@ static void use_workspace(void *workspace, int64_t size) {
 static void wait_for_writer(const volatile REAL *flag) {
     const struct timespec pause = {0, 1000000};
     for (int i = 0; *flag == 0 && i < 3000; ++i) nanosleep(&pause, NULL);
+}
+
+const char *STEM_forward_plan(const STEM_forward_call *call) {
+    return call->threads > 1 ? "rows" : "serial";
+}
+
+int64_t STEM_forward_threads(const STEM_forward_call *call) {
+    return call->threads;
 }
 
 int64_t STEM_forward_workspace(const STEM_forward_call *call) {
@@ -252,6 +264,14 @@ int64_t STEM_backward_packed_bytes(const STEM_backward_call *call) {
 
 void STEM_backward_pack(const STEM_backward_call *call) {
     (void)call;
+}
+
+const char *STEM_backward_plan(const STEM_backward_call *call) {
+    return call->threads > 1 ? "rows" : "serial";
+}
+
+int64_t STEM_backward_threads(const STEM_backward_call *call) {
+    return call->threads;
 }
 
 int64_t STEM_backward_workspace(const STEM_backward_call *call) {

@@ -96,9 +96,9 @@ def test_empty_call(cell: Cell, steps: int, batch: int) -> None:
     assert grads.inputs["x"].shape == (steps, batch, 3)
 
 
-def test_plan_names_target_and_threads(module: CellModule, cell: Cell, x: Array) -> None:
+def test_plan_names_way_and_threads(module: CellModule, cell: Cell, x: Array) -> None:
     plan = cell.forward(x=x, threads=3).plan
-    assert (plan.name, plan.threads) == (cell.target, 1 if cell.target == "numpy" else 3)
+    assert (plan.name, plan.threads) == (("numpy", 1) if cell.target == "numpy" else ("rows", 3))
 
 
 def test_results_are_fresh(cell: Cell, x: Array) -> None:
