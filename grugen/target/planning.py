@@ -56,7 +56,7 @@ def plan_sequential(function: Function, direction: str) -> KernelPlan:
 def plan_openmp(function: Function, direction: str) -> KernelPlan:
     """Threads own sequences; what does not depend on a stratum's states is out of its loop."""
     function = order_terms(function)
-    strata = sink_cheap(function, split_strata(function))
+    function, strata = sink_cheap(function, split_strata(function))
     return _Planner(function, direction, OPENMP, _drafts(strata)).plan()
 
 

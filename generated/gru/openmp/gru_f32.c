@@ -540,10 +540,10 @@ typedef struct gru_f32_backward_work {
     grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
-    float *t5; // [step][H]
     float *d_n_pre; // [step][H]
     float *d_z_pre; // [step][H]
     float *d_r_pre; // [step][H]
+    float *t5; // [step][H]
     float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
     float *panel_U_r_T_d_r_pre; // packed U_r
@@ -566,8 +566,8 @@ typedef struct gru_f32_backward_tile {
     const float **operand[3];
     float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
+    float *t32_2; // [tile sequence][H]
     float *t16; // [tile sequence][H]
-    float *t32; // [tile sequence][H]
     float *t1; // [tile sequence][H]
     float *d_h; // [tile sequence][H]
 } gru_f32_backward_tile;
@@ -613,13 +613,13 @@ static void gru_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_n_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_z_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_r_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
     sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
     sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
@@ -652,8 +652,8 @@ static void gru_f32_backward_take_tile(
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
     arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t32_2 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t16 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t32 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t1 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
 }
@@ -686,36 +686,6 @@ static void gru_f32_backward_prepare(
     (void)call;
 }
 
-// The rows first..last of a tile, all steps of a block together.
-static void gru_f32_backward_ahead(
-        const gru_f32_backward_tile *const tile,
-        const int64_t first,
-        const int64_t last)
-{
-    const gru_f32_backward_call *const call = tile->call;
-    const gru_f32_backward_work *const work = tile->work;
-    const int64_t H = call->dims.H;
-    const float *const r_at = call->tape_read.r;
-    const float *const h_at = call->tape_read.h;
-    float *const t5_at = work->t5;
-    {
-        const grugen_span span = grugen_span_of(H, &tile->team);
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
-                const int lanes = grugen_lanes(H - j);
-                (void)lanes;
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                // back through n    gru.yaml:20
-                const grugen_vector t5 = r * h;
-                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-}
-
 // One step of the rows first..last of a tile, all of the same time.
 static void gru_f32_backward_step_d_h_carried(
         const gru_f32_backward_tile *const tile,
@@ -726,14 +696,14 @@ static void gru_f32_backward_step_d_h_carried(
     const gru_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
     const float *const z_at = call->tape_read.z;
+    const float *const n_at = call->tape_read.n;
+    const float *const r_at = call->tape_read.r;
+    float *const t32_2_at = tile->t32_2;
     float *const d_h_carried_at = tile->d_h_carried;
     const float *const d_y_at = call->output_gradient.y;
-    const float *const n_at = call->tape_read.n;
     const float *const h_at = call->tape_read.h;
     float *const t16_at = tile->t16;
     float *const d_n_pre_at = work->d_n_pre;
-    const float *const r_at = call->tape_read.r;
-    float *const t32_at = tile->t32;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_r_pre_at = work->d_r_pre;
     float *const t1_at = tile->t1;
@@ -747,25 +717,26 @@ static void gru_f32_backward_step_d_h_carried(
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
                 const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
                 const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
                 const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
                 // back through h'    gru.yaml:21
-                const grugen_vector t9 = 1.0f - z;
+                const grugen_vector t9_2 = 1.0f - z;
+                // back through r    gru.yaml:19
+                const grugen_vector t32_2 = r * (1.0f - r);
+                grugen_store_whole_v(t32_2_at + slot * grugen_padded(H) + j, t32_2);
                 const grugen_vector d_h_next = d_h_carried + d_y;
-                const grugen_vector t16 = d_h_next * t9;
+                // back through h'    gru.yaml:21
+                const grugen_vector t16 = d_h_next * t9_2;
                 grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
                 // back through n    gru.yaml:20
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
                 grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-                // back through r    gru.yaml:19
-                const grugen_vector t32 = r * (1.0f - r);
-                grugen_store_whole_v(t32_at + slot * grugen_padded(H) + j, t32);
                 // back through z    gru.yaml:18
-                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9);
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9_2);
                 grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
             }
         }
@@ -790,12 +761,13 @@ static void gru_f32_backward_step_d_h_carried(
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
                 const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-                const grugen_vector t32 = grugen_load_whole_v(t32_at + slot * grugen_padded(H) + j);
+                const grugen_vector t32_2 = grugen_load_whole_v(t32_2_at
+                        + slot * grugen_padded(H) + j);
                 const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
                 // back through n    gru.yaml:20
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru.yaml:19
-                const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32_2;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
                 // back through z    gru.yaml:18
                 const grugen_vector t1 = t16 + U_n_T_d_n_pre * r;
@@ -855,7 +827,26 @@ static void gru_f32_backward_behind(
     const gru_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    const float *const r_at = call->tape_read.r;
+    const float *const h_at = call->tape_read.h;
+    float *const t5_at = work->t5;
     float *const d_x_out = call->output.x;
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                // back through n    gru.yaml:20
+                const grugen_vector t5 = r * h;
+                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+            }
+        }
+    }
+    grugen_meet(&tile->team);
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -943,7 +934,6 @@ static void gru_f32_backward_run_tile(
             }
         }
         tile->start[steps] = rows;
-        gru_f32_backward_ahead(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
             gru_f32_backward_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
         }

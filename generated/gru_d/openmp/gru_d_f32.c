@@ -53,8 +53,8 @@ typedef struct gru_d_f32_forward_work {
     int64_t taken; // tiles that are done or in work
     grugen_meeting *meeting;
     float *panel_W_gh_delta; // packed W_gh
-    float *panel_V_z_m; // packed V_z, V_r, V_n
     float *panel_W_z_x_hat; // packed W_z, W_r, W_n
+    float *panel_V_z_m; // packed V_z, V_r, V_n
     float *panel_U_z_h_hat; // packed U_z, U_r
     float *panel_U_n_product; // packed U_n
 } gru_d_f32_forward_work;
@@ -72,13 +72,7 @@ typedef struct gru_d_f32_forward_tile {
     const float **operand[2];
     float *x_last; // [tile sequence][D]
     float *h; // [tile sequence][H]
-    float *gamma_x; // [tile row][D]
-    float *t9; // [tile row][D]
-    float *t13; // [tile row][D]
     float *gamma_h; // [tile row][H]
-    float *V_z_m; // [tile row][H]
-    float *V_r_m; // [tile row][H]
-    float *V_n_m; // [tile row][H]
     float *x_last_next; // [tile sequence][D]
     float *x_hat; // [tile row][D]
     float *t25; // [tile row][H]
@@ -96,10 +90,8 @@ static int64_t gru_d_f32_forward_row_bytes(const gru_d_f32_forward_call *const c
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(D) + grugen_padded(H)
-            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(D)
-            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(D)) * (int64_t)sizeof(float);
+    return (grugen_padded(H) + grugen_padded(D) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_forward_take_panels(
@@ -112,11 +104,11 @@ static void gru_d_f32_forward_take_panels(
     (void)work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    work->panel_W_gh_delta = grugen_take(arena, grugen_panel_size(D, 4, 1,
+    work->panel_W_gh_delta = grugen_take(arena, grugen_panel_size(D, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_V_z_m = grugen_take(arena, grugen_panel_size(D, 4, 3, H) * (int64_t)sizeof(float));
     work->panel_W_z_x_hat = grugen_take(arena, grugen_panel_size(D, 3, 3,
             H) * (int64_t)sizeof(float));
+    work->panel_V_z_m = grugen_take(arena, grugen_panel_size(D, 3, 3, H) * (int64_t)sizeof(float));
     work->panel_U_z_h_hat = grugen_take(arena, grugen_panel_size(H, 2, 2,
             H) * (int64_t)sizeof(float));
     work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
@@ -157,13 +149,7 @@ static void gru_d_f32_forward_take_tile(
     arena->base = shared;
     tile->x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->gamma_x = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t13 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->V_z_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->V_r_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->V_n_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t25 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -188,13 +174,13 @@ static void gru_d_f32_forward_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 4, call->param.W_gh, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 0, 3, 4, call->param.V_z, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 1, 3, 4, call->param.V_r, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 2, 3, 4, call->param.V_n, H, D, 1);
+    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
     grugen_pack(team, work->panel_W_z_x_hat, D, 0, 3, 3, call->param.W_z, H, D, 1);
     grugen_pack(team, work->panel_W_z_x_hat, D, 1, 3, 3, call->param.W_r, H, D, 1);
     grugen_pack(team, work->panel_W_z_x_hat, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, 3, 3, call->param.V_z, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 1, 3, 3, call->param.V_r, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 2, 3, 3, call->param.V_n, H, D, 1);
     grugen_pack(team, work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
     grugen_pack(team, work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
     grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
@@ -220,73 +206,26 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
-    float *const gamma_x_at = tile->gamma_x;
-    float *const gamma_x_tape = call->tape.gamma_x;
-    const float *const m_at = call->input.m;
-    float *const t9_at = tile->t9;
-    const float *const x_mean_at = call->constant.x_mean;
-    float *const t13_at = tile->t13;
     float *const W_gh_delta_tape = call->tape.W_gh_delta;
     const float *const b_gh_at = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
     float *const gamma_h_tape = call->tape.gamma_h;
-    float *const V_z_m_at = tile->V_z_m;
-    float *const V_r_m_at = tile->V_r_m;
-    float *const V_n_m_at = tile->V_n_m;
-    {
-        const grugen_span span = grugen_span_of(D, &tile->team);
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
-                const int lanes = grugen_lanes(D - j);
-                (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
-                const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
-                grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
-                if (keep_tape > 1) {
-                    grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes);
-                }
-
-                // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-                const grugen_mask t9 = m > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-                const grugen_vector t13 = (1.0f - gamma_x) * x_mean;
-                grugen_store_whole_v(t13_at + q * grugen_padded(D) + j, t13);
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-    // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    // W_gh @ delta    gru_d.yaml:31
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = call->input.m + row * D;
-    }
-
-    for (grugen_tile at = grugen_first_tile(H, last - first, 4,
+    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
-        grugen_vector sums[GRUGEN_SUMS(4)];
-        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 4, 0, sums);
-        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[1], 1, 3, 4, 0, sums);
+        grugen_vector sums[GRUGEN_SUMS(1)];
+        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
             const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 4) {
+            for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
@@ -299,16 +238,6 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
                 if (keep_tape > 1) {
                     grugen_store_v(gamma_h_tape + row * H + j, gamma_h, lanes);
                 }
-
-                // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-                const grugen_vector V_z_m = sum[1];
-                grugen_store_whole_v(V_z_m_at + q * grugen_padded(H) + j, V_z_m);
-                // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
-                const grugen_vector V_r_m = sum[2];
-                grugen_store_whole_v(V_r_m_at + q * grugen_padded(H) + j, V_r_m);
-                // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-                const grugen_vector V_n_m = sum[3];
-                grugen_store_whole_v(V_n_m_at + q * grugen_padded(H) + j, V_n_m);
             }
         }
     }
@@ -324,7 +253,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
+    const float *const m_at = call->input.m;
     const float *const x_at = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
@@ -336,13 +265,13 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_at
                         + slot * grugen_padded(D) + j);
                 // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
-                const grugen_vector x_last_next = grugen_select_v(t9, x, x_last);
+                const grugen_vector x_last_next = grugen_select_v(m > grugen_spread_v(0.0f), x,
+                        x_last);
                 grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
             }
         }
@@ -379,26 +308,27 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
 }
 
 // The rows first..last of a tile, all steps of a block together.
-static void gru_d_f32_forward_between_1(
+static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
-        const int64_t last)
+        const int64_t last,
+        const int keep_tape)
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    float *const gamma_x_at = tile->gamma_x;
+    const float *const m_at = call->input.m;
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    float *const gamma_x_tape = call->tape.gamma_x;
     float *const x_last_entering_at = tile->x_last_entering;
-    float *const t13_at = tile->t13;
-    float *const t9_at = tile->t9;
+    const float *const x_mean_at = call->constant.x_mean;
     const float *const x_at = call->input.x;
     float *const x_hat_at = tile->x_hat;
-    float *const V_z_m_at = tile->V_z_m;
     float *const t25_at = tile->t25;
-    float *const V_r_m_at = tile->V_r_m;
     float *const t30_at = tile->t30;
-    float *const V_n_m_at = tile->V_n_m;
     float *const t32_at = tile->t32;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
@@ -407,52 +337,56 @@ static void gru_d_f32_forward_between_1(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
-                        + q * grugen_padded(D) + j);
+                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_entering_at
                         + q * grugen_padded(D) + j);
-                const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(D) + j);
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
+                const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
+                if (keep_tape > 1) {
+                    grugen_store_v(gamma_x_tape + row * D + j, gamma_x, lanes);
+                }
+
                 // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
-                const grugen_vector x_hat = grugen_select_v(t9, x, gamma_x * x_last + t13);
+                const grugen_vector x_hat = grugen_select_v(m > grugen_spread_v(0.0f), x,
+                        gamma_x * x_last + (1.0f - gamma_x) * x_mean);
                 grugen_store_whole_v(x_hat_at + q * grugen_padded(D) + j, x_hat);
             }
         }
     }
     grugen_meet(&tile->team);
-    // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
+    }
+
+    for (int64_t q = first; q < last; ++q) {
+        const int64_t row = tile->row[q];
+        tile->operand[1][q - first] = call->input.m + row * D;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 3,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0, sums);
+        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[1], 0, 3, 3, 1, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 3) {
-                const grugen_vector V_z_m = grugen_load_whole_v(V_z_m_at + q * grugen_padded(H)
-                        + j);
-                const grugen_vector V_r_m = grugen_load_whole_v(V_r_m_at + q * grugen_padded(H)
-                        + j);
-                const grugen_vector V_n_m = grugen_load_whole_v(V_n_m_at + q * grugen_padded(H)
-                        + j);
                 // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
-                const grugen_vector W_z_x_hat = sum[0];
-                const grugen_vector t25 = V_z_m + W_z_x_hat;
+                const grugen_vector t25 = sum[0];
                 grugen_store_whole_v(t25_at + q * grugen_padded(H) + j, t25);
                 // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
-                const grugen_vector W_r_x_hat = sum[1];
-                const grugen_vector t30 = V_r_m + W_r_x_hat;
+                const grugen_vector t30 = sum[1];
                 grugen_store_whole_v(t30_at + q * grugen_padded(H) + j, t30);
                 // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
-                const grugen_vector W_n_x_hat = sum[2];
-                const grugen_vector t32 = V_n_m + W_n_x_hat;
+                const grugen_vector t32 = sum[2];
                 grugen_store_whole_v(t32_at + q * grugen_padded(H) + j, t32);
             }
         }
@@ -669,7 +603,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
         for (int64_t s = 0; s < steps; ++s) {
             gru_d_f32_forward_step_x_last(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
-        gru_d_f32_forward_between_1(tile, 0, rows);
+        gru_d_f32_forward_between_1(tile, 0, rows, keep_tape);
         for (int64_t s = 0; s < steps; ++s) {
             gru_d_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
@@ -816,15 +750,15 @@ typedef struct gru_d_f32_backward_work {
     grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
-    float *x_hat; // [step][D]
-    float *h_hat; // [step][H]
-    float *t21; // [step][H]
     float *d_n_pre; // [step][H]
     float *d_z_pre; // [step][H]
     float *d_r_pre; // [step][H]
+    float *h_hat_3; // [step][H]
+    float *t21; // [step][H]
+    float *d_b_gh; // [step][H]
+    float *x_hat; // [step][D]
     float *d_b_gx; // [step][D]
     float *d_w_gx; // [step][D]
-    float *d_b_gh; // [step][H]
     float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
     float *panel_U_r_T_d_r_pre; // packed U_r
@@ -848,11 +782,9 @@ typedef struct gru_d_f32_backward_tile {
     float *packed; // operands of totals
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
-    float *t9; // [tile row][D]
-    float *t113; // [tile row][D]
-    float *t103; // [tile row][H]
+    float *h_hat_2; // [tile sequence][H]
+    float *t53_2; // [tile sequence][H]
     float *t35; // [tile sequence][H]
-    float *t53; // [tile sequence][H]
     float *t4; // [tile sequence][H]
     float *d_h_hat; // [tile row][H]
     float *d_h; // [tile sequence][H]
@@ -866,8 +798,8 @@ static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
+    return (grugen_padded(H) + grugen_padded(D) + grugen_padded(D)
+            + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_backward_take_panels(
@@ -905,21 +837,22 @@ static void gru_d_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->x_hat = grugen_take(arena, call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
-    work->h_hat = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_n_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_z_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_r_pre = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->h_hat_3 = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_b_gh = grugen_take(arena,
+            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->x_hat = grugen_take(arena, call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     work->d_b_gx = grugen_take(arena,
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     work->d_w_gx = grugen_take(arena,
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
-    work->d_b_gh = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
     sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
     sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
@@ -957,11 +890,9 @@ static void gru_d_f32_backward_take_tile(
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_x_last_carried = grugen_take(arena,
             sequences * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t113 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t103 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->h_hat_2 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
+    tile->t53_2 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t35 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t53 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t4 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h_hat = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
@@ -1000,93 +931,6 @@ static void gru_d_f32_backward_prepare(
     (void)call;
 }
 
-// The rows first..last of a tile, all steps of a block together.
-static void gru_d_f32_backward_ahead(
-        const gru_d_f32_backward_tile *const tile,
-        const int64_t first,
-        const int64_t last)
-{
-    const gru_d_f32_backward_call *const call = tile->call;
-    const gru_d_f32_backward_work *const work = tile->work;
-    const int64_t D = call->dims.D;
-    const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
-    const float *const m_at = call->input.m;
-    float *const t9_at = tile->t9;
-    const float *const gamma_x_at = call->tape_read.gamma_x;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
-    float *const x_hat_at = work->x_hat;
-    float *const t113_at = tile->t113;
-    const float *const W_gh_delta_at = call->tape_read.W_gh_delta;
-    const float *const b_gh_at = call->param.b_gh;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
-    const float *const h_at = call->tape_read.h;
-    float *const h_hat_at = work->h_hat;
-    const float *const r_at = call->tape_read.r;
-    float *const t21_at = work->t21;
-    float *const t103_at = tile->t103;
-    {
-        const grugen_span span = grugen_span_of(D, &tile->team);
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
-                const int lanes = grugen_lanes(D - j);
-                (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-                // back through x_hat    gru_d.yaml:32
-                const grugen_mask t9 = m > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-                const grugen_vector x_hat = grugen_select_v(t9, x,
-                        gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
-                // back through gamma_x    gru_d.yaml:30
-                const grugen_mask t113 = grugen_relu_v(w_gx * delta + b_gx) > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-    {
-        const grugen_span span = grugen_span_of(H, &tile->team);
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
-                const int lanes = grugen_lanes(H - j);
-                (void)lanes;
-                const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-                // back through h_hat    gru_d.yaml:33
-                const grugen_vector h_hat = gamma_h * h;
-                grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
-                // back through n    gru_d.yaml:37
-                const grugen_vector t21 = r * h_hat;
-                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
-                // back through gamma_h    gru_d.yaml:31
-                const grugen_mask t103 = grugen_relu_v(W_gh_delta + b_gh) > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-}
-
 // One step of the rows first..last of a tile, all of the same time.
 static void gru_d_f32_backward_step_d_h_carried(
         const gru_d_f32_backward_tile *const tile,
@@ -1096,20 +940,21 @@ static void gru_d_f32_backward_step_d_h_carried(
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
+    const float *const gamma_h_at = call->tape_read.gamma_h;
+    const float *const h_at = call->tape_read.h;
+    float *const h_hat_2_at = tile->h_hat_2;
     const float *const z_at = call->tape_read.z;
+    const float *const n_at = call->tape_read.n;
+    const float *const r_at = call->tape_read.r;
+    float *const t53_2_at = tile->t53_2;
     float *const d_h_carried_at = tile->d_h_carried;
     const float *const d_y_at = call->output_gradient.y;
-    const float *const n_at = call->tape_read.n;
-    float *const h_hat_at = work->h_hat;
     float *const t35_at = tile->t35;
     float *const d_n_pre_at = work->d_n_pre;
-    const float *const r_at = call->tape_read.r;
-    float *const t53_at = tile->t53;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_r_pre_at = work->d_r_pre;
     float *const t4_at = tile->t4;
     float *const d_h_hat_at = tile->d_h_hat;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
     float *const d_h_at = tile->d_h;
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -1119,27 +964,31 @@ static void gru_d_f32_backward_step_d_h_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
                 const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
                 const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
-                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
-                        + j);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector h_hat_2 = gamma_h * h;
+                grugen_store_whole_v(h_hat_2_at + slot * grugen_padded(H) + j, h_hat_2);
                 // back through h'    gru_d.yaml:39
-                const grugen_vector t26 = 1.0f - z;
+                const grugen_vector t26_2 = 1.0f - z;
+                // back through r    gru_d.yaml:36
+                const grugen_vector t53_2 = r * (1.0f - r);
+                grugen_store_whole_v(t53_2_at + slot * grugen_padded(H) + j, t53_2);
                 const grugen_vector d_h_next = d_h_carried + d_y;
-                const grugen_vector t35 = d_h_next * t26;
+                // back through h'    gru_d.yaml:39
+                const grugen_vector t35 = d_h_next * t26_2;
                 grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
                 // back through n    gru_d.yaml:37
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
                 grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
-                // back through r    gru_d.yaml:36
-                const grugen_vector t53 = r * (1.0f - r);
-                grugen_store_whole_v(t53_at + slot * grugen_padded(H) + j, t53);
                 // back through z    gru_d.yaml:35
-                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * (z * t26);
+                const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat_2) * (z * t26_2);
                 grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
             }
         }
@@ -1162,15 +1011,16 @@ static void gru_d_f32_backward_step_d_h_carried(
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
-                        + j);
+                const grugen_vector h_hat_2 = grugen_load_whole_v(h_hat_2_at
+                        + slot * grugen_padded(H) + j);
                 const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-                const grugen_vector t53 = grugen_load_whole_v(t53_at + slot * grugen_padded(H) + j);
+                const grugen_vector t53_2 = grugen_load_whole_v(t53_2_at
+                        + slot * grugen_padded(H) + j);
                 const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
                 // back through n    gru_d.yaml:37
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru_d.yaml:36
-                const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
+                const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat_2 * t53_2;
                 grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
                 // back through z    gru_d.yaml:35
                 const grugen_vector t4 = t35 + U_n_T_d_n_pre * r;
@@ -1235,21 +1085,57 @@ static void gru_d_f32_backward_between_1(
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    float *const t9_at = tile->t9;
-    float *const t78_at = tile->t78;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const gamma_x_at = call->tape_read.gamma_x;
-    float *const t98_at = tile->t98;
-    float *const t113_at = tile->t113;
-    float *const d_b_gx_at = work->d_b_gx;
-    const float *const delta_at = call->input.delta;
-    float *const d_w_gx_at = work->d_w_gx;
-    float *const d_h_hat_at = tile->d_h_hat;
-    const float *const h_at = call->tape_read.h;
     const float *const gamma_h_at = call->tape_read.gamma_h;
-    float *const t103_at = tile->t103;
+    const float *const h_at = call->tape_read.h;
+    float *const h_hat_3_at = work->h_hat_3;
+    const float *const W_gh_delta_at = call->tape_read.W_gh_delta;
+    const float *const b_gh_at = call->param.b_gh;
+    const float *const r_at = call->tape_read.r;
+    float *const t21_at = work->t21;
+    float *const d_h_hat_at = tile->d_h_hat;
     float *const d_b_gh_at = work->d_b_gh;
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    const float *const m_at = call->input.m;
+    const float *const gamma_x_at = call->tape_read.gamma_x;
+    const float *const x_last_at = call->tape_read.x_last;
+    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_at = call->input.x;
+    float *const x_hat_at = work->x_hat;
+    float *const t78_at = tile->t78;
+    float *const t98_at = tile->t98;
+    float *const d_b_gx_at = work->d_b_gx;
+    float *const d_w_gx_at = work->d_w_gx;
+    {
+        const grugen_span span = grugen_span_of(H, &tile->team);
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
+            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
+                const int lanes = grugen_lanes(H - j);
+                (void)lanes;
+                const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
+                        + q * grugen_padded(H) + j);
+                // back through h_hat    gru_d.yaml:33
+                const grugen_vector h_hat_3 = gamma_h * h;
+                grugen_store_whole_v(h_hat_3_at + row * grugen_padded(H) + j, h_hat_3);
+                // back through n    gru_d.yaml:37
+                const grugen_vector t21 = r * h_hat_3;
+                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
+                // back through gamma_h    gru_d.yaml:31
+                const grugen_vector d_b_gh = grugen_select_v(grugen_relu_v(W_gh_delta
+                        + b_gh) > grugen_spread_v(0.0f), -(d_h_hat * h * gamma_h),
+                        grugen_spread_v(0.0f));
+                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+            }
+        }
+    }
+    grugen_meet(&tile->team);
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
@@ -1276,16 +1162,21 @@ static void gru_d_f32_backward_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
+            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
             const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
-                const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_mask t9 = m > grugen_spread_v(0.0f);
+                const grugen_vector x_hat = grugen_select_v(t9, x,
+                        gamma_x * x_last + (1.0f - gamma_x) * x_mean);
+                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_x_hat = sum[0];
                 // back through x_hat    gru_d.yaml:32
@@ -1300,34 +1191,14 @@ static void gru_d_f32_backward_between_1(
                         grugen_spread_v(0.0f));
                 grugen_store_whole_v(t98_at + q * grugen_padded(D) + j, t98);
                 // back through gamma_x    gru_d.yaml:30
-                const grugen_vector d_b_gx = grugen_select_v(t113,
+                const grugen_vector d_b_gx = grugen_select_v(grugen_relu_v(w_gx * delta
+                        + b_gx) > grugen_spread_v(0.0f),
                         -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
                         grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
                 grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
                 const grugen_vector d_w_gx = grugen_select_v(d_b_gx != grugen_spread_v(0.0f),
                         d_b_gx * delta, grugen_spread_v(0.0f));
                 grugen_store_whole_v(d_w_gx_at + row * grugen_padded(D) + j, d_w_gx);
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-    {
-        const grugen_span span = grugen_span_of(H, &tile->team);
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
-                const int lanes = grugen_lanes(H - j);
-                (void)lanes;
-                const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
-                        + q * grugen_padded(H) + j);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-                const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
-                        + j) != grugen_spread_v(0.0f);
-                // back through gamma_h    gru_d.yaml:31
-                const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
-                        grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
             }
         }
     }
@@ -1342,25 +1213,25 @@ static void gru_d_f32_backward_step_d_x_last_carried(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
+    const float *const m_at = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
                 // back through x_hat    gru_d.yaml:32
-                const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
-                        d_x_last_carried) + t98;
+                const grugen_vector d_x_last = grugen_select_v(m > grugen_spread_v(0.0f),
+                        grugen_spread_v(0.0f), d_x_last_carried) + t98;
                 grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
             }
         }
@@ -1393,7 +1264,7 @@ static void gru_d_f32_backward_behind(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
+    const float *const m_at = call->input.m;
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
@@ -1404,15 +1275,14 @@ static void gru_d_f32_backward_behind(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector d_x_last_carried =
                         grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
                         + j);
                 const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
                 // back through x_hat    gru_d.yaml:32
-                const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
-                        grugen_spread_v(0.0f)) + t78;
+                const grugen_vector d_x = grugen_select_v(m > grugen_spread_v(0.0f),
+                        d_x_last_carried, grugen_spread_v(0.0f)) + t78;
                 grugen_store_v(d_x_out + row * D + j, d_x, lanes);
             }
         }
@@ -1475,7 +1345,6 @@ static void gru_d_f32_backward_run_tile(
             }
         }
         tile->start[steps] = rows;
-        gru_d_f32_backward_ahead(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
             gru_d_f32_backward_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
         }
@@ -1515,7 +1384,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+        grugen_outer_totals(rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -1745,10 +1614,8 @@ typedef struct gru_d_f32_backward_states_tile {
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *gamma_x; // [tile row][D]
-    float *t9; // [tile row][D]
-    float *t113; // [tile row][D]
+    float *t6; // [tile row][H]
     float *gamma_h; // [tile row][H]
-    float *t103; // [tile row][H]
     float *z; // [tile row][H]
     float *r; // [tile row][H]
     float *t26; // [tile row][H]
@@ -1770,11 +1637,10 @@ static int64_t gru_d_f32_backward_states_row_bytes(const gru_d_f32_backward_stat
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(D) + grugen_padded(D) + grugen_padded(D) + grugen_padded(H)
+    return (grugen_padded(D) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
             + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(H) + grugen_padded(D) + grugen_padded(D)
-            + grugen_padded(D)) * (int64_t)sizeof(float);
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(D)
+            + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_backward_states_take_panels(
@@ -1877,10 +1743,8 @@ static void gru_d_f32_backward_states_take_tile(
     tile->d_x_last_carried = grugen_take(arena,
             sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->gamma_x = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t9 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->t113 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
+    tile->t6 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->t103 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->z = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->r = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t26 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -1952,17 +1816,15 @@ static void gru_d_f32_backward_states_ahead(
     const float *const b_gx_at = call->param.b_gx;
     float *const gamma_x_at = tile->gamma_x;
     const float *const m_at = call->input.m;
-    float *const t9_at = tile->t9;
     const float *const x_last_at = call->tape_read.x_last;
     const float *const x_mean_at = call->constant.x_mean;
     const float *const x_at = call->input.x;
     float *const x_hat_at = work->x_hat;
-    float *const t113_at = tile->t113;
     const float *const b_gh_at = call->param.b_gh;
+    float *const t6_at = tile->t6;
     float *const gamma_h_at = tile->gamma_h;
     const float *const h_at = call->tape_read.h;
     float *const h_hat_at = work->h_hat;
-    float *const t103_at = tile->t103;
     const float *const b_z_at = call->param.b_z;
     float *const z_at = tile->z;
     const float *const b_r_at = call->param.b_r;
@@ -1989,20 +1851,12 @@ static void gru_d_f32_backward_states_ahead(
                 const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
                 const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
                 // back through gamma_x    gru_d.yaml:30
-                const grugen_vector t3 = grugen_relu_v(w_gx * delta + b_gx);
-                const grugen_vector gamma_x = grugen_exp_v(-t3);
+                const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
                 grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
                 // back through x_hat    gru_d.yaml:32
-                const grugen_mask t9 = m > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
-                const grugen_vector x_hat = grugen_select_v(t9, x,
+                const grugen_vector x_hat = grugen_select_v(m > grugen_spread_v(0.0f), x,
                         gamma_x * x_last + (1.0f - gamma_x) * x_mean);
                 grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
-                // back through gamma_x    gru_d.yaml:30
-                const grugen_mask t113 = t3 > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t113_at + q * grugen_padded(D) + j, grugen_select_v(t113,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
             }
         }
     }
@@ -2028,15 +1882,12 @@ static void gru_d_f32_backward_states_ahead(
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
                 const grugen_vector t6 = grugen_relu_v(W_gh_delta + b_gh);
+                grugen_store_whole_v(t6_at + q * grugen_padded(H) + j, t6);
                 const grugen_vector gamma_h = grugen_exp_v(-t6);
                 grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat = gamma_h * h;
                 grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
-                // back through gamma_h    gru_d.yaml:31
-                const grugen_mask t103 = t6 > grugen_spread_v(0.0f);
-                grugen_store_whole_v(t103_at + q * grugen_padded(H) + j, grugen_select_v(t103,
-                        grugen_spread_v(1.0f), grugen_spread_v(0.0f)));
             }
         }
     }
@@ -2283,20 +2134,21 @@ static void gru_d_f32_backward_states_between_1(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    float *const t9_at = tile->t9;
+    const float *const w_gx_at = call->param.w_gx;
+    const float *const delta_at = call->input.delta;
+    const float *const b_gx_at = call->param.b_gx;
+    const float *const m_at = call->input.m;
     float *const t78_at = tile->t78;
     const float *const x_mean_at = call->constant.x_mean;
     const float *const x_last_at = call->tape_read.x_last;
     float *const gamma_x_at = tile->gamma_x;
     float *const t98_at = tile->t98;
-    float *const t113_at = tile->t113;
     float *const d_b_gx_at = work->d_b_gx;
-    const float *const delta_at = call->input.delta;
     float *const d_w_gx_at = work->d_w_gx;
     float *const d_h_hat_at = tile->d_h_hat;
     const float *const h_at = call->tape_read.h;
     float *const gamma_h_at = tile->gamma_h;
-    float *const t103_at = tile->t103;
+    float *const t6_at = tile->t6;
     float *const d_b_gh_at = work->d_b_gh;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
@@ -2324,23 +2176,24 @@ static void gru_d_f32_backward_states_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
+            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
             const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
                 const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
                         + q * grugen_padded(D) + j);
-                const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                // back through x_hat    gru_d.yaml:32
+                const grugen_mask t9_2 = m > grugen_spread_v(0.0f);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_x_hat = sum[0];
                 // back through x_hat    gru_d.yaml:32
-                const grugen_vector t78 = grugen_select_v(t9, d_x_hat, grugen_spread_v(0.0f));
+                const grugen_vector t78 = grugen_select_v(t9_2, d_x_hat, grugen_spread_v(0.0f));
                 grugen_store_whole_v(t78_at + q * grugen_padded(D) + j, t78);
-                const grugen_vector t80 = grugen_select_v(t9, grugen_spread_v(0.0f), d_x_hat);
+                const grugen_vector t80 = grugen_select_v(t9_2, grugen_spread_v(0.0f), d_x_hat);
                 const grugen_mask t83 = t80 != grugen_spread_v(0.0f);
                 const grugen_vector d_gamma_x = grugen_select_v(t83, t80 * x_last,
                         grugen_spread_v(0.0f)) - grugen_select_v(t83, t80 * x_mean,
@@ -2349,7 +2202,8 @@ static void gru_d_f32_backward_states_between_1(
                         grugen_spread_v(0.0f));
                 grugen_store_whole_v(t98_at + q * grugen_padded(D) + j, t98);
                 // back through gamma_x    gru_d.yaml:30
-                const grugen_vector d_b_gx = grugen_select_v(t113,
+                const grugen_vector d_b_gx = grugen_select_v(grugen_relu_v(w_gx * delta
+                        + b_gx) > grugen_spread_v(0.0f),
                         -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
                         grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
                 grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
@@ -2372,11 +2226,10 @@ static void gru_d_f32_backward_states_between_1(
                 const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
                 const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
                         + q * grugen_padded(H) + j);
-                const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector t6 = grugen_load_whole_v(t6_at + q * grugen_padded(H) + j);
                 // back through gamma_h    gru_d.yaml:31
-                const grugen_vector d_b_gh = grugen_select_v(t103, -(d_h_hat * h * gamma_h),
-                        grugen_spread_v(0.0f));
+                const grugen_vector d_b_gh = grugen_select_v(t6 > grugen_spread_v(0.0f),
+                        -(d_h_hat * h * gamma_h), grugen_spread_v(0.0f));
                 grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
             }
         }
@@ -2392,25 +2245,25 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
+    const float *const m_at = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
                 // back through x_hat    gru_d.yaml:32
-                const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
-                        d_x_last_carried) + t98;
+                const grugen_vector d_x_last = grugen_select_v(m > grugen_spread_v(0.0f),
+                        grugen_spread_v(0.0f), d_x_last_carried) + t98;
                 grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
             }
         }
@@ -2443,7 +2296,7 @@ static void gru_d_f32_backward_states_behind(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
+    const float *const m_at = call->input.m;
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
@@ -2454,15 +2307,14 @@ static void gru_d_f32_backward_states_behind(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
+                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
                 const grugen_vector d_x_last_carried =
                         grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
                         + j);
                 const grugen_vector t78 = grugen_load_whole_v(t78_at + q * grugen_padded(D) + j);
                 // back through x_hat    gru_d.yaml:32
-                const grugen_vector d_x = grugen_select_v(t9, d_x_last_carried,
-                        grugen_spread_v(0.0f)) + t78;
+                const grugen_vector d_x = grugen_select_v(m > grugen_spread_v(0.0f),
+                        d_x_last_carried, grugen_spread_v(0.0f)) + t78;
                 grugen_store_v(d_x_out + row * D + j, d_x, lanes);
             }
         }
