@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from grugen.ir.nodes import Function, Let, SourceRole
+from grugen.ir.nodes import Function, Let, ResultRole, SourceRole
 from grugen.ir.shapes import ELEMENTWISE
 from grugen.ir.types import Level
 from grugen.passes.plan_tape import COSTLY
@@ -112,12 +112,24 @@ class _Sinking:
         for name in (name for lines in phases[::2] for name in lines):
             if all(arg in self.given or arg in free for arg in self.lets[name].args):
                 free.add(name)
+        carried = self.carried()
         for name in reversed([let.name for let in self.function.lets if let.name in free]):
-            first = min((place[reader] for reader in readers.get(name, ())), default=0)
+            read = [place[reader] for reader in readers.get(name, ())]
+            first = min([*read, *carried.get(name, ())], default=0)
             if first % 2 == 0:
                 place[name] = max(first, place[name])
         order = [let.name for let in self.function.lets if let.name in place]
         return [[n for n in order if place[n] == number] for number in range(len(phases))]
+
+    def carried(self) -> dict[str, list[int]]:
+        """The loops whose states take a value, as numbers of phases, by the value's name."""
+        states = {s.key: s.name for s in self.function.sources_of(SourceRole.STATE)}
+        found: dict[str, list[int]] = {}
+        for result in self.function.results_of(ResultRole.NEXT_STATE):
+            for number, loop in enumerate(self.strata.loops):
+                if states[result.key] in loop.states:
+                    found.setdefault(result.value, []).append(2 * number + 1)
+        return found
 
     def wanted(
         self, own: list[Let], cheap: Mapping[str, frozenset[str]], earlier: set[str]
