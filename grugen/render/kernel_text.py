@@ -169,7 +169,8 @@ class _KernelText:
         if self.baseline:
             pointers = tuple(dict.fromkeys(line for nest in nests for line in nest.pointers))
             nests = tuple(replace(nest, pointers=()) for nest in nests)
-        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop)
+        fetches = tuple(text.fetches.values()) if loop and not self.baseline else ()
+        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop, fetches)
         texts = _phase_texts(view)
         return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 
@@ -236,7 +237,7 @@ def _phase_texts(view: PhaseView) -> list[str]:
     """Every text of a phase that is code."""
     nests = [text for nest in (*view.nests, *view.carries) for text in _texts(nest)]
     code = [text for text in nests if not text.startswith("//")]
-    return [*code, *view.constants, *view.pointers]
+    return [*code, *view.constants, *view.pointers, *view.fetches]
 
 
 def _texts(nest: NestView) -> tuple[str, ...]:

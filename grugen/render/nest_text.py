@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from grugen.ir.nodes import Let, Op
 from grugen.ir.shapes import ELEMENTWISE, PRODUCTS
 from grugen.render.c_expr import C_TYPES, Atom, CExpr, c_text, depth, dim_expr, literal, spell
-from grugen.render.places import Spelling, factor, index_of
+from grugen.render.places import Spelling, factor, index_of, width_of
 from grugen.render.views import NestView
 from grugen.spec.dims import Dim
 from grugen.target.abi import WRITTEN, Group
@@ -38,6 +38,8 @@ class PhaseText:
     back: bool
     constants: dict[str, str] = field(default_factory=dict)
     """Declarations of what does not change from row to row; filled by `nests`."""
+    fetches: dict[str, str] = field(default_factory=dict)
+    """Calls that fetch the rows of the next step; filled with the constants."""
 
     def scalar(self, nest: Pointwise) -> NestView:
         """A loop over single elements, or straight code for numbers."""
@@ -94,6 +96,11 @@ class PhaseText:
             const, name = "const ", self.beside(value, "at")
         c_type = C_TYPES[spelling.element]
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
+        if index_of(array) is Index.STEP:
+            call = "grugen_fetch" if const else "grugen_fetch_to_write"
+            sizes = f"{spelling.stride(array)}, {spelling.dim(width_of(array))}"
+            fetch = f"{call}({name}, {sizes}, tile->row, last, next);"
+            self.fetches[name] = guarded(spelling, place, fetch)
         return name
 
     def number(self, value: str, place: Place) -> str:

@@ -211,10 +211,12 @@ static void gru_f32_forward_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         const gru_f32_forward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last,
         const int keep_tape)
 {
@@ -236,6 +238,19 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
+    (void)next;
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(z_tape, H, H, tile->row, last, next);
+    }
+
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(r_tape, H, H, tile->row, last, next);
+    }
+
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
+    }
+    grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
     // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -395,7 +410,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
         tile->start[steps] = rows;
         gru_f32_forward_ahead(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
 
@@ -686,10 +702,12 @@ static void gru_f32_backward_prepare(
     (void)call;
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_f32_backward_step_d_h_carried(
         const gru_f32_backward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_f32_backward_call *const call = tile->call;
@@ -708,6 +726,15 @@ static void gru_f32_backward_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
+    (void)next;
+    grugen_fetch(z_at, H, H, tile->row, last, next);
+    grugen_fetch(n_at, H, H, tile->row, last, next);
+    grugen_fetch(r_at, H, H, tile->row, last, next);
+    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch(h_at, H, H, tile->row, last, next);
+    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -935,7 +962,8 @@ static void gru_f32_backward_run_tile(
         }
         tile->start[steps] = rows;
         for (int64_t s = 0; s < steps; ++s) {
-            gru_f32_backward_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_f32_backward_step_d_h_carried(tile, tile->start[s], next, tile->start[s + 1]);
         }
         gru_f32_backward_behind(tile, 0, rows);
     }
@@ -1409,10 +1437,12 @@ static void gru_f32_backward_states_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_f32_backward_states_step_d_h_carried(
         const gru_f32_backward_states_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_f32_backward_states_call *const call = tile->call;
@@ -1434,6 +1464,12 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
+    (void)next;
+    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch(h_at, H, H, tile->row, last, next);
+    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1639,7 +1675,9 @@ static void gru_f32_backward_states_run_tile(
         tile->start[steps] = rows;
         gru_f32_backward_states_ahead(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_f32_backward_states_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_f32_backward_states_step_d_h_carried(tile, tile->start[s], next,
+                    tile->start[s + 1]);
         }
         gru_f32_backward_states_behind(tile, 0, rows);
     }

@@ -244,10 +244,12 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last,
         const int keep_tape)
 {
@@ -257,6 +259,9 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     const float *const x_at = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
+    (void)next;
+    grugen_fetch(m_at, D, D, tile->row, last, next);
+    grugen_fetch(x_at, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -394,10 +399,12 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last,
         const int keep_tape)
 {
@@ -421,6 +428,19 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
+    (void)next;
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(z_tape, H, H, tile->row, last, next);
+    }
+
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(r_tape, H, H, tile->row, last, next);
+    }
+
+    if (keep_tape > 1) {
+        grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
+    }
+    grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -601,11 +621,14 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
         tile->start[steps] = rows;
         gru_d_f32_forward_ahead(tile, 0, rows, keep_tape);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_forward_step_x_last(tile, tile->start[s], tile->start[s + 1], keep_tape);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_forward_step_x_last(tile, tile->start[s], next, tile->start[s + 1],
+                    keep_tape);
         }
         gru_d_f32_forward_between_1(tile, 0, rows, keep_tape);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
 
@@ -931,10 +954,12 @@ static void gru_d_f32_backward_prepare(
     (void)call;
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_d_f32_backward_step_d_h_carried(
         const gru_d_f32_backward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_call *const call = tile->call;
@@ -956,6 +981,16 @@ static void gru_d_f32_backward_step_d_h_carried(
     float *const t4_at = tile->t4;
     float *const d_h_hat_at = tile->d_h_hat;
     float *const d_h_at = tile->d_h;
+    (void)next;
+    grugen_fetch(gamma_h_at, H, H, tile->row, last, next);
+    grugen_fetch(h_at, H, H, tile->row, last, next);
+    grugen_fetch(z_at, H, H, tile->row, last, next);
+    grugen_fetch(n_at, H, H, tile->row, last, next);
+    grugen_fetch(r_at, H, H, tile->row, last, next);
+    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1205,10 +1240,12 @@ static void gru_d_f32_backward_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_d_f32_backward_step_d_x_last_carried(
         const gru_d_f32_backward_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_call *const call = tile->call;
@@ -1217,6 +1254,8 @@ static void gru_d_f32_backward_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
+    (void)next;
+    grugen_fetch(m_at, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1346,11 +1385,14 @@ static void gru_d_f32_backward_run_tile(
         }
         tile->start[steps] = rows;
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_backward_step_d_h_carried(tile, tile->start[s], next, tile->start[s + 1]);
         }
         gru_d_f32_backward_between_1(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_step_d_x_last_carried(tile, tile->start[s], tile->start[s + 1]);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_backward_step_d_x_last_carried(tile, tile->start[s], next,
+                    tile->start[s + 1]);
         }
         gru_d_f32_backward_behind(tile, 0, rows);
     }
@@ -1985,10 +2027,12 @@ static void gru_d_f32_backward_states_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_d_f32_backward_states_step_d_h_carried(
         const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
@@ -2012,6 +2056,12 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
+    (void)next;
+    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch_to_write(h_hat_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2237,10 +2287,12 @@ static void gru_d_f32_backward_states_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
+// up to `next`, and are fetched meanwhile.
 static void gru_d_f32_backward_states_step_d_x_last_carried(
         const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
+        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
@@ -2249,6 +2301,8 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
+    (void)next;
+    grugen_fetch(m_at, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2379,11 +2433,14 @@ static void gru_d_f32_backward_states_run_tile(
         tile->start[steps] = rows;
         gru_d_f32_backward_states_ahead(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_states_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_backward_states_step_d_h_carried(tile, tile->start[s], next,
+                    tile->start[s + 1]);
         }
         gru_d_f32_backward_states_between_1(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_states_step_d_x_last_carried(tile, tile->start[s],
+            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
+            gru_d_f32_backward_states_step_d_x_last_carried(tile, tile->start[s], next,
                     tile->start[s + 1]);
         }
         gru_d_f32_backward_states_behind(tile, 0, rows);

@@ -40,6 +40,30 @@ static inline int64_t grugen_padded(int64_t width)
     return (width + GRUGEN_LANES - 1) / GRUGEN_LANES * GRUGEN_LANES;
 }
 
+// The rows row[first..last] of an array on their way to the cache: each is short, and far from the
+// next step's, so the machine does not foresee them.
+GRUGEN_INLINE void grugen_fetch(
+    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
+    int64_t last)
+{
+    for (int64_t q = first; q < last; ++q) {
+        const char *const from = (const char *)(array + row[q] * stride);
+        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
+        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i); }
+    }
+}
+
+GRUGEN_INLINE void grugen_fetch_to_write(
+    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
+    int64_t last)
+{
+    for (int64_t q = first; q < last; ++q) {
+        const char *const from = (const char *)(array + row[q] * stride);
+        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
+        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i, 1); }
+    }
+}
+
 static inline int64_t grugen_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Elements of memory for `count` of a stage's sums: whole panels.
