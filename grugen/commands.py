@@ -18,6 +18,8 @@ from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
 from grugen.spec.names import did_you_mean
 from grugen.target.abi import SUFFIXES
+from grugen.target.planning import plan_openmp
+from grugen.target.tile_report import tile_lines
 from grugen.toolchain.build import BuildOptions, build
 from grugen.toolchain.march import NATIVE, checked_march
 from grugen.toolchain.output import difference, write_files
@@ -62,6 +64,9 @@ def _report(cell: Compiled) -> Iterable[str]:
     yield from _values(forward, strata)
     yield ""
     yield from _strata(forward, strata)
+    for direction, step in (("forward", forward), ("backward", cell.steps.backward)):
+        for line in tile_lines(plan_openmp(step, direction)):
+            yield f"  {direction} {line}"
     for let in find_shielded_products(forward):
         yield (
             f"  note: {let.args[0]} @ {let.args[1]} stands in a branch of where: its operand must "

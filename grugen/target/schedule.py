@@ -19,6 +19,7 @@ SMALLEST_ROWS = 4
 class VectorUnit:
     """An instruction set: the macro that tells of it, bytes a vector, number of registers."""
 
+    name: str
     macro: str
     vector_bytes: int
     registers: int
@@ -53,6 +54,17 @@ def tile_shapes(unit: VectorUnit) -> TileShapes:
     return TileShapes(unit, tuple(rows))
 
 
+def stage_tile(shapes: TileShapes, sums: int) -> tuple[int, int, int]:
+    """Rows, vectors, and how many such tiles one after the other serve a stage of so many sums.
+
+    As `grugen_product.h` has it: the sums of one vector of units stand side by side; with a single
+    sum two vectors of units do.
+    """
+    groups = -(-sums // len(shapes.rows))
+    vectors = 2 if sums == 1 else -(-sums // groups)
+    return shapes.rows[vectors - 1], vectors, groups
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How a kernel is cut up.
@@ -73,10 +85,10 @@ OPENMP = Schedule(
     tiles=tuple(
         tile_shapes(unit)
         for unit in (
-            VectorUnit("__AVX512F__", 64, 32),
-            VectorUnit("__AVX__", 32, 16),
-            VectorUnit("__aarch64__", 16, 32),
-            VectorUnit("", 16, 16),
+            VectorUnit("AVX-512", "__AVX512F__", 64, 32),
+            VectorUnit("AVX", "__AVX__", 32, 16),
+            VectorUnit("NEON", "__aarch64__", 16, 32),
+            VectorUnit("SSE2", "", 16, 16),
         )
     ),
     tile_sequences=TILE_SEQUENCES,
