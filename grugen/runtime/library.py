@@ -13,6 +13,7 @@ from typing import Any
 
 import cffi
 import numpy as np
+from _cffi_backend import from_buffer  # without the look-up of types that ffi's own does
 
 from grugen.errors import InternalError, ToolchainError
 from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
@@ -60,7 +61,6 @@ class _Kernel:
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
-        from_buffer = self._ffi.from_buffer
         struct = self._ffi.new(self._call_type)
         struct.T = call.steps
         struct.B = call.batch
@@ -69,7 +69,7 @@ class _Kernel:
             for field, name in self._dims:
                 setattr(dims, field, call.sizes[name])
         if call.lengths is not None:
-            struct.lengths = from_buffer("int64_t *", call.lengths)
+            struct.lengths = self._ffi.from_buffer("int64_t *", call.lengths)
         struct.reverse = call.reverse
         struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         struct.threads = usable_threads(call.threads)
@@ -83,7 +83,7 @@ class _Kernel:
             for field, _, key in self._numbers:
                 setattr(struct.hyper, field, arrays[key])
         if call.packed is not None:
-            struct.packed = from_buffer(call.packed)
+            struct.packed = self._ffi.from_buffer(call.packed)
         return struct
 
     def with_workspace(self, struct: Any) -> Lease:
