@@ -155,6 +155,7 @@ class PhaseText:
         return NestView("", self.rows(places), (*read, *write), size, (line,))
 
     def join(self, nest: Join) -> NestView:
+        """The parts of a vector, one after the other."""
         lines: list[str] = []
         target = self.name(nest.let.name)
         pointers, places = self.write(target, self.reads[nest.let.name])

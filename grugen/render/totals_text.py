@@ -32,9 +32,7 @@ def totals_lines(spelling: Spelling) -> Iterator[str]:
         yield "}"
 
 
-def with_totals_memory(
-    spelling: Spelling, work: MemoryView
-) -> tuple[MemoryView, MemoryView]:
+def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView, MemoryView]:
     """The shared memory with what the totals need, and what each thread needs for itself."""
     plan, real = spelling.plan, C_TYPES[spelling.element]
     if not plan.totals:
