@@ -91,7 +91,8 @@ class PhaseText:
         elif array.group in WRITTEN:
             name = self.target(place)
         else:
-            const, name = "const ", self.beside(value, "at")
+            # not "at": memory of our own may be called like a value, h.entering like h_entering
+            const, name = "const ", self.beside(value, "given")
         c_type = C_TYPES[spelling.element]
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
         return name
