@@ -220,17 +220,17 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
     float *const gamma_x_at = tile->gamma_x;
     float *const gamma_x_tape = call->tape.gamma_x;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const t9_at = tile->t9;
-    const float *const x_mean_at = call->constant.x_mean;
+    const float *const x_mean_given = call->constant.x_mean;
     float *const t13_at = tile->t13;
     float *const W_gh_delta_tape = call->tape.W_gh_delta;
-    const float *const b_gh_at = call->param.b_gh;
+    const float *const b_gh_given = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
     float *const gamma_h_tape = call->tape.gamma_h;
     float *const V_z_m_at = tile->V_z_m;
@@ -243,11 +243,11 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
                 const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
                 grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
@@ -285,7 +285,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 4) {
                 const int64_t row = tile->row[q];
                 // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
@@ -325,7 +325,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
     float *const t9_at = tile->t9;
-    const float *const x_at = call->input.x;
+    const float *const x_given = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
     {
@@ -338,7 +338,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
                 (void)lanes;
                 const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_at
                         + slot * grugen_padded(D) + j);
                 // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
@@ -392,7 +392,7 @@ static void gru_d_f32_forward_between_1(
     float *const x_last_entering_at = tile->x_last_entering;
     float *const t13_at = tile->t13;
     float *const t9_at = tile->t9;
-    const float *const x_at = call->input.x;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = tile->x_hat;
     float *const V_z_m_at = tile->V_z_m;
     float *const t25_at = tile->t25;
@@ -414,7 +414,7 @@ static void gru_d_f32_forward_between_1(
                 const grugen_vector t13 = grugen_load_whole_v(t13_at + q * grugen_padded(D) + j);
                 const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // x_hat   = where(m > 0, x, gamma_x * x_last + (1 - gamma_x) * x_mean)    gru_d.yaml:32
                 const grugen_vector x_hat = grugen_select_v(t9, x, gamma_x * x_last + t13);
                 grugen_store_whole_v(x_hat_at + q * grugen_padded(D) + j, x_hat);
@@ -474,16 +474,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
     float *const t25_at = tile->t25;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
     float *const z_tape = call->tape.z;
     float *const t30_at = tile->t30;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_tape = call->tape.r;
     float *const t21_at = tile->t21;
     float *const t27_at = tile->t27;
     float *const t32_at = tile->t32;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
@@ -518,8 +518,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -566,7 +566,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -1010,23 +1010,23 @@ static void gru_d_f32_backward_ahead(
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
-    const float *const m_at = call->input.m;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
+    const float *const m_given = call->input.m;
     float *const t9_at = tile->t9;
-    const float *const gamma_x_at = call->tape_read.gamma_x;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
+    const float *const gamma_x_given = call->tape_read.gamma_x;
+    const float *const x_last_given = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = work->x_hat;
     float *const t113_at = tile->t113;
-    const float *const W_gh_delta_at = call->tape_read.W_gh_delta;
-    const float *const b_gh_at = call->param.b_gh;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
-    const float *const h_at = call->tape_read.h;
+    const float *const W_gh_delta_given = call->tape_read.W_gh_delta;
+    const float *const b_gh_given = call->param.b_gh;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
+    const float *const h_given = call->tape_read.h;
     float *const h_hat_at = work->h_hat;
-    const float *const r_at = call->tape_read.r;
+    const float *const r_given = call->tape_read.r;
     float *const t21_at = work->t21;
     float *const t103_at = tile->t103;
     {
@@ -1036,14 +1036,14 @@ static void gru_d_f32_backward_ahead(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_given + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_mask t9 = m > grugen_spread_v(0.0f);
                 grugen_store_whole_v(t9_at + q * grugen_padded(D) + j, grugen_select_v(t9,
@@ -1066,11 +1066,12 @@ static void gru_d_f32_backward_ahead(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
+                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_given + row * H + j,
+                        lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat = gamma_h * h;
                 grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
@@ -1096,20 +1097,20 @@ static void gru_d_f32_backward_step_d_h_carried(
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    const float *const z_at = call->tape_read.z;
+    const float *const z_given = call->tape_read.z;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
-    const float *const n_at = call->tape_read.n;
+    const float *const d_y_given = call->output_gradient.y;
+    const float *const n_given = call->tape_read.n;
     float *const h_hat_at = work->h_hat;
     float *const t35_at = tile->t35;
     float *const d_n_pre_at = work->d_n_pre;
-    const float *const r_at = call->tape_read.r;
+    const float *const r_given = call->tape_read.r;
     float *const t53_at = tile->t53;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_r_pre_at = work->d_r_pre;
     float *const t4_at = tile->t4;
     float *const d_h_hat_at = tile->d_h_hat;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
     float *const d_h_at = tile->d_h;
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -1119,14 +1120,14 @@ static void gru_d_f32_backward_step_d_h_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
+                const grugen_vector z = grugen_load_v(z_given + row * H + j, lanes);
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_given + row * H + j, lanes);
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
                         + j);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 // back through h'    gru_d.yaml:39
                 const grugen_vector t26 = 1.0f - z;
                 const grugen_vector d_h_next = d_h_carried + d_y;
@@ -1164,7 +1165,7 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
                         + j);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector t53 = grugen_load_whole_v(t53_at + slot * grugen_padded(H) + j);
                 const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
                 // back through n    gru_d.yaml:37
@@ -1203,7 +1204,7 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector t4 = grugen_load_whole_v(t4_at + slot * grugen_padded(H) + j);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_h_hat = sum[0] + t4;
                 grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
@@ -1237,17 +1238,17 @@ static void gru_d_f32_backward_between_1(
     const int64_t H = call->dims.H;
     float *const t9_at = tile->t9;
     float *const t78_at = tile->t78;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const gamma_x_at = call->tape_read.gamma_x;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_last_given = call->tape_read.x_last;
+    const float *const gamma_x_given = call->tape_read.gamma_x;
     float *const t98_at = tile->t98;
     float *const t113_at = tile->t113;
     float *const d_b_gx_at = work->d_b_gx;
-    const float *const delta_at = call->input.delta;
+    const float *const delta_given = call->input.delta;
     float *const d_w_gx_at = work->d_w_gx;
     float *const d_h_hat_at = tile->d_h_hat;
-    const float *const h_at = call->tape_read.h;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
+    const float *const h_given = call->tape_read.h;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
@@ -1276,16 +1277,16 @@ static void gru_d_f32_backward_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_given + row * D + j, lanes);
                 const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_x_hat = sum[0];
                 // back through x_hat    gru_d.yaml:32
@@ -1320,8 +1321,8 @@ static void gru_d_f32_backward_between_1(
                 (void)lanes;
                 const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
                         + q * grugen_padded(H) + j);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
                 const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
                         + j) != grugen_spread_v(0.0f);
                 // back through gamma_h    gru_d.yaml:31
@@ -1492,6 +1493,7 @@ static void gru_d_f32_backward_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_d_f32_backward_sum_up(
+        const grugen_team *const team,
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work,
         const int64_t *const rows,
@@ -1507,7 +1509,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
     {
@@ -1515,14 +1517,14 @@ static void gru_d_f32_backward_sum_up(
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -1531,13 +1533,14 @@ static void gru_d_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
-        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
+                work->sums);
     }
     {
         const grugen_summand vectors[] = {
@@ -1548,7 +1551,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
             {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
         };
-        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
     }
 }
 
@@ -1630,9 +1633,8 @@ static void gru_d_f32_backward_share(
             gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_d_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_d_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
     grugen_restore_denormals(mode);
 }
 
@@ -1947,31 +1949,31 @@ static void gru_d_f32_backward_states_ahead(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
     float *const gamma_x_at = tile->gamma_x;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const t9_at = tile->t9;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
+    const float *const x_last_given = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = work->x_hat;
     float *const t113_at = tile->t113;
-    const float *const b_gh_at = call->param.b_gh;
+    const float *const b_gh_given = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const h_hat_at = work->h_hat;
     float *const t103_at = tile->t103;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_at = tile->r;
     float *const t21_at = work->t21;
     float *const t26_at = tile->t26;
     float *const t53_at = tile->t53;
     float *const t65_at = tile->t65;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_at = tile->n;
     float *const t40_at = tile->t40;
     {
@@ -1981,13 +1983,13 @@ static void gru_d_f32_backward_states_ahead(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // back through gamma_x    gru_d.yaml:30
                 const grugen_vector t3 = grugen_relu_v(w_gx * delta + b_gx);
                 const grugen_vector gamma_x = grugen_exp_v(-t3);
@@ -2021,10 +2023,10 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
                 const grugen_vector t6 = grugen_relu_v(W_gh_delta + b_gh);
@@ -2067,8 +2069,8 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
@@ -2121,7 +2123,7 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 // back through n    gru_d.yaml:37
                 const grugen_vector n = grugen_tanh_v(sum[0] + b_n);
@@ -2144,7 +2146,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t H = call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
+    const float *const d_y_given = call->output_gradient.y;
     float *const n_at = tile->n;
     float *const z_at = tile->z;
     float *const h_hat_at = work->h_hat;
@@ -2171,7 +2173,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 (void)lanes;
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
                 const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
@@ -2285,16 +2287,16 @@ static void gru_d_f32_backward_states_between_1(
     const int64_t H = call->dims.H;
     float *const t9_at = tile->t9;
     float *const t78_at = tile->t78;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_last_at = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_last_given = call->tape_read.x_last;
     float *const gamma_x_at = tile->gamma_x;
     float *const t98_at = tile->t98;
     float *const t113_at = tile->t113;
     float *const d_b_gx_at = work->d_b_gx;
-    const float *const delta_at = call->input.delta;
+    const float *const delta_given = call->input.delta;
     float *const d_w_gx_at = work->d_w_gx;
     float *const d_h_hat_at = tile->d_h_hat;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const gamma_h_at = tile->gamma_h;
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
@@ -2324,17 +2326,17 @@ static void gru_d_f32_backward_states_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
                 const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
                         + q * grugen_padded(D) + j);
                 const grugen_mask t113 = grugen_load_whole_v(t113_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_x_hat = sum[0];
                 // back through x_hat    gru_d.yaml:32
@@ -2369,7 +2371,7 @@ static void gru_d_f32_backward_states_between_1(
                 (void)lanes;
                 const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
                         + q * grugen_padded(H) + j);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
                         + q * grugen_padded(H) + j);
                 const grugen_mask t103 = grugen_load_whole_v(t103_at + q * grugen_padded(H)
@@ -2543,6 +2545,7 @@ static void gru_d_f32_backward_states_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_d_f32_backward_states_sum_up(
+        const grugen_team *const team,
         const gru_d_f32_backward_states_call *const call,
         const gru_d_f32_backward_states_work *const work,
         const int64_t *const rows,
@@ -2558,7 +2561,7 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
     {
@@ -2566,14 +2569,14 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -2582,13 +2585,14 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
-        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
+                work->sums);
     }
     {
         const grugen_summand vectors[] = {
@@ -2599,7 +2603,7 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
             {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
         };
-        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
     }
 }
 
@@ -2683,9 +2687,9 @@ static void gru_d_f32_backward_states_share(
             gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_d_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_d_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count,
+            tile.packed);
     grugen_restore_denormals(mode);
 }
 
