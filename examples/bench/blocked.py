@@ -155,13 +155,14 @@ class Blocked:
 
 def _bundle(real: str) -> SourceBundle:
     text = Path(__file__).with_name("products.c").read_text(encoding="utf-8")
-    main = f"#define GRUGEN_REAL {real}\n#define GRUGEN_REAL_IS_F32 {int(real == 'float')}\n{_tiles()}{text}"
+    head = f"#define GRUGEN_REAL {real}\n#define GRUGEN_REAL_IS_F32 {int(real == 'float')}\n"
+    main = head + tiles_text() + text
     support = [templates_folder() / path for path in SUPPORT["openmp"]]
     headers = ((path.name, path.read_text(encoding="utf-8")) for path in support)
     return SourceBundle("products", (("products.c", main), *headers))
 
 
-def _tiles() -> str:
+def tiles_text() -> str:
     """The register tiles of all instruction sets, as every generated source has them."""
     lines = [
         f"#define GRUGEN_TILE_SEQUENCES {OPENMP.tile_sequences}",

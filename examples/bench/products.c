@@ -4,6 +4,11 @@
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
+static grugen_team everyone(void)
+{
+    return (grugen_team){omp_get_thread_num(), omp_get_num_threads(), NULL};
+}
+
 int64_t products_packed(void) { return GRUGEN_OUTER_PACKED; }
 
 int64_t products_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
@@ -22,8 +27,11 @@ void products_outer(
     GRUGEN_REAL *shared)
 {
 #pragma omp parallel num_threads(threads) if (threads > 1)
-    grugen_outer_totals(rows, count, outers, number, right, right_stride, right_units,
-                        packed + omp_get_thread_num() * (int64_t)GRUGEN_OUTER_PACKED, shared);
+    {
+        const grugen_team team = everyone();
+        grugen_outer_totals(&team, rows, count, outers, number, right, right_stride, right_units,
+                            packed + team.member * (int64_t)GRUGEN_OUTER_PACKED, shared);
+    }
 }
 
 void products_vectors(
@@ -31,7 +39,10 @@ void products_vectors(
     int64_t number, GRUGEN_REAL *shared)
 {
 #pragma omp parallel num_threads(threads) if (threads > 1)
-    grugen_vector_totals(rows, count, summands, number, shared);
+    {
+        const grugen_team team = everyone();
+        grugen_vector_totals(&team, rows, count, summands, number, shared);
+    }
 }
 
 int64_t products_padded(int64_t units) { return grugen_padded(units); }
@@ -60,7 +71,8 @@ void products_ahead(
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t first, last;
-        grugen_share(rows, &first, &last);
+        const grugen_team team = everyone();
+        grugen_team_share(&team, rows, &first, &last);
         for (int64_t r = first; r < last; r += SOME) {
             const GRUGEN_REAL *from[SOME];
             const int64_t some = last - r < SOME ? last - r : SOME;

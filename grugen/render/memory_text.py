@@ -8,7 +8,6 @@ from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
 from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
-from grugen.spec.dims import Dim
 from grugen.target.plan import Index
 from grugen.target.stages import Segment
 

@@ -93,7 +93,8 @@ class PhaseText:
         elif array.group in WRITTEN:
             name = self.target(place)
         else:
-            const, name = "const ", self.beside(value, "at")
+            # not "at": memory of our own may be called like a value, h.entering like h_entering
+            const, name = "const ", self.beside(value, "given")
         c_type = C_TYPES[spelling.element]
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
         if index_of(array) is Index.STEP:
@@ -162,6 +163,7 @@ class PhaseText:
         return NestView("", self.rows(places), (*read, *write), size, (line,))
 
     def join(self, nest: Join) -> NestView:
+        """The parts of a vector, one after the other."""
         lines: list[str] = []
         target = self.name(nest.let.name)
         pointers, places = self.write(target, self.reads[nest.let.name])

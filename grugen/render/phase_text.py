@@ -62,9 +62,7 @@ def _title(segments: tuple[Segment, ...]) -> str:
 
 def _operand(phase: PhaseText, value: str, number: int) -> OperandView:
     place = phase.place(value)
-    return OperandView(
-        phase.rows((place,)), f"tile->operand[{number}]", phase.spelling.row(place)
-    )
+    return OperandView(phase.rows((place,)), f"tile->operand[{number}]", phase.spelling.row(place))
 
 
 def _multiply(phase: PhaseText, segment: Segment, operand: int, wide: int) -> str:

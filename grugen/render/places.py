@@ -179,8 +179,6 @@ def factor(text: str) -> str:
     return text
 
 
-
-
 def _element(pointer: str) -> str:
     """`p + q` as `p[q]`."""
     base, plus, index = pointer.partition(" + ")

@@ -18,7 +18,7 @@ def totals_lines(spelling: Spelling) -> Iterator[str]:
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
         right = _rows_of(spelling, group.right)
         yield (
-            f"grugen_outer_totals(rows, count, outers, {len(group.members)}, {right}, "
+            f"grugen_outer_totals(team, rows, count, outers, {len(group.members)}, {right}, "
             "packed, work->sums);"
         )
         yield "}"
@@ -28,13 +28,11 @@ def totals_lines(spelling: Spelling) -> Iterator[str]:
     ]
     if vectors:
         yield from _listed("grugen_summand", "vectors", vectors)
-        yield f"grugen_vector_totals(rows, count, vectors, {len(vectors)}, work->sums);"
+        yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, work->sums);"
         yield "}"
 
 
-def with_totals_memory(
-    spelling: Spelling, work: MemoryView
-) -> tuple[MemoryView, MemoryView]:
+def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView, MemoryView]:
     """The shared memory with what the totals need, and what each thread needs for itself."""
     plan, real = spelling.plan, C_TYPES[spelling.element]
     if not plan.totals:

@@ -42,9 +42,7 @@ def _comparison(operator: str) -> VectorSpelling:
 
 
 def _function(name: str) -> VectorSpelling:
-    return lambda let, args, element: Apply(
-        f"grugen_{name}_v", tuple(arg.spread for arg in args)
-    )
+    return lambda let, args, element: Apply(f"grugen_{name}_v", tuple(arg.spread for arg in args))
 
 
 def _negated(let: Let, args: Sequence[Term], element: ElementType) -> CExpr:

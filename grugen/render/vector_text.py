@@ -15,7 +15,6 @@ from grugen.render.nest_text import DEEPEST, PhaseText, guarded, use_counts
 from grugen.render.places import index_of
 from grugen.render.vector_expr import Term, as_condition, as_value, spell_vector
 from grugen.render.views import NestView
-from grugen.target.abi import Group
 from grugen.target.nests import INLINE, Pointwise
 from grugen.target.plan import Buffer, Index, Place
 from grugen.target.stages import Stage
@@ -82,6 +81,7 @@ class VectorText:
             yield self.store(let.name, place, f"{self.load(let.name, place)} + {name}")
 
     def value(self, let: Let) -> Term:
+        """One line of the step as an expression; a sum of products is in a register already."""
         if self.stage is not None and let.name in self.stage.sums:
             return Term(Atom(f"sum[{self.stage.sums.index(let.name)}]"), True)
         args = [self.element(arg) for arg in let.args]
@@ -107,6 +107,7 @@ class VectorText:
         return self.loaded[value]
 
     def read(self, value: str) -> Term:
+        """Have a value declared before the lines: a vector, or a number of the row."""
         spelling, phase = self.phase.spelling, self.phase
         place = phase.place(value)
         once = index_of(place.array) is Index.NONE
@@ -130,12 +131,14 @@ class VectorText:
         return Term(Atom(name), True)
 
     def load(self, value: str, place: Place) -> str:
+        """The current vector as an expression."""
         address = self.address(value, place)
         if self.is_whole(place):
             return f"grugen_load_whole_v({address})"
         return f"grugen_load_v({address}, lanes)"
 
     def store(self, value: str, place: Place, text: str) -> str:
+        """The statement that writes the current vector."""
         if index_of(place.array) is not Index.NONE:
             self.places.append(place)
         address = self.address(value, place)

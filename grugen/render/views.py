@@ -81,10 +81,12 @@ class KernelView:
 
     With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined for none, for the
     states and for all of it, through a parameter that is a constant where it is called.
-    `work` is shared by all threads, `tile` belongs to one or to a team, `own` to each member; `row_bytes` is what a row of a time
-    block takes of it; a stage multiplies `most_operands` vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights; `starts` and `ends` load and
-    hand out the states of a sequence (`ends` knows the sizes of `past_the_end`, too); `clears`
-    zero what is summed up, `past_the_end` the outputs of a row that belongs to no sequence.
+    `work` is shared by all threads, `tile` belongs to one or to a team, `own` to each member;
+    `row_bytes` is what a row of a time block takes of a tile. A stage multiplies `most_operands`
+    vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights. `starts`
+    and `ends` load and hand out the states of a sequence (`ends` knows the sizes of `past_the_end`,
+    too); `clears` zero what is summed up, `past_the_end` the outputs of a row that belongs to no
+    sequence.
     """
 
     symbol: str

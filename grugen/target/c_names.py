@@ -24,7 +24,7 @@ C_WORDS = frozenset(
 
 OUR_WORDS = frozenset(
     """
-    call tile work first last next q row slot b j k keep_tape at sum sums lanes
+    call tile work first last next q row slot b j k keep_tape at sum sums span lanes
     memcpy memset floorf powf pow
     """.split()
 )
@@ -33,7 +33,7 @@ OUR_WORDS = frozenset(
 FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
-    taken rest packed sums unused callers_mode outers vectors omp_get_thread_num omp_get_num_threads
+    taken rest packed sums unused team shared outers vectors omp_get_thread_num omp_get_num_threads
     """.split()
 )
 """What functions that mention sizes, but no values, use beside those."""

@@ -122,8 +122,11 @@ class _Partition:
 
     def pointwise(self) -> Nest:
         """One loop with every line of one size that can run now, sizes in order of appearance."""
-        sizes = dict.fromkeys(_size(let) for let in self.pending if len(let.type.shape) < 2)
-        ready = [(size, self._ready(size)) for size in sizes]
+        sizes: dict[Dim | None, list[Let]] = {}
+        for let in self.pending:
+            if len(let.type.shape) < 2:
+                sizes.setdefault(_size(let), []).append(let)
+        ready = [(size, self._ready(lets)) for size, lets in sizes.items()]
         # products that nobody can use yet are left for the loop that uses them, if there is other
         # work: their results then need no memory
         for choose in (self._useful, list[Let]):
@@ -145,12 +148,11 @@ class _Partition:
             or self.users[let.name] & inside
         ]
 
-    def _ready(self, size: Dim | None) -> list[Let]:
+    def _ready(self, lets: Iterable[Let]) -> list[Let]:
+        """Those of one size that need nothing but each other and what is in memory."""
         group: list[Let] = []
         inside: set[str] = set()
-        for let in self.pending:
-            if len(let.type.shape) > 1 or _size(let) != size:
-                continue
+        for let in lets:
             if let.op in ELEMENTWISE:
                 ready = all(arg in inside or self.stored(arg) for arg in let.args)
             elif let.op in REDUCTIONS:

@@ -6,7 +6,7 @@ scratch memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from grugen.ir.nodes import Function, Let, Op, Result, ResultRole, Source, SourceRole
@@ -18,7 +18,6 @@ from grugen.passes.split_strata import Strata, split_strata
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Group, group_of, signature_of
 from grugen.target.nests import (
-    INLINE,
     Join,
     Nest,
     Pointwise,
@@ -339,8 +338,3 @@ def reads_in(plan: KernelPlan, part: Phase | Loop) -> Mapping[str, Place]:
     if isinstance(part, Loop):
         return {**plan.reads, **{c.state: Place(c.buffer) for c in part.carries}}
     return plan.reads
-
-
-def inlined(let: Let, handed_out: Sequence[str]) -> bool:
-    """Whether a line is written out where it is used."""
-    return let.op in INLINE and let.name not in handed_out

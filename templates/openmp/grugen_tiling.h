@@ -47,7 +47,8 @@ grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes, int64_t wei
     tiling.tiles = (B + tiling.sequences - 1) / tiling.sequences;
     tiling.threads = tiling.team;
     if (tiling.team == 1) {
-        tiling.threads = tiling.tiles < threads ? (int)(tiling.tiles < 1 ? 1 : tiling.tiles) : threads;
+        const int64_t busy = tiling.tiles < 1 ? 1 : tiling.tiles;
+        tiling.threads = busy < threads ? (int)busy : threads;
     }
     const int64_t steps = GRUGEN_BLOCK_BYTES / (tiling.sequences * row_bytes);
     tiling.steps = steps < 1 ? 1 : steps > T ? (T < 1 ? 1 : T) : steps;
@@ -76,12 +77,4 @@ grugen_list_rows(const int64_t *lengths, int64_t T, int64_t B, int64_t *rows)
         }
     }
     return count;
-}
-
-// This thread's part of `count` things.
-static inline void grugen_share(int64_t count, int64_t *first, int64_t *last)
-{
-    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    *first = count * thread / threads;
-    *last = count * (thread + 1) / threads;
 }

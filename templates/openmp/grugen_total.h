@@ -7,7 +7,6 @@
 // threads only choose who computes an element, so results do not depend on their number.
 #pragma once
 
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -438,10 +437,11 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
 
 // Adds what the slices summed up, in their order, to the totals.
 static __attribute__((noinline, unused)) void grugen_outer_reduce(
-    const grugen_outer *outers, int64_t number, const grugen_outer_cut *cut, GRUGEN_REAL *sums)
+    const grugen_team *team, const grugen_outer *outers, int64_t number,
+    const grugen_outer_cut *cut, GRUGEN_REAL *sums)
 {
     int64_t first, last;
-    grugen_share(cut->narrow, &first, &last);
+    grugen_team_share(team, cut->narrow, &first, &last);
     for (int64_t i = first; i < last; ++i) {
         GRUGEN_REAL *const row = sums + i * cut->stride;
         for (int64_t slice = 1; slice < cut->slices; ++slice) {
@@ -463,13 +463,13 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
 }
 
 // total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals; `rows`
-// NULL means the rows 0..count. Called by all threads together: `packed` is memory of each
-// thread's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
+// NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
+// member's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
 // elements for all units of the lefts.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
-    const int64_t *rows, int64_t count, const grugen_outer *outers, int64_t number,
-    const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units, GRUGEN_REAL *packed,
-    GRUGEN_REAL *shared)
+    const grugen_team *team, const int64_t *rows, int64_t count, const grugen_outer *outers,
+    int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
+    GRUGEN_REAL *packed, GRUGEN_REAL *shared)
 {
     int64_t left_units = 0;
     for (int64_t m = 0; m < number; ++m) { left_units += outers[m].units; }
@@ -488,7 +488,7 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
         .wide = packed + GRUGEN_OUTER_NARROW,
     };
     const int collects = cut.slices > 1 || cut.turned;
-    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const int64_t threads = team->size, thread = team->member;
     // the threads as a grid that packs as little as possible twice
     int64_t across = 1;
     for (int64_t n = 2; n <= threads && cut.slices == 1; ++n) {
@@ -503,9 +503,7 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     // the tiles of all slices in one line
     const int64_t line = cut.slices * cut.tiles;
     const int64_t end = grugen_part(line, threads / across, thread / across + 1);
-    if (collects) {
-#pragma omp barrier
-    }
+    if (collects) { grugen_gather(team); }
     for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
         const int64_t slice = at / cut.tiles;
         const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;
@@ -516,8 +514,8 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
         at = next;
     }
     if (collects) {
-#pragma omp barrier
-        grugen_outer_reduce(outers, number, &cut, shared);
+        grugen_gather(team);
+        grugen_outer_reduce(team, outers, number, &cut, shared);
     }
 }
 
@@ -560,17 +558,17 @@ static inline __attribute__((always_inline)) void grugen_vector_add(
     for (int v = 0; v < vectors; ++v) { ((grugen_stored_vector *)sums)[v] += acc[v]; }
 }
 
-// total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all threads
-// together. `shared` is the same for all, grugen_vector_shared elements.
+// total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all members
+// of a team. `shared` is the same for all, grugen_vector_shared elements.
 static __attribute__((noinline, unused)) void grugen_vector_totals(
-    const int64_t *rows, int64_t count, const grugen_summand *summands, int64_t number,
-    GRUGEN_REAL *shared)
+    const grugen_team *team, const int64_t *rows, int64_t count, const grugen_summand *summands,
+    int64_t number, GRUGEN_REAL *shared)
 {
     int64_t units = 0, first, last;
     for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
     const int64_t slices = grugen_vector_slices(count);
-#pragma omp barrier
-    grugen_share(slices, &first, &last);
+    grugen_gather(team);
+    grugen_team_share(team, slices, &first, &last);
     for (int64_t slice = first; slice < last; ++slice) {
         const int64_t end = grugen_part(count, slices, slice + 1);
         GRUGEN_REAL *sums = shared + slice * units;
@@ -599,10 +597,10 @@ static __attribute__((noinline, unused)) void grugen_vector_totals(
             sums += width;
         }
     }
-#pragma omp barrier
+    grugen_gather(team);
     int64_t before = 0;
     for (int64_t m = 0; m < number; ++m) {
-        grugen_share(summands[m].units, &first, &last);
+        grugen_team_share(team, summands[m].units, &first, &last);
         for (int64_t j = first; j < last; ++j) {
             GRUGEN_REAL sum = shared[before + j];
             for (int64_t slice = 1; slice < slices; ++slice) {

@@ -7,9 +7,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from libraries import STRICT
+from calls import random_call, run
+from libraries import STRICT, build_together
 from trials import compiled
+from yardstick import Yardstick
 
 from grugen.driver import TARGETS, bundle
 from grugen.spec.functions import FUNCTIONS
@@ -125,3 +128,29 @@ def test_our_own_words_are_names_like_others(what: str, target: str, tmp_path: P
         [*command, sources.files[0][0]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[:3000]
+
+
+LIKE_MEMORY = """\
+spec: 1
+name: like_memory
+inputs: {x: [D], x_at: [D], h: [H], h_rows: [H], s_entering: [H], h_entering: [H]}
+states: {s: [H], h_: [H]}
+params: {W: [H, D], U: [H, H]}
+equations: |
+  s'  = tanh(U @ s + W @ x + W @ x_at + h_rows * s)
+  h_' = tanh(U @ h_ + h * h_)
+  y   = where(s > h_entering, U @ s, h_entering) + where(h_ > h, h_, h_rows)
+  z   = where(s > s_entering, s, s_entering * s)
+outputs: {y: y, z: z}
+"""
+
+
+def test_memory_is_not_mistaken_for_a_value_of_its_name() -> None:
+    """A state that is read behind its loop is kept in memory that has a name of our own."""
+    cell = compiled(LIKE_MEMORY)
+    module = build_together([cell], ["openmp"], ["float64"], *STRICT)["like_memory"]
+    sizes = {"D": 3, "H": 5}
+    call = random_call(
+        cell.interface, np.random.default_rng(3), sizes=sizes, steps=4, batch=3, everything=True
+    )
+    Yardstick(cell, call).check(run(module, call, "openmp", "float64"), "float64", "openmp")

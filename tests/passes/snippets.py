@@ -19,7 +19,7 @@ params: {W: [H, H], b: [H]}
 
 
 def step(equations: str, head: str = HEAD, output: str = "h'") -> Function:
-    """The forward step of equations of x, m, h, W and b; those that they leave out go."""
+    """The forward step of equations of x, m, h, W, U, V, b and c; what they leave out goes."""
     lines = [line.strip() for line in equations.strip().splitlines()]
     text = head if head != HEAD else _used(equations)
     block = "".join(f"  {line}\n" for line in lines)
@@ -31,7 +31,7 @@ def _used(equations: str) -> str:
     words = set(equations.replace("'", " ").replace("(", " ").replace(")", " ").split())
     words |= {word.strip(",-") for word in words}
     inputs = {"x": "x: [H]", "m": "m: {shape: [H], role: mask, default: 1}"}
-    params = {"W": "W: [H, H]", "b": "b: [H]"}
+    params = {name: f"{name}: [H, H]" for name in "WUV"} | {name: f"{name}: [H]" for name in "bc"}
     given = [text for name, text in inputs.items() if name in words]
     trained = [text for name, text in params.items() if name in words]
     return f"spec: 1\nname: snippet\ninputs: {{{', '.join(given)}}}\nstates: {{h: [H]}}\n" + (

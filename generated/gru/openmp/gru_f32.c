@@ -224,17 +224,17 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     const gru_f32_forward_work *const work = tile->work;
     const int64_t H = call->dims.H;
     float *const W_z_x_at = tile->W_z_x;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
     float *const z_tape = call->tape.z;
     float *const W_r_x_at = tile->W_r_x;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_tape = call->tape.r;
     float *const h_at = tile->h;
     float *const t5_at = tile->t5;
     float *const t10_at = tile->t10;
     float *const W_n_x_at = tile->W_n_x;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
@@ -265,8 +265,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -314,7 +314,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -713,13 +713,13 @@ static void gru_f32_backward_step_d_h_carried(
     const gru_f32_backward_call *const call = tile->call;
     const gru_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    const float *const z_at = call->tape_read.z;
-    const float *const n_at = call->tape_read.n;
-    const float *const r_at = call->tape_read.r;
+    const float *const z_given = call->tape_read.z;
+    const float *const n_given = call->tape_read.n;
+    const float *const r_given = call->tape_read.r;
     float *const t32_2_at = tile->t32_2;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
-    const float *const h_at = call->tape_read.h;
+    const float *const d_y_given = call->output_gradient.y;
+    const float *const h_given = call->tape_read.h;
     float *const t16_at = tile->t16;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_z_pre_at = work->d_z_pre;
@@ -727,11 +727,11 @@ static void gru_f32_backward_step_d_h_carried(
     float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(z_at, H, H, tile->row, last, next);
-    grugen_fetch(n_at, H, H, tile->row, last, next);
-    grugen_fetch(r_at, H, H, tile->row, last, next);
-    grugen_fetch(d_y_at, H, H, tile->row, last, next);
-    grugen_fetch(h_at, H, H, tile->row, last, next);
+    grugen_fetch(z_given, H, H, tile->row, last, next);
+    grugen_fetch(n_given, H, H, tile->row, last, next);
+    grugen_fetch(r_given, H, H, tile->row, last, next);
+    grugen_fetch(d_y_given, H, H, tile->row, last, next);
+    grugen_fetch(h_given, H, H, tile->row, last, next);
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
@@ -743,13 +743,13 @@ static void gru_f32_backward_step_d_h_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
-                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector z = grugen_load_v(z_given + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_given + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through h'    gru.yaml:21
                 const grugen_vector t9_2 = 1.0f - z;
                 // back through r    gru.yaml:19
@@ -786,8 +786,8 @@ static void gru_f32_backward_step_d_h_carried(
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector t32_2 = grugen_load_whole_v(t32_2_at
                         + slot * grugen_padded(H) + j);
                 const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
@@ -854,8 +854,8 @@ static void gru_f32_backward_behind(
     const gru_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const r_at = call->tape_read.r;
-    const float *const h_at = call->tape_read.h;
+    const float *const r_given = call->tape_read.r;
+    const float *const h_given = call->tape_read.h;
     float *const t5_at = work->t5;
     float *const d_x_out = call->output.x;
     {
@@ -865,8 +865,8 @@ static void gru_f32_backward_behind(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through n    gru.yaml:20
                 const grugen_vector t5 = r * h;
                 grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
@@ -974,6 +974,7 @@ static void gru_f32_backward_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_f32_backward_sum_up(
+        const grugen_team *const team,
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
         const int64_t *const rows,
@@ -989,20 +990,21 @@ static void gru_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
+                work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -1011,7 +1013,7 @@ static void gru_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
         };
-        grugen_vector_totals(rows, count, vectors, 3, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 3, work->sums);
     }
 }
 
@@ -1093,9 +1095,8 @@ static void gru_f32_backward_share(
             gru_f32_backward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
     grugen_restore_denormals(mode);
 }
 
@@ -1345,16 +1346,16 @@ static void gru_f32_backward_states_ahead(
     const gru_f32_backward_states_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_at = tile->r;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const t5_at = work->t5;
     float *const t9_at = tile->t9;
     float *const t32_at = tile->t32;
     float *const t42_at = tile->t42;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_at = tile->n;
     float *const t21_at = tile->t21;
     // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
@@ -1377,11 +1378,11 @@ static void gru_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
                 grugen_store_whole_v(z_at + q * grugen_padded(H) + j, z);
@@ -1424,7 +1425,7 @@ static void gru_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 // back through n    gru.yaml:20
                 const grugen_vector n = grugen_tanh_v(sum[0] + b_n);
@@ -1449,10 +1450,10 @@ static void gru_f32_backward_states_step_d_h_carried(
     const gru_f32_backward_states_work *const work = tile->work;
     const int64_t H = call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
+    const float *const d_y_given = call->output_gradient.y;
     float *const n_at = tile->n;
     float *const z_at = tile->z;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const t9_at = tile->t9;
     float *const t16_at = tile->t16;
     float *const t21_at = tile->t21;
@@ -1465,8 +1466,8 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(d_y_at, H, H, tile->row, last, next);
-    grugen_fetch(h_at, H, H, tile->row, last, next);
+    grugen_fetch(d_y_given, H, H, tile->row, last, next);
+    grugen_fetch(h_given, H, H, tile->row, last, next);
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
@@ -1480,10 +1481,10 @@ static void gru_f32_backward_states_step_d_h_carried(
                 (void)lanes;
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
                 const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector t9 = grugen_load_whole_v(t9_at + q * grugen_padded(H) + j);
                 const grugen_vector t21 = grugen_load_whole_v(t21_at + q * grugen_padded(H) + j);
                 const grugen_vector t42 = grugen_load_whole_v(t42_at + q * grugen_padded(H) + j);
@@ -1518,7 +1519,7 @@ static void gru_f32_backward_states_step_d_h_carried(
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
                 const grugen_vector t32 = grugen_load_whole_v(t32_at + q * grugen_padded(H) + j);
                 const grugen_vector t16 = grugen_load_whole_v(t16_at + slot * grugen_padded(H) + j);
@@ -1688,6 +1689,7 @@ static void gru_f32_backward_states_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_f32_backward_states_sum_up(
+        const grugen_team *const team,
         const gru_f32_backward_states_call *const call,
         const gru_f32_backward_states_work *const work,
         const int64_t *const rows,
@@ -1703,20 +1705,21 @@ static void gru_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
+                work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -1725,7 +1728,7 @@ static void gru_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
         };
-        grugen_vector_totals(rows, count, vectors, 3, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 3, work->sums);
     }
 }
 
@@ -1809,9 +1812,8 @@ static void gru_f32_backward_states_share(
             gru_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
     grugen_restore_denormals(mode);
 }
 

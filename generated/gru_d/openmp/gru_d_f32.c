@@ -207,7 +207,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     float *const W_gh_delta_tape = call->tape.W_gh_delta;
-    const float *const b_gh_at = call->param.b_gh;
+    const float *const b_gh_given = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
     float *const gamma_h_tape = call->tape.gamma_h;
     // W_gh @ delta    gru_d.yaml:31
@@ -224,7 +224,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 // gamma_h = exp(-relu(W_gh @ delta + b_gh))    gru_d.yaml:31
@@ -255,13 +255,13 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_at = call->input.m;
-    const float *const x_at = call->input.x;
+    const float *const m_given = call->input.m;
+    const float *const x_given = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
     (void)next;
-    grugen_fetch(m_at, D, D, tile->row, last, next);
-    grugen_fetch(x_at, D, D, tile->row, last, next);
+    grugen_fetch(m_given, D, D, tile->row, last, next);
+    grugen_fetch(x_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -270,8 +270,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_at
                         + slot * grugen_padded(D) + j);
                 // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
@@ -323,14 +323,14 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     const gru_d_f32_forward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const m_at = call->input.m;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
+    const float *const m_given = call->input.m;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
     float *const gamma_x_tape = call->tape.gamma_x;
     float *const x_last_entering_at = tile->x_last_entering;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = tile->x_hat;
     float *const t25_at = tile->t25;
     float *const t30_at = tile->t30;
@@ -342,14 +342,14 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
+                const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_entering_at
                         + q * grugen_padded(D) + j);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // gamma_x = exp(-relu(w_gx * delta + b_gx))    gru_d.yaml:30
                 const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
                 if (keep_tape > 1) {
@@ -415,16 +415,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
     float *const t25_at = tile->t25;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
     float *const z_tape = call->tape.z;
     float *const t30_at = tile->t30;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_tape = call->tape.r;
     float *const t21_at = tile->t21;
     float *const t27_at = tile->t27;
     float *const t32_at = tile->t32;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
@@ -472,8 +472,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -520,7 +520,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
@@ -965,15 +965,15 @@ static void gru_d_f32_backward_step_d_h_carried(
     const gru_d_f32_backward_call *const call = tile->call;
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t H = call->dims.H;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
-    const float *const h_at = call->tape_read.h;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
+    const float *const h_given = call->tape_read.h;
     float *const h_hat_2_at = tile->h_hat_2;
-    const float *const z_at = call->tape_read.z;
-    const float *const n_at = call->tape_read.n;
-    const float *const r_at = call->tape_read.r;
+    const float *const z_given = call->tape_read.z;
+    const float *const n_given = call->tape_read.n;
+    const float *const r_given = call->tape_read.r;
     float *const t53_2_at = tile->t53_2;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
+    const float *const d_y_given = call->output_gradient.y;
     float *const t35_at = tile->t35;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_z_pre_at = work->d_z_pre;
@@ -982,12 +982,12 @@ static void gru_d_f32_backward_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(gamma_h_at, H, H, tile->row, last, next);
-    grugen_fetch(h_at, H, H, tile->row, last, next);
-    grugen_fetch(z_at, H, H, tile->row, last, next);
-    grugen_fetch(n_at, H, H, tile->row, last, next);
-    grugen_fetch(r_at, H, H, tile->row, last, next);
-    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch(gamma_h_given, H, H, tile->row, last, next);
+    grugen_fetch(h_given, H, H, tile->row, last, next);
+    grugen_fetch(z_given, H, H, tile->row, last, next);
+    grugen_fetch(n_given, H, H, tile->row, last, next);
+    grugen_fetch(r_given, H, H, tile->row, last, next);
+    grugen_fetch(d_y_given, H, H, tile->row, last, next);
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
@@ -999,14 +999,14 @@ static void gru_d_f32_backward_step_d_h_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector z = grugen_load_v(z_at + row * H + j, lanes);
-                const grugen_vector n = grugen_load_v(n_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
+                const grugen_vector z = grugen_load_v(z_given + row * H + j, lanes);
+                const grugen_vector n = grugen_load_v(n_given + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat_2 = gamma_h * h;
                 grugen_store_whole_v(h_hat_2_at + slot * grugen_padded(H) + j, h_hat_2);
@@ -1048,7 +1048,7 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h_hat_2 = grugen_load_whole_v(h_hat_2_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector t53_2 = grugen_load_whole_v(t53_2_at
                         + slot * grugen_padded(H) + j);
                 const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
@@ -1088,7 +1088,7 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector t4 = grugen_load_whole_v(t4_at + slot * grugen_padded(H) + j);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_h_hat = sum[0] + t4;
                 grugen_store_whole_v(d_h_hat_at + q * grugen_padded(H) + j, d_h_hat);
@@ -1120,23 +1120,23 @@ static void gru_d_f32_backward_between_1(
     const gru_d_f32_backward_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const gamma_h_at = call->tape_read.gamma_h;
-    const float *const h_at = call->tape_read.h;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
+    const float *const h_given = call->tape_read.h;
     float *const h_hat_3_at = work->h_hat_3;
-    const float *const W_gh_delta_at = call->tape_read.W_gh_delta;
-    const float *const b_gh_at = call->param.b_gh;
-    const float *const r_at = call->tape_read.r;
+    const float *const W_gh_delta_given = call->tape_read.W_gh_delta;
+    const float *const b_gh_given = call->param.b_gh;
+    const float *const r_given = call->tape_read.r;
     float *const t21_at = work->t21;
     float *const d_h_hat_at = tile->d_h_hat;
     float *const d_b_gh_at = work->d_b_gh;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
-    const float *const m_at = call->input.m;
-    const float *const gamma_x_at = call->tape_read.gamma_x;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
+    const float *const m_given = call->input.m;
+    const float *const gamma_x_given = call->tape_read.gamma_x;
+    const float *const x_last_given = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = work->x_hat;
     float *const t78_at = tile->t78;
     float *const t98_at = tile->t98;
@@ -1149,11 +1149,12 @@ static void gru_d_f32_backward_between_1(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
-                const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
-                const grugen_vector gamma_h = grugen_load_v(gamma_h_at + row * H + j, lanes);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
-                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_at + row * H + j, lanes);
-                const grugen_vector r = grugen_load_v(r_at + row * H + j, lanes);
+                const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
+                const grugen_vector gamma_h = grugen_load_v(gamma_h_given + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
+                const grugen_vector W_gh_delta = grugen_load_v(W_gh_delta_given + row * H + j,
+                        lanes);
+                const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
                 const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
                         + q * grugen_padded(H) + j);
                 // back through h_hat    gru_d.yaml:33
@@ -1197,16 +1198,16 @@ static void gru_d_f32_backward_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
-            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector gamma_x = grugen_load_v(gamma_x_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector gamma_x = grugen_load_v(gamma_x_given + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_mask t9 = m > grugen_spread_v(0.0f);
                 const grugen_vector x_hat = grugen_select_v(t9, x,
@@ -1250,12 +1251,12 @@ static void gru_d_f32_backward_step_d_x_last_carried(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
     (void)next;
-    grugen_fetch(m_at, D, D, tile->row, last, next);
+    grugen_fetch(m_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1264,7 +1265,7 @@ static void gru_d_f32_backward_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
@@ -1303,7 +1304,7 @@ static void gru_d_f32_backward_behind(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
@@ -1314,7 +1315,7 @@ static void gru_d_f32_backward_behind(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried =
                         grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
                         + j);
@@ -1403,6 +1404,7 @@ static void gru_d_f32_backward_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_d_f32_backward_sum_up(
+        const grugen_team *const team,
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work,
         const int64_t *const rows,
@@ -1418,7 +1420,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
     {
@@ -1426,14 +1428,14 @@ static void gru_d_f32_backward_sum_up(
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
+                packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -1442,13 +1444,14 @@ static void gru_d_f32_backward_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
-        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
+                work->sums);
     }
     {
         const grugen_summand vectors[] = {
@@ -1459,7 +1462,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
             {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
         };
-        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
     }
 }
 
@@ -1541,9 +1544,8 @@ static void gru_d_f32_backward_share(
             gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_d_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_d_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
     grugen_restore_denormals(mode);
 }
 
@@ -1853,29 +1855,29 @@ static void gru_d_f32_backward_states_ahead(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
     float *const gamma_x_at = tile->gamma_x;
-    const float *const m_at = call->input.m;
-    const float *const x_last_at = call->tape_read.x_last;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_at = call->input.x;
+    const float *const m_given = call->input.m;
+    const float *const x_last_given = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_given = call->input.x;
     float *const x_hat_at = work->x_hat;
-    const float *const b_gh_at = call->param.b_gh;
+    const float *const b_gh_given = call->param.b_gh;
     float *const t6_at = tile->t6;
     float *const gamma_h_at = tile->gamma_h;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const h_hat_at = work->h_hat;
-    const float *const b_z_at = call->param.b_z;
+    const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
-    const float *const b_r_at = call->param.b_r;
+    const float *const b_r_given = call->param.b_r;
     float *const r_at = tile->r;
     float *const t21_at = work->t21;
     float *const t26_at = tile->t26;
     float *const t53_at = tile->t53;
     float *const t65_at = tile->t65;
-    const float *const b_n_at = call->param.b_n;
+    const float *const b_n_given = call->param.b_n;
     float *const n_at = tile->n;
     float *const t40_at = tile->t40;
     {
@@ -1885,13 +1887,13 @@ static void gru_d_f32_backward_states_ahead(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-                const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-                const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
+                const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+                const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+                const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 // back through gamma_x    gru_d.yaml:30
                 const grugen_vector gamma_x = grugen_exp_v(-grugen_relu_v(w_gx * delta + b_gx));
                 grugen_store_whole_v(gamma_x_at + q * grugen_padded(D) + j, gamma_x);
@@ -1917,10 +1919,10 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_gh = grugen_load_v(b_gh_at + j, lanes);
+            const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
                 const grugen_vector t6 = grugen_relu_v(W_gh_delta + b_gh);
@@ -1960,8 +1962,8 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_z = grugen_load_v(b_z_at + j, lanes);
-            const grugen_vector b_r = grugen_load_v(b_r_at + j, lanes);
+            const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
+            const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
@@ -2014,7 +2016,7 @@ static void gru_d_f32_backward_states_ahead(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
-            const grugen_vector b_n = grugen_load_v(b_n_at + j, lanes);
+            const grugen_vector b_n = grugen_load_v(b_n_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 // back through n    gru_d.yaml:37
                 const grugen_vector n = grugen_tanh_v(sum[0] + b_n);
@@ -2039,7 +2041,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t H = call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_at = call->output_gradient.y;
+    const float *const d_y_given = call->output_gradient.y;
     float *const n_at = tile->n;
     float *const z_at = tile->z;
     float *const h_hat_at = work->h_hat;
@@ -2057,7 +2059,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(d_y_at, H, H, tile->row, last, next);
+    grugen_fetch(d_y_given, H, H, tile->row, last, next);
     grugen_fetch_to_write(h_hat_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
@@ -2072,7 +2074,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 (void)lanes;
                 const grugen_vector d_h_carried = grugen_load_whole_v(d_h_carried_at
                         + slot * grugen_padded(H) + j);
-                const grugen_vector d_y = grugen_load_v(d_y_at + row * H + j, lanes);
+                const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
                 const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
                 const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
@@ -2184,19 +2186,19 @@ static void gru_d_f32_backward_states_between_1(
     const gru_d_f32_backward_states_work *const work = tile->work;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    const float *const w_gx_at = call->param.w_gx;
-    const float *const delta_at = call->input.delta;
-    const float *const b_gx_at = call->param.b_gx;
-    const float *const m_at = call->input.m;
+    const float *const w_gx_given = call->param.w_gx;
+    const float *const delta_given = call->input.delta;
+    const float *const b_gx_given = call->param.b_gx;
+    const float *const m_given = call->input.m;
     float *const t78_at = tile->t78;
-    const float *const x_mean_at = call->constant.x_mean;
-    const float *const x_last_at = call->tape_read.x_last;
+    const float *const x_mean_given = call->constant.x_mean;
+    const float *const x_last_given = call->tape_read.x_last;
     float *const gamma_x_at = tile->gamma_x;
     float *const t98_at = tile->t98;
     float *const d_b_gx_at = work->d_b_gx;
     float *const d_w_gx_at = work->d_w_gx;
     float *const d_h_hat_at = tile->d_h_hat;
-    const float *const h_at = call->tape_read.h;
+    const float *const h_given = call->tape_read.h;
     float *const gamma_h_at = tile->gamma_h;
     float *const t6_at = tile->t6;
     float *const d_b_gh_at = work->d_b_gh;
@@ -2226,14 +2228,14 @@ static void gru_d_f32_backward_states_between_1(
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
-            const grugen_vector w_gx = grugen_load_v(w_gx_at + j, lanes);
-            const grugen_vector b_gx = grugen_load_v(b_gx_at + j, lanes);
-            const grugen_vector x_mean = grugen_load_v(x_mean_at + j, lanes);
+            const grugen_vector w_gx = grugen_load_v(w_gx_given + j, lanes);
+            const grugen_vector b_gx = grugen_load_v(b_gx_given + j, lanes);
+            const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
-                const grugen_vector delta = grugen_load_v(delta_at + row * D + j, lanes);
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_v(x_last_at + row * D + j, lanes);
+                const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
                 const grugen_vector gamma_x = grugen_load_whole_v(gamma_x_at
                         + q * grugen_padded(D) + j);
                 // back through x_hat    gru_d.yaml:32
@@ -2273,7 +2275,7 @@ static void gru_d_f32_backward_states_between_1(
                 (void)lanes;
                 const grugen_vector d_h_hat = grugen_load_whole_v(d_h_hat_at
                         + q * grugen_padded(H) + j);
-                const grugen_vector h = grugen_load_v(h_at + row * H + j, lanes);
+                const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector gamma_h = grugen_load_whole_v(gamma_h_at
                         + q * grugen_padded(H) + j);
                 const grugen_vector t6 = grugen_load_whole_v(t6_at + q * grugen_padded(H) + j);
@@ -2297,12 +2299,12 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
     (void)next;
-    grugen_fetch(m_at, D, D, tile->row, last, next);
+    grugen_fetch(m_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2311,7 +2313,7 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
@@ -2350,7 +2352,7 @@ static void gru_d_f32_backward_states_behind(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_at = call->input.m;
+    const float *const m_given = call->input.m;
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
@@ -2361,7 +2363,7 @@ static void gru_d_f32_backward_states_behind(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_at + row * D + j, lanes);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried =
                         grugen_load_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D)
                         + j);
@@ -2452,6 +2454,7 @@ static void gru_d_f32_backward_states_run_tile(
 
 // Sums over all rows, by all threads together.
 static void gru_d_f32_backward_states_sum_up(
+        const grugen_team *const team,
         const gru_d_f32_backward_states_call *const call,
         const gru_d_f32_backward_states_work *const work,
         const int64_t *const rows,
@@ -2467,7 +2470,7 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
+        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
     {
@@ -2475,14 +2478,14 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
             {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
         };
-        grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
         };
-        grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
+        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
     {
@@ -2491,13 +2494,14 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
             {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
         };
-        grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
-        grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
+                work->sums);
     }
     {
         const grugen_summand vectors[] = {
@@ -2508,7 +2512,7 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
             {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
         };
-        grugen_vector_totals(rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
     }
 }
 
@@ -2592,9 +2596,9 @@ static void gru_d_f32_backward_states_share(
             gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
-    gru_d_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_gather(everyone);
+    gru_d_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count,
+            tile.packed);
     grugen_restore_denormals(mode);
 }
 

@@ -285,8 +285,9 @@ GRUGEN_INLINE void grugen_multiply(
 // unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0. Every member of
 // the team does some of the panels.
 GRUGEN_INLINE void grugen_pack(
-    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count, const int wide,
-    const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride, int64_t depth_stride)
+    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count,
+    const int wide, const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride,
+    int64_t depth_stride)
 {
     const int64_t whole = GRUGEN_PANEL_UNITS(wide), half = grugen_half_panel(units, wide);
     const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);

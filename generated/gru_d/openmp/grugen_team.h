@@ -44,6 +44,15 @@ static inline void grugen_meet(const grugen_team *team)
     }
 }
 
+// The same where others may be busy for long: a member sleeps. A team of one waits for nobody, and
+// a region of its caller's is none of its business.
+static inline void grugen_gather(const grugen_team *team)
+{
+    if (team->size > 1) {
+#pragma omp barrier
+    }
+}
+
 // This member's part of `count` things.
 static inline void grugen_team_share(
     const grugen_team *team, int64_t count, int64_t *first, int64_t *last)
