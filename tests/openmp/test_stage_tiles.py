@@ -14,7 +14,7 @@ from grugen.assets import templates_folder
 pytestmark = pytest.mark.compiles
 
 MARCHES = ("native", "x86-64-v3", "x86-64")
-STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror")
+STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-fopenmp", "-Werror")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

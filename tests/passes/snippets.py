@@ -30,6 +30,7 @@ def step(equations: str, head: str = HEAD, output: str = "h'") -> Function:
 def _used(equations: str) -> str:
     words = set(equations.replace("'", " ").replace("(", " ").replace(")", " ").split())
     words |= {word.strip(",-") for word in words}
+    words -= {line.split("=")[0].strip() for line in equations.splitlines()}
     inputs = {"x": "x: [H]", "m": "m: {shape: [H], role: mask, default: 1}"}
     params = {name: f"{name}: [H, H]" for name in "WUV"} | {name: f"{name}: [H]" for name in "bc"}
     given = [text for name, text in inputs.items() if name in words]

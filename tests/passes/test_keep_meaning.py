@@ -21,6 +21,8 @@ from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function, ResultRole, Source, SourceRole
 from grugen.passes.pipeline import CLEANING, lower
 from grugen.passes.plan_tape import Keep, plan_tape
+from grugen.passes.sink_cheap import sink_cheap
+from grugen.passes.split_strata import split_strata
 from grugen.runtime import CellModule, KernelCall, Plan
 from grugen.target.abi import group_of
 from grugen.target.interface import constant_names
@@ -135,6 +137,18 @@ def test_the_tape_changes_no_bit(cells: list[tuple[Compiled, Call]]) -> None:
         forward = cell.steps.forward
         gates = steps.backward(forward, raw, "gates")
         check_same(steps.backward(forward, raw, "states"), gates, cell.spec.source.text)
+
+
+def test_sinking_changes_no_bit(cells: list[tuple[Compiled, Call]]) -> None:
+    """The step with copies of its cheap lines, in the order in which phases run."""
+    copied = 0
+    for cell, call in cells:
+        steps = _Steps(cell, call)
+        before = cell.steps.forward
+        after, _ = sink_cheap(before, split_strata(before))
+        check_same(steps.forward(before), steps.forward(after), cell.spec.source.text)
+        copied += {let.name for let in after.lets} != {let.name for let in before.lets}
+    assert copied, "the pass did nothing"
 
 
 def _raw_backward(cell: Compiled) -> Function:

@@ -19,7 +19,7 @@ from grugen.target.schedule import (
     tile_shapes,
 )
 
-UNITS = [VectorUnit(f"{n} registers", 16, n) for n in (8, 16, 24, 32, 64)]
+UNITS = [VectorUnit(f"{n} registers", "", 16, n) for n in (8, 16, 24, 32, 64)]
 SHAPES = [*OPENMP.tiles, *map(tile_shapes, UNITS)]
 
 
