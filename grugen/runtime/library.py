@@ -77,8 +77,9 @@ class _Kernel:
         for group, entries in self._arrays:
             member = getattr(struct, group)
             for field, type_, key in entries:
-                if key in arrays:
-                    setattr(member, field, from_buffer(type_, arrays[key]))
+                array: Any = arrays.get(key)
+                if array is not None:
+                    setattr(member, field, from_buffer(type_, array))
         if self._numbers:
             for field, _, key in self._numbers:
                 setattr(struct.hyper, field, arrays[key])
