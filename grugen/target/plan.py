@@ -67,7 +67,7 @@ class Phase:
     """Nests that run together, and what is copied when they are done.
 
     `writes` says to which places a loop stores the values it computes; `sums` to which it adds
-    them. A value in neither lives in a register.
+    them. A value in neither lives in a register. A state in either is stored as it enters a step.
     """
 
     name: str
@@ -93,10 +93,15 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A phase that runs once for every step, in order of time, and the states it carries."""
+    """A phase that runs once for every step, in order of time, and the states it carries.
+
+    One that runs `in_place` is a single nest over all rows of a time block, which follow each other
+    in order of time: every element of the states needs only itself, and is overwritten at once.
+    """
 
     phase: Phase
     carries: tuple[Carry, ...]
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,6 @@ typedef struct gru_d_f32_forward_tile {
     float *V_z_m; // [tile row][H]
     float *V_r_m; // [tile row][H]
     float *V_n_m; // [tile row][H]
-    float *x_last_next; // [tile sequence][D]
     float *x_hat; // [tile row][D]
     float *t25; // [tile row][H]
     float *t30; // [tile row][H]
@@ -164,7 +163,6 @@ static void gru_d_f32_forward_take_tile(
     tile->V_z_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->V_r_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->V_n_m = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t25 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t30 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -315,7 +313,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// The rows first..last of a tile, all steps of a block together.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
@@ -324,10 +322,11 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
+    float *const x_last_at = tile->x_last;
+    float *const x_last_entering_at = tile->x_last_entering;
+    float *const x_last_tape = call->tape.x_last;
     float *const t9_at = tile->t9;
     const float *const x_at = call->input.x;
-    float *const x_last_at = tile->x_last;
-    float *const x_last_next_at = tile->x_last_next;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -336,43 +335,20 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
+                const grugen_vector x_last = grugen_load_whole_v(x_last_at
+                        + slot * grugen_padded(D) + j);
                 const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
                         + j) != grugen_spread_v(0.0f);
                 const grugen_vector x = grugen_load_v(x_at + row * D + j, lanes);
-                const grugen_vector x_last = grugen_load_whole_v(x_last_at
-                        + slot * grugen_padded(D) + j);
+                grugen_store_whole_v(x_last_entering_at + q * grugen_padded(D) + j, x_last);
+                if (keep_tape) {
+                    grugen_store_v(x_last_tape + row * D + j, x_last, lanes);
+                }
+
                 // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
                 const grugen_vector x_last_next = grugen_select_v(t9, x, x_last);
-                grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
+                grugen_store_whole_v(x_last_at + slot * grugen_padded(D) + j, x_last_next);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->x_last_entering + q * grugen_padded(D),
-                    tile->x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            const int64_t slot = tile->slot[q];
-            if (keep_tape) {
-                memcpy(call->tape.x_last + row * D, tile->x_last + slot * grugen_padded(D),
-                        (size_t)D * sizeof(float));
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // x_last of the next step
-            memcpy(tile->x_last + slot * grugen_padded(D),
-                    tile->x_last_next + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -666,9 +642,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
         }
         tile->start[steps] = rows;
         gru_d_f32_forward_ahead(tile, 0, rows, keep_tape);
-        for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_forward_step_x_last(tile, tile->start[s], tile->start[s + 1], keep_tape);
-        }
+        gru_d_f32_forward_step_x_last(tile, 0, rows, keep_tape);
         gru_d_f32_forward_between_1(tile, 0, rows);
         for (int64_t s = 0; s < steps; ++s) {
             gru_d_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
@@ -858,7 +832,6 @@ typedef struct gru_d_f32_backward_tile {
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
     float *t98; // [tile row][D]
-    float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
 } gru_d_f32_backward_tile;
 
@@ -967,7 +940,6 @@ static void gru_d_f32_backward_take_tile(
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
@@ -1334,7 +1306,7 @@ static void gru_d_f32_backward_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// The rows first..last of a tile, all steps of a block together.
 static void gru_d_f32_backward_step_d_x_last_carried(
         const gru_d_f32_backward_tile *const tile,
         const int64_t first,
@@ -1342,10 +1314,10 @@ static void gru_d_f32_backward_step_d_x_last_carried(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    float *const t9_at = tile->t9;
     float *const t98_at = tile->t98;
-    float *const d_x_last_at = tile->d_x_last;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1353,33 +1325,18 @@ static void gru_d_f32_backward_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                grugen_store_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D) + j,
+                        d_x_last_carried);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
                         d_x_last_carried) + t98;
-                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+                grugen_store_whole_v(d_x_last_carried_at + slot * grugen_padded(D) + j, d_x_last);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_x_last_carried of the next step
-            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -1480,9 +1437,7 @@ static void gru_d_f32_backward_run_tile(
             gru_d_f32_backward_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
         }
         gru_d_f32_backward_between_1(tile, 0, rows);
-        for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_step_d_x_last_carried(tile, tile->start[s], tile->start[s + 1]);
-        }
+        gru_d_f32_backward_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_behind(tile, 0, rows);
     }
 
@@ -1762,7 +1717,6 @@ typedef struct gru_d_f32_backward_states_tile {
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
     float *t98; // [tile row][D]
-    float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
 } gru_d_f32_backward_states_tile;
 
@@ -1894,7 +1848,6 @@ static void gru_d_f32_backward_states_take_tile(
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
@@ -2384,7 +2337,7 @@ static void gru_d_f32_backward_states_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time.
+// The rows first..last of a tile, all steps of a block together.
 static void gru_d_f32_backward_states_step_d_x_last_carried(
         const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
@@ -2392,10 +2345,10 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    float *const t9_at = tile->t9;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    float *const t9_at = tile->t9;
     float *const t98_at = tile->t98;
-    float *const d_x_last_at = tile->d_x_last;
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2403,33 +2356,18 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
-                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
+                const grugen_mask t9 = grugen_load_whole_v(t9_at + q * grugen_padded(D)
+                        + j) != grugen_spread_v(0.0f);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                grugen_store_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D) + j,
+                        d_x_last_carried);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector d_x_last = grugen_select_v(t9, grugen_spread_v(0.0f),
                         d_x_last_carried) + t98;
-                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+                grugen_store_whole_v(d_x_last_carried_at + slot * grugen_padded(D) + j, d_x_last);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_x_last_carried of the next step
-            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -2530,10 +2468,7 @@ static void gru_d_f32_backward_states_run_tile(
             gru_d_f32_backward_states_step_d_h_carried(tile, tile->start[s], tile->start[s + 1]);
         }
         gru_d_f32_backward_states_between_1(tile, 0, rows);
-        for (int64_t s = 0; s < steps; ++s) {
-            gru_d_f32_backward_states_step_d_x_last_carried(tile, tile->start[s],
-                    tile->start[s + 1]);
-        }
+        gru_d_f32_backward_states_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
 
