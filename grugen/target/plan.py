@@ -36,9 +36,7 @@ class Index(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Memory of the kernel's own: rows of `width` elements, one for each value of `index`.
-
-    """
+    """Memory of the kernel's own: rows of `width` elements, one for each value of `index`."""
 
     name: str
     index: Index
