@@ -127,9 +127,9 @@ class KernelPlan:
     """One kernel.
 
     `once` runs once a call, `per_sequence` once for each sequence of a tile, `body` in order over
-    each time block: plain phases for all its rows at once, loops step by step. `totals` run when
-    all tiles are done, reading `total_reads`. `reads` says where a value is found by whoever did
-    not compute it; inside its loop a state is found in its carry's buffer.
+    each time block: plain phases and loops in place for all its rows at once, other loops step by
+    step. `totals` run when all tiles are done, reading `total_reads`. `reads` says where a value is
+    found by whoever did not compute it; inside its loop a state is found in its carry's buffer.
     """
 
     direction: str
