@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.in_place_text import in_place_view
 from grugen.render.memory_text import memory_view, most_operands, packs, panels_view, row_bytes
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import nest_views
@@ -137,7 +138,9 @@ class _KernelText:
         """A phase of the body; in the baseline it adds each row to the totals, too."""
         reads = reads_in(self.plan, part)
         row_lines = {} if self.baseline else _IN_TILE
-        if isinstance(part, Loop):
+        if isinstance(part, Loop) and part.in_place:
+            view = self.in_place(part)
+        elif isinstance(part, Loop):
             totals = self.plan.totals if self.baseline else ()
             view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
         else:
@@ -171,6 +174,17 @@ class _KernelText:
             nests = tuple(replace(nest, pointers=()) for nest in nests)
         fetches = tuple(text.fetches.values()) if loop and not self.baseline else ()
         view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop, fetches)
+        texts = _phase_texts(view)
+        return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
+
+    def in_place(self, loop: Loop) -> PhaseView:
+        """A loop that needs no steps: one nest over rows."""
+        back = self.plan.direction != "forward"
+        reads = reads_in(self.plan, loop)
+        text = PhaseText(self.spelling, loop.phase, reads, _IN_TILE, ("first", "last"), back)
+        nests = (in_place_view(text, loop),)
+        constants = tuple(text.constants.values())
+        view = PhaseView(loop.phase.name, (), (), constants, (), nests, (), loop=False)
         texts = _phase_texts(view)
         return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 

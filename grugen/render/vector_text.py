@@ -33,19 +33,13 @@ class VectorText:
     loaded: dict[str, Term] = field(default_factory=dict)
     inlined: dict[str, Term] = field(default_factory=dict)
     places: list[Place] = field(default_factory=list)
+    named: frozenset[str] = frozenset()
+    """Values that are read again behind the last line."""
 
     def view(self) -> NestView:
         """The loop as the template sees it."""
         assert self.nest.size is not None
-        lines: list[str] = []
-        title = ""
-        for let in self.nest.lets:
-            cited = self.phase.cited(let)
-            statements = list(self.statements(let))
-            if statements and cited and cited != title:
-                lines.append(cited)
-                title = cited
-            lines += statements
+        lines = self.lines()
         return NestView(
             title="",
             rows=self.phase.rows(self.places),
@@ -55,6 +49,19 @@ class VectorText:
             steady=tuple(self.steady),
             vectors=True,
         )
+
+    def lines(self) -> list[str]:
+        """The statements of all lines of the step, under their equations; fills `loads`."""
+        lines: list[str] = []
+        title = ""
+        for let in self.nest.lets:
+            cited = self.phase.cited(let)
+            statements = list(self.statements(let))
+            if statements and cited and cited != title:
+                lines.append(cited)
+                title = cited
+            lines += statements
+        return lines
 
     def statements(self, let: Let) -> Iterator[str]:
         """What one line of the step becomes: nothing, if it is written inside its user."""
@@ -72,13 +79,18 @@ class VectorText:
         text = c_text(value.expr if let.type.condition else value.spread)
         yield f"const {c_type} {name} = {text};"
         self.inlined[let.name] = Term(Atom(name), True)
+        yield from self.stores(let.name)
+
+    def stores(self, value: str) -> Iterator[str]:
+        """Writes and sums of a value that has its name here."""
+        name = self.phase.name(value)
         stored: CExpr = Atom(name)
-        if let.type.condition:
+        if self.phase.spelling.types[value].condition:
             stored = as_value(stored, self.phase.spelling.element)
-        for place in written:
-            yield guarded(self.phase.spelling, place, self.store(let.name, place, c_text(stored)))
-        for place in summed:
-            yield self.store(let.name, place, f"{self.load(let.name, place)} + {name}")
+        for place in self.phase.phase.writes.get(value, ()):
+            yield guarded(self.phase.spelling, place, self.store(value, place, c_text(stored)))
+        for place in self.phase.phase.sums.get(value, ()):
+            yield self.store(value, place, f"{self.load(value, place)} + {name}")
 
     def value(self, let: Let) -> Term:
         """One line of the step as an expression; a sum of products is in a register already."""
@@ -92,7 +104,7 @@ class VectorText:
 
     def is_named(self, let: Let) -> bool:
         """Whether a reader of the spec, or of a title above, looks for the value by its name."""
-        return let.given or let.op in PRODUCTS
+        return let.given or let.op in PRODUCTS or let.name in self.named
 
     def element(self, value: str) -> Term:
         """The current vector of a value: computed here, a number, or loaded first."""

@@ -65,7 +65,7 @@ class Phase:
     """Nests that run together, and what is copied when they are done.
 
     `writes` says to which places a loop stores the values it computes; `sums` to which it adds
-    them. A value in neither lives in a register.
+    them. A value in neither lives in a register. A state in either is stored as it enters a step.
     """
 
     name: str
@@ -91,10 +91,15 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A phase that runs once for every step, in order of time, and the states it carries."""
+    """A phase that runs once for every step, in order of time, and the states it carries.
+
+    One that runs `in_place` is a single nest over all rows of a time block, which follow each other
+    in order of time: every element of the states needs only itself, and is overwritten at once.
+    """
 
     phase: Phase
     carries: tuple[Carry, ...]
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,9 @@ class KernelPlan:
     """One kernel.
 
     `once` runs once a call, `per_sequence` once for each sequence of a tile, `body` in order over
-    each time block: plain phases for all its rows at once, loops step by step. `totals` run when
-    all tiles are done, reading `total_reads`. `reads` says where a value is found by whoever did
-    not compute it; inside its loop a state is found in its carry's buffer.
+    each time block: plain phases and loops in place for all its rows at once, other loops step by
+    step. `totals` run when all tiles are done, reading `total_reads`. `reads` says where a value is
+    found by whoever did not compute it; inside its loop a state is found in its carry's buffer.
     """
 
     direction: str

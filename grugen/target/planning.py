@@ -17,6 +17,7 @@ from grugen.passes.sink_cheap import sink_cheap
 from grugen.passes.split_strata import Strata, split_strata
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Group, group_of, signature_of
+from grugen.target.in_place import LoopLines, runs_in_place
 from grugen.target.nests import (
     Join,
     Nest,
@@ -72,7 +73,9 @@ class _Draft:
     sums: dict[str, list[Place]] = field(default_factory=dict)
     copies: list[Copy] = field(default_factory=list)
     pointwise: frozenset[str] = frozenset()
-    """The values that loops over single elements compute here."""
+    """The values that loops over single elements have in registers here."""
+    in_place: bool = False
+    """Whether the loop overwrites its states as it goes, and has all it computes in registers."""
 
     def finished(self) -> Phase:
         return Phase(
@@ -139,8 +142,9 @@ class _Planner:
         for result in self.function.results:
             self.hand_out(result)
         phases = {draft.name: draft.finished() for draft in self.drafts}
+        in_place = [draft.in_place for draft in self.drafts]
         body = [
-            Loop(phase, carries[number]) if number in carries else phase
+            Loop(phase, carries[number], in_place[number]) if number in carries else phase
             for number, phase in enumerate(phases.values())
             if number in carries or (phase and phase.name not in ("once", "per_sequence"))
         ]
@@ -161,6 +165,7 @@ class _Planner:
     def split(self) -> None:
         """Group every draft's lines into nests."""
         handed_out = {result.value for result in self.function.results}
+        whole = handed_out.union(self.total_operands())
         known = {source.name for source in self.function.sources}
         for draft in self.drafts:
             lets = [self.lets[name] for name in draft.lines if self.lets[name].op is not Op.OUTER]
@@ -168,6 +173,10 @@ class _Planner:
             loops = [nest for nest in draft.nests if isinstance(nest, Pointwise)]
             draft.pointwise = frozenset(let.name for nest in loops for let in nest.lets)
             known.update(draft.lines)
+            if draft.states is not None and not self.baseline:
+                loop = LoopLines(draft.states, lets, draft.nests)
+                draft.in_place = runs_in_place(loop, self.types, self.views, whole)
+                draft.pointwise |= frozenset(draft.states if draft.in_place else ())
 
     def width(self, value: str) -> Dim:
         shape = self.types[value].shape
@@ -214,6 +223,8 @@ class _Planner:
                 lets = nest.lets if isinstance(nest, Pointwise) else (nest.let,)
                 for let in lets:
                     outside = users.get(let.name, set()) - {(draft.name, number)}
+                    if draft.in_place:
+                        outside = {use for use in outside if use[0] != draft.name}
                     keep = over_rows and let.name in kept
                     if outside or keep or isinstance(nest, Join):
                         index = self.index_of(draft, {name for name, _ in outside})
@@ -268,10 +279,10 @@ class _Planner:
             draft = self.drafts[number]
             for carry in group:
                 readers = {phase for phase, _ in users.get(carry.state, set())}
-                if readers - {draft.name} or carry.state in taken_over:
+                if readers - {draft.name} or (carry.state in taken_over and not draft.in_place):
                     buffer = Buffer(f"{carry.state}.entering", draft.index, self.width(carry.state))
                     self.reads[carry.state] = Place(buffer)
-                    draft.copies.append(Copy(carry.state, Place(buffer)))
+                    self.write(carry.state, Place(buffer))
 
     def total_operands(self) -> list[str]:
         """Every vector that totals are made of."""

@@ -73,7 +73,6 @@ typedef struct gru_d_f32_forward_tile {
     float *x_last; // [tile sequence][D]
     float *h; // [tile sequence][H]
     float *gamma_h; // [tile row][H]
-    float *x_last_next; // [tile sequence][D]
     float *x_hat; // [tile row][D]
     float *t25; // [tile row][H]
     float *t30; // [tile row][H]
@@ -150,7 +149,6 @@ static void gru_d_f32_forward_take_tile(
     tile->x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->gamma_h = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
-    tile->x_last_next = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->x_hat = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t25 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t30 = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -244,24 +242,20 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// The rows first..last of a tile, all steps of a block together.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
-        const int64_t next,
         const int64_t last,
         const int keep_tape)
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t D = call->dims.D;
+    float *const x_last_at = tile->x_last;
+    float *const x_last_entering_at = tile->x_last_entering;
+    float *const x_last_tape = call->tape.x_last;
     const float *const m_given = call->input.m;
     const float *const x_given = call->input.x;
-    float *const x_last_at = tile->x_last;
-    float *const x_last_next_at = tile->x_last_next;
-    (void)next;
-    grugen_fetch(m_given, D, D, tile->row, last, next);
-    grugen_fetch(x_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -270,43 +264,20 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
-                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_whole_v(x_last_at
                         + slot * grugen_padded(D) + j);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
+                const grugen_vector x = grugen_load_v(x_given + row * D + j, lanes);
+                grugen_store_whole_v(x_last_entering_at + q * grugen_padded(D) + j, x_last);
+                if (keep_tape) {
+                    grugen_store_v(x_last_tape + row * D + j, x_last, lanes);
+                }
+
                 // x_last' = where(m > 0, x, x_last)    gru_d.yaml:40
                 const grugen_vector x_last_next = grugen_select_v(m > grugen_spread_v(0.0f), x,
                         x_last);
-                grugen_store_whole_v(x_last_next_at + slot * grugen_padded(D) + j, x_last_next);
+                grugen_store_whole_v(x_last_at + slot * grugen_padded(D) + j, x_last_next);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->x_last_entering + q * grugen_padded(D),
-                    tile->x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            const int64_t slot = tile->slot[q];
-            if (keep_tape) {
-                memcpy(call->tape.x_last + row * D, tile->x_last + slot * grugen_padded(D),
-                        (size_t)D * sizeof(float));
-            }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // x_last of the next step
-            memcpy(tile->x_last + slot * grugen_padded(D),
-                    tile->x_last_next + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -620,11 +591,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
         }
         tile->start[steps] = rows;
         gru_d_f32_forward_ahead(tile, 0, rows, keep_tape);
-        for (int64_t s = 0; s < steps; ++s) {
-            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
-            gru_d_f32_forward_step_x_last(tile, tile->start[s], next, tile->start[s + 1],
-                    keep_tape);
-        }
+        gru_d_f32_forward_step_x_last(tile, 0, rows, keep_tape);
         gru_d_f32_forward_between_1(tile, 0, rows, keep_tape);
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
@@ -813,7 +780,6 @@ typedef struct gru_d_f32_backward_tile {
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
     float *t98; // [tile row][D]
-    float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
 } gru_d_f32_backward_tile;
 
@@ -921,7 +887,6 @@ static void gru_d_f32_backward_take_tile(
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
@@ -1241,22 +1206,18 @@ static void gru_d_f32_backward_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// The rows first..last of a tile, all steps of a block together.
 static void gru_d_f32_backward_step_d_x_last_carried(
         const gru_d_f32_backward_tile *const tile,
         const int64_t first,
-        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_given = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
-    float *const d_x_last_at = tile->d_x_last;
-    (void)next;
-    grugen_fetch(m_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1265,32 +1226,17 @@ static void gru_d_f32_backward_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                grugen_store_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D) + j,
+                        d_x_last_carried);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector d_x_last = grugen_select_v(m > grugen_spread_v(0.0f),
                         grugen_spread_v(0.0f), d_x_last_carried) + t98;
-                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+                grugen_store_whole_v(d_x_last_carried_at + slot * grugen_padded(D) + j, d_x_last);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_x_last_carried of the next step
-            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -1390,11 +1336,7 @@ static void gru_d_f32_backward_run_tile(
             gru_d_f32_backward_step_d_h_carried(tile, tile->start[s], next, tile->start[s + 1]);
         }
         gru_d_f32_backward_between_1(tile, 0, rows);
-        for (int64_t s = 0; s < steps; ++s) {
-            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
-            gru_d_f32_backward_step_d_x_last_carried(tile, tile->start[s], next,
-                    tile->start[s + 1]);
-        }
+        gru_d_f32_backward_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_behind(tile, 0, rows);
     }
 
@@ -1673,7 +1615,6 @@ typedef struct gru_d_f32_backward_states_tile {
     float *d_h; // [tile sequence][H]
     float *t78; // [tile row][D]
     float *t98; // [tile row][D]
-    float *d_x_last; // [tile sequence][D]
     float *d_x_last_carried_entering; // [tile row][D]
 } gru_d_f32_backward_states_tile;
 
@@ -1802,7 +1743,6 @@ static void gru_d_f32_backward_states_take_tile(
     tile->d_h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t78 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
     tile->t98 = grugen_take(arena, rows * grugen_padded(D) * (int64_t)sizeof(float));
-    tile->d_x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->d_x_last_carried_entering = grugen_take(arena,
             rows * grugen_padded(D) * (int64_t)sizeof(float));
 }
@@ -2289,22 +2229,18 @@ static void gru_d_f32_backward_states_between_1(
     grugen_meet(&tile->team);
 }
 
-// One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// The rows first..last of a tile, all steps of a block together.
 static void gru_d_f32_backward_states_step_d_x_last_carried(
         const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
-        const int64_t next,
         const int64_t last)
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t D = call->dims.D;
-    const float *const m_given = call->input.m;
     float *const d_x_last_carried_at = tile->d_x_last_carried;
+    float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
+    const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
-    float *const d_x_last_at = tile->d_x_last;
-    (void)next;
-    grugen_fetch(m_given, D, D, tile->row, last, next);
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2313,32 +2249,17 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
-                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector d_x_last_carried = grugen_load_whole_v(d_x_last_carried_at
                         + slot * grugen_padded(D) + j);
+                const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector t98 = grugen_load_whole_v(t98_at + q * grugen_padded(D) + j);
+                grugen_store_whole_v(d_x_last_carried_entering_at + q * grugen_padded(D) + j,
+                        d_x_last_carried);
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector d_x_last = grugen_select_v(m > grugen_spread_v(0.0f),
                         grugen_spread_v(0.0f), d_x_last_carried) + t98;
-                grugen_store_whole_v(d_x_last_at + slot * grugen_padded(D) + j, d_x_last);
+                grugen_store_whole_v(d_x_last_carried_at + slot * grugen_padded(D) + j, d_x_last);
             }
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            memcpy(tile->d_x_last_carried_entering + q * grugen_padded(D),
-                    tile->d_x_last_carried + slot * grugen_padded(D), (size_t)D * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_x_last_carried of the next step
-            memcpy(tile->d_x_last_carried + slot * grugen_padded(D),
-                    tile->d_x_last + slot * grugen_padded(D), (size_t)D * sizeof(float));
         }
     }
     grugen_meet(&tile->team);
@@ -2440,11 +2361,7 @@ static void gru_d_f32_backward_states_run_tile(
                     tile->start[s + 1]);
         }
         gru_d_f32_backward_states_between_1(tile, 0, rows);
-        for (int64_t s = 0; s < steps; ++s) {
-            const int64_t next = tile->start[s + 1 < steps ? s + 2 : steps];
-            gru_d_f32_backward_states_step_d_x_last_carried(tile, tile->start[s], next,
-                    tile->start[s + 1]);
-        }
+        gru_d_f32_backward_states_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
 
