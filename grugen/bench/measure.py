@@ -13,7 +13,7 @@ import numpy as np
 
 from grugen.bench.draw import draw, save
 from grugen.bench.flops import flops_of, loop_bytes
-from grugen.bench.peak import read_gbytes
+from grugen.bench.peak import present_gflops, read_gbytes
 from grugen.bench.reference import BOUND, Results, largest_error, reference
 from grugen.bench.results import CaseResult, Measurement
 from grugen.bench.roster import Entry
@@ -77,6 +77,8 @@ def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> 
     data = draw(case, module.interface)
     train = case.mode == "training"
     wanted = reference(module, data, train=train)
+    threads = max(runner.threads for runner in runners)
+    present = present_gflops(threads)
     found: list[Measurement] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grugen-bench-")))
@@ -104,9 +106,8 @@ def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> 
         mode=case.mode,
         flops=flops_of(steps, data.sizes, case),
         loop_bytes=weights,
-        read_gbytes=read_gbytes(max(runner.threads for runner in runners), weights)
-        if case.batch == 1
-        else 0.0,
+        read_gbytes=read_gbytes(threads, weights) if case.batch == 1 else 0.0,
+        fma_gflops=present,
         engines=tuple(by_runner[key] for key in order_of if key in by_runner),
     )
 

@@ -123,6 +123,11 @@ def peak_gflops(threads: Iterable[int], seconds: float = SECONDS) -> dict[str, f
     }
 
 
+def present_gflops(threads: int, seconds: float = SECONDS) -> float:
+    """What `threads` reach together right now in GFLOP/s, with whatever else is running."""
+    return float(_library().grugen_peak_flops(threads, seconds)) / 1e9
+
+
 def read_gbytes(threads: int, size: int, seconds: float = SECONDS) -> float:
     """GB/s that `threads` read together from a working set of `size` bytes: the best of five."""
     library = _library()

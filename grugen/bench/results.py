@@ -45,7 +45,8 @@ class CaseResult:
     """All engines on one case; `flops` are the operations of the products of one call.
 
     `loop_bytes` are the weights that each step of the time loop reads; `read_gbytes` is how many
-    GB/s the machine read of as many bytes, measured where the batch is 1 (else 0).
+    GB/s the machine read of as many bytes, measured where the batch is 1 (else 0). `fma_gflops` is
+    what multiply-adds alone reached just before, on all threads: below the peak, others were busy.
     """
 
     spec: str
@@ -56,6 +57,7 @@ class CaseResult:
     flops: int
     loop_bytes: int
     read_gbytes: float
+    fma_gflops: float
     engines: tuple[Measurement, ...]
 
     @property
@@ -87,8 +89,11 @@ class Report:
     cases: tuple[CaseResult, ...] = ()
 
     def with_case(self, case: CaseResult) -> Report:
-        """The report with one more case."""
-        return replace(self, cases=(*self.cases, case))
+        """The report with one more case; the peak is the most that was ever seen."""
+        threads = str(self.settings["threads"])
+        peak = max(self.peak.get(threads, 0.0), case.fma_gflops)
+        cases = (*self.cases, case)
+        return replace(self, cases=cases, peak={**self.peak, threads: peak})
 
 
 def write(report: Report, file: Path) -> None:
@@ -102,14 +107,13 @@ def read(file: Path) -> Report:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read '{file}': {error}") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise UsageError(f"'{file}' is no result of this version's  grugen bench")
-    return Report(
-        data["machine"],
-        data["settings"],
-        data["peak"],
-        tuple(_case(case) for case in data["cases"]),
-    )
+    try:
+        if data["format"] != FORMAT:
+            raise KeyError("format")
+        cases = tuple(_case(case) for case in data["cases"])
+        return Report(data["machine"], data["settings"], data["peak"], cases)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"'{file}' is no result of this version's  grugen bench") from error
 
 
 def _case(data: dict[str, Any]) -> CaseResult:

@@ -34,9 +34,15 @@ def mode_table(cases: Sequence[CaseResult], report: Report) -> str:
         (entry.name, threads) for entry in ENTRIES for threads in _threads(cases, entry.name)
     ]
     head = ["cell", "T, B, D, H", *(_title(*column, columns) for column in columns)]
-    head += ["best peer / openmp", "GFLOP/s", "of peak", "of read rate"]
+    head += ["best peer / openmp", "GFLOP/s", "of peak", "of read rate", "CPUs free"]
     rows = [
-        [case.spec, case.shape, *(_cell(case, *column) for column in columns), *_ends(case, report)]
+        [
+            case.spec,
+            case.shape,
+            *(_cell(case, *column) for column in columns),
+            *_ends(case, report),
+            _free(case, report),
+        ]
         for case in cases
     ]
     return markdown(head, rows)
@@ -79,6 +85,12 @@ def _ends(case: CaseResult, report: Report) -> list[str]:
         f"{rate / peak:.0%}" if peak else "",
         read_share(case, own),
     ]
+
+
+def _free(case: CaseResult, report: Report) -> str:
+    """How much of the machine was there for this case; much less than all makes it doubtful."""
+    peak = report.peak.get(str(report.settings["threads"]))
+    return f"{case.fma_gflops / peak:.0%}" if peak else ""
 
 
 def read_share(case: CaseResult, one: Measurement) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -94,9 +96,10 @@ class Worker:
         return float(answer["seconds"])
 
     def close(self) -> None:
-        """End the process."""
-        if self._process.poll() is None:
-            self._process.kill()
+        """End the process, and the compilers that it may have started."""
+        # its group may outlive it
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._said):
             if pipe is not None:

@@ -30,6 +30,7 @@ def case(mode: str = "forward", batch: int = 1, steps: int = 10) -> CaseResult:
         flops=2_000_000,
         loop_bytes=1000,
         read_gbytes=10.0,
+        fma_gflops=18.0,
         engines=(
             measured("sequential", 1, 4e-3),
             measured("openmp", 1, 2e-3),

@@ -60,11 +60,11 @@ def test_table() -> None:
     assert text.startswith(
         "Forward, microseconds a call (median)\n\n"
         "| cell  | T, B, D, H | sequential | openmp, 1 thread | openmp, 2 threads | torch "
-        "| best peer / openmp | GFLOP/s | of peak | of read rate |\n"
+        "| best peer / openmp | GFLOP/s | of peak | of read rate | CPUs free |\n"
     )
     assert (
         "| leaky | 10,1,3,4   |      4,000 |            2,000 |             1,000 | 3,000 "
-        "|     3.00 x (torch) |       2 |     10% |           0% |\n"
+        "|     3.00 x (torch) |       2 |     10% |           0% |       90% |\n"
     ) in text
     assert "Forward and backward, microseconds a call (median)" in text
     assert "Some CPU, 2 CPUs, AVX2, cc 1.0, 2026-01-02, load 0.1 at the start." in text
