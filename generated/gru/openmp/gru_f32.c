@@ -33,6 +33,7 @@
 
 #include "grugen_math.h"
 #include "grugen_memory.h"
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
 #include "grugen_product.h"
@@ -45,6 +46,19 @@ const char gru_f32_needs[] =
         ;
 
 // ---- forward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_forward,
+        "packing",
+        "ahead: W_z @ x, W_r @ x, W_n @ x",
+        "ahead: epilogue of W_z @ x, W_r @ x, W_n @ x",
+        "step_h: U_z @ h, U_r @ h",
+        "step_h: epilogue of U_z @ h, U_r @ h",
+        "step_h: U_n @ t5",
+        "step_h: epilogue of U_n @ t5",
+        "step_h: copies",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_forward_work {
@@ -181,7 +195,7 @@ static void gru_f32_forward_ahead(
     float *const W_z_x_at = tile->W_z_x;
     float *const W_r_x_at = tile->W_r_x;
     float *const W_n_x_at = tile->W_n_x;
-    // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
+    grugen_enter(2); // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -236,7 +250,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
-    // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
+    grugen_enter(4); // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h + slot * grugen_padded(H);
@@ -285,7 +299,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_n @ t5    gru.yaml:20
+    grugen_enter(6); // U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t5 + slot * grugen_padded(H);
@@ -322,6 +336,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(7); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -382,6 +397,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(9); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -398,7 +414,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
             gru_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
     }
-
+    grugen_enter(9); // the rest
     if (tile->team.member == 0) { gru_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -433,11 +449,14 @@ int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
 
 void gru_f32_forward_pack(const gru_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_f32_forward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_forward_work work;
     gru_f32_forward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_forward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -469,9 +488,12 @@ static void gru_f32_forward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_forward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(9); // the rest
     gru_f32_forward_tile tile;
     gru_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -487,11 +509,13 @@ static void gru_f32_forward_share(
             gru_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_f32_forward);
     const grugen_tiling tiling = gru_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_forward_work work;
@@ -502,6 +526,7 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -531,6 +556,25 @@ int64_t gru_f32_forward_threads(const gru_f32_forward_call *const call)
 }
 
 // ---- backward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_backward,
+        "packing",
+        "ahead: loops",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: b_z, b_r, b_n",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_backward_work {
@@ -698,6 +742,7 @@ static void gru_f32_backward_ahead(
     const float *const r_at = call->tape_read.r;
     const float *const h_at = call->tape_read.h;
     float *const t5_at = work->t5;
+    grugen_enter(1); // ahead: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -738,6 +783,7 @@ static void gru_f32_backward_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
+    grugen_enter(2); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -771,7 +817,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru.yaml:20
+    grugen_enter(4); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -804,7 +850,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
+    grugen_enter(6); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -834,6 +880,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(7); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -857,6 +904,7 @@ static void gru_f32_backward_behind(
     const int64_t H = call->dims.H;
     float *const d_x_out = call->output.x;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(9);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -932,6 +980,7 @@ static void gru_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(15); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -949,7 +998,7 @@ static void gru_f32_backward_run_tile(
         }
         gru_f32_backward_behind(tile, 0, rows);
     }
-
+    grugen_enter(15); // the rest
     if (tile->team.member == 0) { gru_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -965,6 +1014,7 @@ static void gru_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(10); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -973,6 +1023,7 @@ static void gru_f32_backward_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
+    grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -980,6 +1031,7 @@ static void gru_f32_backward_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
     }
+    grugen_enter(12); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -987,6 +1039,7 @@ static void gru_f32_backward_sum_up(
         grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(13); // gradients: b_z, b_r, b_n
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1027,11 +1080,14 @@ int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
 
 void gru_f32_backward_pack(const gru_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_f32_backward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_work work;
     gru_f32_backward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_backward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1057,9 +1113,12 @@ static void gru_f32_backward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_backward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(15); // the rest
     gru_f32_backward_tile tile;
     gru_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1075,14 +1134,15 @@ static void gru_f32_backward_share(
             gru_f32_backward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
+    grugen_meet_all();
     gru_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_backward(const gru_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_f32_backward);
     const grugen_tiling tiling = gru_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_work work;
@@ -1105,6 +1165,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -1134,6 +1195,28 @@ int64_t gru_f32_backward_threads(const gru_f32_backward_call *const call)
 }
 
 // ---- backward_states ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_backward_states,
+        "packing",
+        "ahead: W_z @ x, W_r @ x, U_z @ h, U_r @ h",
+        "ahead: epilogue of W_z @ x, W_r @ x, U_z @ h, U_r @ h",
+        "ahead: W_n @ x, U_n @ t5",
+        "ahead: epilogue of W_n @ x, U_n @ t5",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: b_z, b_r, b_n",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_backward_states_work {
@@ -1339,7 +1422,7 @@ static void gru_f32_backward_states_ahead(
     const float *const b_n_at = call->param.b_n;
     float *const n_at = tile->n;
     float *const t21_at = tile->t21;
-    // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
+    grugen_enter(2); // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -1386,7 +1469,7 @@ static void gru_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_n @ x, U_n @ t5    gru.yaml:20
+    grugen_enter(4); // W_n @ x, U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -1444,6 +1527,7 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const d_r_pre_at = work->d_r_pre;
     float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
+    grugen_enter(5); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1475,7 +1559,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru.yaml:20
+    grugen_enter(7); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1508,7 +1592,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
+    grugen_enter(9); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -1538,6 +1622,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(10); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -1561,6 +1646,7 @@ static void gru_f32_backward_states_behind(
     const int64_t H = call->dims.H;
     float *const d_x_out = call->output.x;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(12);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1636,6 +1722,7 @@ static void gru_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(18); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1653,7 +1740,7 @@ static void gru_f32_backward_states_run_tile(
         }
         gru_f32_backward_states_behind(tile, 0, rows);
     }
-
+    grugen_enter(18); // the rest
     if (tile->team.member == 0) { gru_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1669,6 +1756,7 @@ static void gru_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(13); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -1677,6 +1765,7 @@ static void gru_f32_backward_states_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
+    grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1684,6 +1773,7 @@ static void gru_f32_backward_states_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 2, call->tape_read.h, H, H, packed, work->sums);
     }
+    grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1691,6 +1781,7 @@ static void gru_f32_backward_states_sum_up(
         grugen_outer_totals(rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(16); // gradients: b_z, b_r, b_n
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1732,11 +1823,14 @@ int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *co
 
 void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_f32_backward_states);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_states_work work;
     gru_f32_backward_states_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_backward_states_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1762,9 +1856,12 @@ static void gru_f32_backward_states_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_backward_states);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(18); // the rest
     gru_f32_backward_states_tile tile;
     gru_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
@@ -1781,14 +1878,15 @@ static void gru_f32_backward_states_share(
             gru_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
+    grugen_meet_all();
     gru_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_f32_backward_states);
     const grugen_tiling tiling = gru_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_states_work work;
@@ -1811,6 +1909,7 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {

@@ -503,9 +503,7 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     // the tiles of all slices in one line
     const int64_t line = cut.slices * cut.tiles;
     const int64_t end = grugen_part(line, threads / across, thread / across + 1);
-    if (collects) {
-#pragma omp barrier
-    }
+    if (collects) { grugen_meet_all(); }
     for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
         const int64_t slice = at / cut.tiles;
         const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;
@@ -516,7 +514,7 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
         at = next;
     }
     if (collects) {
-#pragma omp barrier
+        grugen_meet_all();
         grugen_outer_reduce(outers, number, &cut, shared);
     }
 }
@@ -569,7 +567,7 @@ static __attribute__((noinline, unused)) void grugen_vector_totals(
     int64_t units = 0, first, last;
     for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
     const int64_t slices = grugen_vector_slices(count);
-#pragma omp barrier
+    grugen_meet_all();
     grugen_share(slices, &first, &last);
     for (int64_t slice = first; slice < last; ++slice) {
         const int64_t end = grugen_part(count, slices, slice + 1);
@@ -599,7 +597,7 @@ static __attribute__((noinline, unused)) void grugen_vector_totals(
             sums += width;
         }
     }
-#pragma omp barrier
+    grugen_meet_all();
     int64_t before = 0;
     for (int64_t m = 0; m < number; ++m) {
         grugen_share(summands[m].units, &first, &last);

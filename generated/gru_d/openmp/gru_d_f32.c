@@ -33,6 +33,7 @@
 
 #include "grugen_math.h"
 #include "grugen_memory.h"
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
 #include "grugen_product.h"
@@ -45,6 +46,26 @@ const char gru_d_f32_needs[] =
         ;
 
 // ---- forward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_forward,
+        "packing",
+        "ahead: loops",
+        "ahead: W_gh @ delta, V_z @ m, V_r @ m, V_n @ m",
+        "ahead: epilogue of W_gh @ delta, V_z @ m, V_r @ m, V_n @ m",
+        "step_x_last: loops",
+        "step_x_last: copies",
+        "between_1: loops",
+        "between_1: W_z @ x_hat, W_r @ x_hat, W_n @ x_hat",
+        "between_1: epilogue of W_z @ x_hat, W_r @ x_hat, W_n @ x_hat",
+        "step_h: loops",
+        "step_h: U_z @ h_hat, U_r @ h_hat",
+        "step_h: epilogue of U_z @ h_hat, U_r @ h_hat",
+        "step_h: U_n @ t21",
+        "step_h: epilogue of U_n @ t21",
+        "step_h: copies",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_forward_work {
@@ -236,6 +257,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     float *const V_z_m_at = tile->V_z_m;
     float *const V_r_m_at = tile->V_r_m;
     float *const V_n_m_at = tile->V_n_m;
+    grugen_enter(1); // ahead: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -266,6 +288,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     }
     grugen_meet(&tile->team);
     // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    grugen_enter(3);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
@@ -328,6 +351,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     const float *const x_at = call->input.x;
     float *const x_last_at = tile->x_last;
     float *const x_last_next_at = tile->x_last_next;
+    grugen_enter(4); // step_x_last: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -348,6 +372,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(5); // step_x_last: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -400,6 +425,7 @@ static void gru_d_f32_forward_between_1(
     float *const t30_at = tile->t30;
     float *const V_n_m_at = tile->V_n_m;
     float *const t32_at = tile->t32;
+    grugen_enter(6); // between_1: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -423,6 +449,7 @@ static void gru_d_f32_forward_between_1(
     }
     grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    grugen_enter(8);
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
     }
@@ -487,6 +514,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const n_tape = call->tape.n;
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
+    grugen_enter(9); // step_h: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -504,7 +532,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(11); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
@@ -552,7 +580,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_n @ t21    gru_d.yaml:37
+    grugen_enter(13); // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
@@ -588,6 +616,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(14); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -654,6 +683,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(16); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -674,7 +704,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             gru_d_f32_forward_step_h(tile, tile->start[s], tile->start[s + 1], keep_tape);
         }
     }
-
+    grugen_enter(16); // the rest
     if (tile->team.member == 0) { gru_d_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -709,11 +739,14 @@ int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
 
 void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_forward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_forward_work work;
     gru_d_f32_forward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_forward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -745,9 +778,12 @@ static void gru_d_f32_forward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_forward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(16); // the rest
     gru_d_f32_forward_tile tile;
     gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -763,11 +799,13 @@ static void gru_d_f32_forward_share(
             gru_d_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_forward);
     const grugen_tiling tiling = gru_d_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_forward_work work;
@@ -778,6 +816,7 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -807,6 +846,31 @@ int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *const call)
 }
 
 // ---- backward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_backward,
+        "packing",
+        "ahead: loops",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: loops",
+        "step_d_x_last_carried: loops",
+        "step_d_x_last_carried: copies",
+        "behind: loops",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: V_z, V_r, V_n",
+        "gradients: W_gh",
+        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_backward_work {
@@ -1029,6 +1093,7 @@ static void gru_d_f32_backward_ahead(
     const float *const r_at = call->tape_read.r;
     float *const t21_at = work->t21;
     float *const t103_at = tile->t103;
+    grugen_enter(1); // ahead: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1111,6 +1176,7 @@ static void gru_d_f32_backward_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     const float *const gamma_h_at = call->tape_read.gamma_h;
     float *const d_h_at = tile->d_h;
+    grugen_enter(2); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1145,7 +1211,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru_d.yaml:37
+    grugen_enter(4); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1179,7 +1245,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(6); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -1214,6 +1280,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(7); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -1251,6 +1318,7 @@ static void gru_d_f32_backward_between_1(
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(9);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1311,6 +1379,7 @@ static void gru_d_f32_backward_between_1(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(10); // between_1: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1346,6 +1415,7 @@ static void gru_d_f32_backward_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
+    grugen_enter(11); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1366,6 +1436,7 @@ static void gru_d_f32_backward_step_d_x_last_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(12); // step_d_x_last_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -1397,6 +1468,7 @@ static void gru_d_f32_backward_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
+    grugen_enter(13); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1464,6 +1536,7 @@ static void gru_d_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(21); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1485,7 +1558,7 @@ static void gru_d_f32_backward_run_tile(
         }
         gru_d_f32_backward_behind(tile, 0, rows);
     }
-
+    grugen_enter(21); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1501,6 +1574,7 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(14); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -1510,6 +1584,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
+    grugen_enter(15); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1518,6 +1593,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(16); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1525,6 +1601,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(17); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -1533,12 +1610,14 @@ static void gru_d_f32_backward_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
+    grugen_enter(18); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
         grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
     }
+    grugen_enter(19); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1582,11 +1661,14 @@ int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
 
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_work work;
     gru_d_f32_backward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_backward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1612,9 +1694,12 @@ static void gru_d_f32_backward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_backward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(21); // the rest
     gru_d_f32_backward_tile tile;
     gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1630,14 +1715,15 @@ static void gru_d_f32_backward_share(
             gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
+    grugen_meet_all();
     gru_d_f32_backward_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward);
     const grugen_tiling tiling = gru_d_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_work work;
@@ -1667,6 +1753,7 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -1696,6 +1783,37 @@ int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *const call)
 }
 
 // ---- backward_states ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_backward_states,
+        "packing",
+        "ahead: loops",
+        "ahead: W_gh @ delta",
+        "ahead: epilogue of W_gh @ delta",
+        "ahead: W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
+        "ahead: epilogue of W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
+        "ahead: W_n @ x_hat, U_n @ t21, V_n @ m",
+        "ahead: epilogue of W_n @ x_hat, U_n @ t21, V_n @ m",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: loops",
+        "step_d_x_last_carried: loops",
+        "step_d_x_last_carried: copies",
+        "behind: loops",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: V_z, V_r, V_n",
+        "gradients: W_gh",
+        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_backward_states_work {
@@ -1974,6 +2092,7 @@ static void gru_d_f32_backward_states_ahead(
     const float *const b_n_at = call->param.b_n;
     float *const n_at = tile->n;
     float *const t40_at = tile->t40;
+    grugen_enter(1); // ahead: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2007,7 +2126,7 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_gh @ delta    gru_d.yaml:31
+    grugen_enter(3); // W_gh @ delta    gru_d.yaml:31
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
@@ -2042,6 +2161,7 @@ static void gru_d_f32_backward_states_ahead(
     }
     grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(5);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -2095,7 +2215,7 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
+    grugen_enter(7); // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -2161,6 +2281,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     float *const d_h_hat_at = tile->d_h_hat;
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
+    grugen_enter(8); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2193,7 +2314,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru_d.yaml:37
+    grugen_enter(10); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -2227,7 +2348,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(12); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -2262,6 +2383,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(13); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -2299,6 +2421,7 @@ static void gru_d_f32_backward_states_between_1(
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(15);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -2360,6 +2483,7 @@ static void gru_d_f32_backward_states_between_1(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(16); // between_1: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2396,6 +2520,7 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
     float *const d_x_last_carried_at = tile->d_x_last_carried;
     float *const t98_at = tile->t98;
     float *const d_x_last_at = tile->d_x_last;
+    grugen_enter(17); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2416,6 +2541,7 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(18); // step_d_x_last_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -2447,6 +2573,7 @@ static void gru_d_f32_backward_states_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
+    grugen_enter(19); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2514,6 +2641,7 @@ static void gru_d_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(27); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -2536,7 +2664,7 @@ static void gru_d_f32_backward_states_run_tile(
         }
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
-
+    grugen_enter(27); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -2552,6 +2680,7 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(20); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -2561,6 +2690,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
+    grugen_enter(21); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -2569,6 +2699,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(22); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -2576,6 +2707,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(23); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -2584,12 +2716,14 @@ static void gru_d_f32_backward_states_sum_up(
         };
         grugen_outer_totals(rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
+    grugen_enter(24); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
         };
         grugen_outer_totals(rows, count, outers, 1, call->input.delta, D, D, packed, work->sums);
     }
+    grugen_enter(25); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -2634,11 +2768,14 @@ int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call
 
 void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward_states);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_states_work work;
     gru_d_f32_backward_states_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_backward_states_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -2664,9 +2801,12 @@ static void gru_d_f32_backward_states_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_backward_states);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(27); // the rest
     gru_d_f32_backward_states_tile tile;
     gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
@@ -2683,14 +2823,15 @@ static void gru_d_f32_backward_states_share(
             gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
         }
     }
-
-    #pragma omp barrier
+    grugen_meet_all();
     gru_d_f32_backward_states_sum_up(call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward_states);
     const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_states_work work;
@@ -2720,6 +2861,7 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {

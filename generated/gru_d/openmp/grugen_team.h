@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdint.h>
 
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 
 // Where a team meets: who has arrived, and how often all have. Each on a cache line of its own.
@@ -36,12 +37,22 @@ static inline void grugen_meet(const grugen_team *team)
         __atomic_store_n(&meeting->met, met + 1, __ATOMIC_RELEASE);
         return;
     }
+    grugen_wait();
     for (int looks = 0; __atomic_load_n(&meeting->met, __ATOMIC_ACQUIRE) == met; ++looks) {
 #if defined(__SSE2__)
         _mm_pause();
 #endif
         if (looks > GRUGEN_PATIENCE) { sched_yield(); }
     }
+    grugen_go_on();
+}
+
+// The same for all threads of the region.
+static inline void grugen_meet_all(void)
+{
+    grugen_wait();
+#pragma omp barrier
+    grugen_go_on();
 }
 
 // This member's part of `count` things.
