@@ -24,7 +24,7 @@ C_WORDS = frozenset(
 
 OUR_WORDS = frozenset(
     """
-    call tile work first last q row slot b j k keep_tape at sum sums lanes
+    call tile work first last q row slot b j k keep_tape at sum sums span lanes
     memcpy memset floorf powf pow
     """.split()
 )
