@@ -20,7 +20,7 @@ LARGEST_COST = 1.10
 
 @dataclass(frozen=True, slots=True)
 class KernelProfile:
-    """One kernel: medians over all calls.
+    """One kernel: means over the calls that other programs disturbed least.
 
     `components` are seconds of all threads together, in the order in which the code has them;
     `instrumented` and `plain` are the seconds of a whole call as its caller sees them.
@@ -80,19 +80,31 @@ def profile(
         for name in ("plain", "clocked")[:: 1 if number % 2 else -1]:
             for kernel, seconds in _timed(calls[name], probes if name == "clocked" else {}, parts):
                 walls.setdefault((name, kernel), []).append(seconds)
-    # the first round brings data and threads to their places
     return tuple(
-        KernelProfile(
-            kernel,
-            {
-                part: statistics.median(found[part] for found in parts[kernel][1:])
-                for part in probe.names
-            },
-            statistics.median(walls["clocked", kernel][1:]),
-            statistics.median(walls["plain", kernel][1:]),
-        )
-        for kernel, probe in probes.items()
+        _summary(kernel, walls["plain", kernel], walls["clocked", kernel], parts[kernel])
+        for kernel in probes
     )
+
+
+def _summary(
+    kernel: str, plain: list[float], clocked: list[float], parts: list[Mapping[str, float]]
+) -> KernelProfile:
+    """What the fastest calls of each build say; components of the very calls that are counted."""
+    # the first round brings data and threads to their places
+    fastest = _fastest(clocked[1:])
+    chosen = [parts[1:][i] for i in fastest]
+    return KernelProfile(
+        kernel,
+        {name: statistics.fmean(found[name] for found in chosen) for name in parts[0]},
+        statistics.fmean(clocked[1:][i] for i in fastest),
+        statistics.fmean(plain[1:][i] for i in _fastest(plain[1:])),
+    )
+
+
+def _fastest(seconds: list[float]) -> list[int]:
+    """Which calls are the fastest tenth, at least one."""
+    order = sorted(range(len(seconds)), key=seconds.__getitem__)
+    return order[: max(1, len(seconds) // 10)]
 
 
 def _calls(build: Build, data: Data, train: bool, threads: int) -> _Calls:

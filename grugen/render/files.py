@@ -30,6 +30,7 @@ SUPPORT = {
     "sequential": _COMMON,
     "openmp": (
         *_COMMON,
+        "openmp/grugen_profile.h",
         "openmp/grugen_vector.h",
         "openmp/grugen_vector_math.h",
         "openmp/grugen_team.h",

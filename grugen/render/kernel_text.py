@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.components import Components, components_of
 from grugen.render.in_place_text import in_place_view
 from grugen.render.memory_text import memory_view, most_operands, packs, panels_view, row_bytes
 from grugen.render.nest_text import PhaseText
@@ -68,7 +69,8 @@ def kernel_view(
         numbers=given_numbers(plan.function),
     )
     symbol = f"{stem}_{plan.direction}"
-    return _KernelText(plan, spelling, symbol, C_TYPES[element], baseline).view()
+    components = components_of(plan)
+    return _KernelText(plan, spelling, symbol, C_TYPES[element], baseline, components).view()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class _KernelText:
     symbol: str
     real: str
     baseline: bool
+    components: Components
 
     @property
     def keeps_tape(self) -> bool:
@@ -119,7 +122,10 @@ class _KernelText:
             ends=replace(ends, sizes=self.sizes([*ends.lines, *past_the_end.lines])),
             clears=self.block(self.clears()),
             past_the_end=past_the_end,
-            totals=self.block([] if self.baseline else totals_lines(self.spelling)),
+            totals=self.block(self.totals()),
+            components=self.components.quoted(),
+            packing=self.components.mark(0),
+            rest=self.components.mark(len(self.components.names) - 1),
         )
 
     def block(self, lines: Iterable[str]) -> BlockView:
@@ -167,6 +173,9 @@ class _KernelText:
         stages = dict(self.plan.stages())
         nests = (*nest_views(text, stages), *(text.total(total) for total in totals))
         moves = tuple(self.carry(carry) for carry in carries)
+        if not self.baseline:
+            both = self.components.marked(phase, (*nests, *moves))
+            nests, moves = both[: len(nests)], both[len(nests) :]
         constants = tuple(text.constants.values())
         pointers: tuple[str, ...] = ()
         if self.baseline:
@@ -226,6 +235,9 @@ class _KernelText:
         for argument in self.plan.signature.arguments:
             if argument.group is Group.OUTPUT:
                 yield self.cleared(argument, self.spelling.row(Place(argument)), "")
+
+    def totals(self) -> Iterator[str]:
+        return iter(()) if self.baseline else totals_lines(self.spelling, self.components)
 
     def clears(self) -> Iterator[str]:
         for argument in self.plan.signature.arguments:

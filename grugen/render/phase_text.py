@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grugen.ir.nodes import Op
+from grugen.render.components import product_text
 from grugen.render.nest_text import PhaseText
 from grugen.render.vector_text import VectorText
 from grugen.render.views import NestView, OperandView
@@ -54,8 +54,7 @@ def _title(segments: tuple[Segment, ...]) -> str:
     names: list[str] = []
     cites: dict[str, None] = {}
     for segment in segments:
-        turned = "^T" if segment.op is Op.MATVEC_T else ""
-        names += [f"{let.args[0]}{turned} @ {segment.operand}" for let in segment.lets]
+        names += [product_text(let) for let in segment.lets]
         cites |= {let.equation.span.cite: None for let in segment.lets if let.equation}
     return f"// {', '.join(names)}    {', '.join(cites)}"
 

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from grugen.render.c_expr import C_TYPES
+from grugen.render.components import Components
 from grugen.render.places import Spelling, width_of
 from grugen.render.views import MemoryView
 from grugen.spec.dims import Dim
 from grugen.target.totals import OuterTotals, outer_totals, vector_totals
 
 
-def totals_lines(spelling: Spelling) -> Iterator[str]:
+def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     """A block for each call: what is summed up, and the call."""
+    marks = (components.mark(number) for number in components.totals)
     for group in outer_totals(spelling.plan.totals):
+        yield next(marks)
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
         right = _rows_of(spelling, group.right)
         yield (
@@ -27,6 +30,7 @@ def totals_lines(spelling: Spelling) -> Iterator[str]:
         for total in vector_totals(spelling.plan.totals)
     ]
     if vectors:
+        yield next(marks)
         yield from _listed("grugen_summand", "vectors", vectors)
         yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, work->sums);"
         yield "}"

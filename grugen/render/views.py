@@ -21,7 +21,8 @@ class NestView:
     `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
     `size` and runs `lines` for each element, or for each of its `vectors`, with `steady` lines
     first that are the same for all rows; straight code has no size. A stage has the calls that
-    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`.
+    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. The `mark`
+    tells an instrumented build what begins.
     """
 
     title: str
@@ -34,6 +35,7 @@ class NestView:
     operands: tuple[OperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     wide: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class KernelView:
     and `ends` load and hand out the states of a sequence (`ends` knows the sizes of `past_the_end`,
     too); `clears` zero what is summed up, `past_the_end` the outputs of a row that belongs to no
     sequence.
+    `components` are what an instrumented build tells apart, `packing` and `rest` marks of two.
     """
 
     symbol: str
@@ -111,6 +114,9 @@ class KernelView:
     clears: BlockView
     past_the_end: BlockView
     totals: BlockView
+    components: tuple[str, ...]
+    packing: str
+    rest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdint.h>
 
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 
 // Where a team meets: who has arrived, and how often all have. Each on a cache line of its own.
@@ -36,21 +37,24 @@ static inline void grugen_meet(const grugen_team *team)
         __atomic_store_n(&meeting->met, met + 1, __ATOMIC_RELEASE);
         return;
     }
+    grugen_wait();
     for (int looks = 0; __atomic_load_n(&meeting->met, __ATOMIC_ACQUIRE) == met; ++looks) {
 #if defined(__SSE2__)
         _mm_pause();
 #endif
         if (looks > GRUGEN_PATIENCE) { sched_yield(); }
     }
+    grugen_go_on();
 }
 
 // The same where others may be busy for long: a member sleeps. A team of one waits for nobody, and
 // a region of its caller's is none of its business.
 static inline void grugen_gather(const grugen_team *team)
 {
-    if (team->size > 1) {
+    if (team->size < 2) { return; }
+    grugen_wait();
 #pragma omp barrier
-    }
+    grugen_go_on();
 }
 
 // This member's part of `count` things.

@@ -33,6 +33,7 @@
 
 #include "grugen_math.h"
 #include "grugen_memory.h"
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
 #include "grugen_product.h"
@@ -45,6 +46,19 @@ const char gru_f32_needs[] =
         ;
 
 // ---- forward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_forward,
+        "packing",
+        "ahead: W_z @ x, W_r @ x, W_n @ x",
+        "ahead: epilogue of W_z @ x, W_r @ x, W_n @ x",
+        "step_h: U_z @ h, U_r @ h",
+        "step_h: epilogue of U_z @ h, U_r @ h",
+        "step_h: U_n @ t5",
+        "step_h: epilogue of U_n @ t5",
+        "step_h: copies",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_forward_work {
@@ -181,7 +195,7 @@ static void gru_f32_forward_ahead(
     float *const W_z_x_at = tile->W_z_x;
     float *const W_r_x_at = tile->W_r_x;
     float *const W_n_x_at = tile->W_n_x;
-    // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
+    grugen_enter(2); // W_z @ x, W_r @ x, W_n @ x    gru.yaml:18, gru.yaml:19, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -251,7 +265,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
     }
     grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
-    // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
+    grugen_enter(4); // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h + slot * grugen_padded(H);
@@ -300,7 +314,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_n @ t5    gru.yaml:20
+    grugen_enter(6); // U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t5 + slot * grugen_padded(H);
@@ -337,6 +351,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(7); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -397,6 +412,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(9); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -414,7 +430,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
             gru_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
-
+    grugen_enter(9); // the rest
     if (tile->team.member == 0) { gru_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -449,11 +465,14 @@ int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
 
 void gru_f32_forward_pack(const gru_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_f32_forward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_forward_work work;
     gru_f32_forward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_forward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -485,9 +504,12 @@ static void gru_f32_forward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_forward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(9); // the rest
     gru_f32_forward_tile tile;
     gru_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -503,11 +525,13 @@ static void gru_f32_forward_share(
             gru_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_forward(const gru_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_f32_forward);
     const grugen_tiling tiling = gru_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_forward_work work;
@@ -518,6 +542,7 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -547,6 +572,25 @@ int64_t gru_f32_forward_threads(const gru_f32_forward_call *const call)
 }
 
 // ---- backward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_backward,
+        "packing",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "behind: loops",
+        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: b_z, b_r, b_n",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_backward_work {
@@ -735,6 +779,7 @@ static void gru_f32_backward_step_d_h_carried(
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -769,7 +814,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru.yaml:20
+    grugen_enter(3); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -803,7 +848,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
+    grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -833,6 +878,7 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(6); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -858,6 +904,7 @@ static void gru_f32_backward_behind(
     const float *const h_given = call->tape_read.h;
     float *const t5_at = work->t5;
     float *const d_x_out = call->output.x;
+    grugen_enter(7); // behind: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -875,6 +922,7 @@ static void gru_f32_backward_behind(
     }
     grugen_meet(&tile->team);
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(9);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -950,6 +998,7 @@ static void gru_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(15); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -967,7 +1016,7 @@ static void gru_f32_backward_run_tile(
         }
         gru_f32_backward_behind(tile, 0, rows);
     }
-
+    grugen_enter(15); // the rest
     if (tile->team.member == 0) { gru_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -984,6 +1033,7 @@ static void gru_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(10); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -992,6 +1042,7 @@ static void gru_f32_backward_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
+    grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1000,6 +1051,7 @@ static void gru_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);
     }
+    grugen_enter(12); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1007,6 +1059,7 @@ static void gru_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(13); // gradients: b_z, b_r, b_n
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1047,11 +1100,14 @@ int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
 
 void gru_f32_backward_pack(const gru_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_f32_backward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_work work;
     gru_f32_backward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_backward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1077,9 +1133,12 @@ static void gru_f32_backward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_backward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(15); // the rest
     gru_f32_backward_tile tile;
     gru_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1097,11 +1156,13 @@ static void gru_f32_backward_share(
     }
     grugen_gather(everyone);
     gru_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_backward(const gru_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_f32_backward);
     const grugen_tiling tiling = gru_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_work work;
@@ -1124,6 +1185,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -1153,6 +1215,28 @@ int64_t gru_f32_backward_threads(const gru_f32_backward_call *const call)
 }
 
 // ---- backward_states ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_f32_backward_states,
+        "packing",
+        "ahead: W_z @ x, W_r @ x, U_z @ h, U_r @ h",
+        "ahead: epilogue of W_z @ x, W_r @ x, U_z @ h, U_r @ h",
+        "ahead: W_n @ x, U_n @ t5",
+        "ahead: epilogue of W_n @ x, U_n @ t5",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: b_z, b_r, b_n",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_f32_backward_states_work {
@@ -1358,7 +1442,7 @@ static void gru_f32_backward_states_ahead(
     const float *const b_n_given = call->param.b_n;
     float *const n_at = tile->n;
     float *const t21_at = tile->t21;
-    // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
+    grugen_enter(2); // W_z @ x, W_r @ x, U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -1405,7 +1489,7 @@ static void gru_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_n @ x, U_n @ t5    gru.yaml:20
+    grugen_enter(4); // W_n @ x, U_n @ t5    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.x + row * D;
@@ -1471,6 +1555,7 @@ static void gru_f32_backward_states_step_d_h_carried(
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_enter(5); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1502,7 +1587,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru.yaml:20
+    grugen_enter(7); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1535,7 +1620,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
+    grugen_enter(9); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -1565,6 +1650,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(10); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -1588,6 +1674,7 @@ static void gru_f32_backward_states_behind(
     const int64_t H = call->dims.H;
     float *const d_x_out = call->output.x;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(12);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1663,6 +1750,7 @@ static void gru_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(18); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1682,7 +1770,7 @@ static void gru_f32_backward_states_run_tile(
         }
         gru_f32_backward_states_behind(tile, 0, rows);
     }
-
+    grugen_enter(18); // the rest
     if (tile->team.member == 0) { gru_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1699,6 +1787,7 @@ static void gru_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(13); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -1707,6 +1796,7 @@ static void gru_f32_backward_states_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
+    grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1715,6 +1805,7 @@ static void gru_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);
     }
+    grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1722,6 +1813,7 @@ static void gru_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(16); // gradients: b_z, b_r, b_n
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1763,11 +1855,14 @@ int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *co
 
 void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_f32_backward_states);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_f32_backward_states_work work;
     gru_f32_backward_states_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_f32_backward_states_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1793,9 +1888,12 @@ static void gru_f32_backward_states_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_f32_backward_states);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(18); // the rest
     gru_f32_backward_states_tile tile;
     gru_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
@@ -1814,11 +1912,13 @@ static void gru_f32_backward_states_share(
     }
     grugen_gather(everyone);
     gru_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_f32_backward_states);
     const grugen_tiling tiling = gru_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_f32_backward_states_work work;
@@ -1841,6 +1941,7 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     memset(call->total.b_n, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {

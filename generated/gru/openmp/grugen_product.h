@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "grugen_profile.h"
 #include "grugen_team.h"
 #include "grugen_vector.h"
 
@@ -237,10 +238,14 @@ GRUGEN_INLINE void grugen_multiply(
     const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
+    const int64_t begun = grugen_products_begin();
     if (half < at->unit_end) {
         grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
                       sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds);
-        if (panels < 1) { return; }
+        if (panels < 1) {
+            grugen_products_end(begun);
+            return;
+        }
     }
     for (int a = 0; a < count; a += GRUGEN_GROUP(wide)) {
         const int some = count - a < GRUGEN_GROUP(wide) ? count - a : GRUGEN_GROUP(wide);
@@ -279,6 +284,7 @@ GRUGEN_INLINE void grugen_multiply(
         }
         weights += some * units * depth;
     }
+    grugen_products_end(begun);
 }
 
 // Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at

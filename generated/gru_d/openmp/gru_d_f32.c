@@ -33,6 +33,7 @@
 
 #include "grugen_math.h"
 #include "grugen_memory.h"
+#include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
 #include "grugen_product.h"
@@ -45,6 +46,25 @@ const char gru_d_f32_needs[] =
         ;
 
 // ---- forward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_forward,
+        "packing",
+        "ahead: W_gh @ delta",
+        "ahead: epilogue of W_gh @ delta",
+        "step_x_last: loops",
+        "step_x_last: copies",
+        "between_1: loops",
+        "between_1: W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
+        "between_1: epilogue of W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
+        "step_h: loops",
+        "step_h: U_z @ h_hat, U_r @ h_hat",
+        "step_h: epilogue of U_z @ h_hat, U_r @ h_hat",
+        "step_h: U_n @ t21",
+        "step_h: epilogue of U_n @ t21",
+        "step_h: copies",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_forward_work {
@@ -208,7 +228,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     const float *const b_gh_given = call->param.b_gh;
     float *const gamma_h_at = tile->gamma_h;
     float *const gamma_h_tape = call->tape.gamma_h;
-    // W_gh @ delta    gru_d.yaml:31
+    grugen_enter(2); // W_gh @ delta    gru_d.yaml:31
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
@@ -306,6 +326,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     float *const t25_at = tile->t25;
     float *const t30_at = tile->t30;
     float *const t32_at = tile->t32;
+    grugen_enter(5); // between_1: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -336,6 +357,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     }
     grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    grugen_enter(7);
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
     }
@@ -412,6 +434,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
     }
     grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
+    grugen_enter(8); // step_h: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -429,7 +452,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(10); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
@@ -477,7 +500,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    // U_n @ t21    gru_d.yaml:37
+    grugen_enter(12); // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
@@ -513,6 +536,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(13); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -579,6 +603,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(15); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -598,7 +623,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             gru_d_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
-
+    grugen_enter(15); // the rest
     if (tile->team.member == 0) { gru_d_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -633,11 +658,14 @@ int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
 
 void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_forward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_forward_work work;
     gru_d_f32_forward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_forward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -669,9 +697,12 @@ static void gru_d_f32_forward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_forward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(15); // the rest
     gru_d_f32_forward_tile tile;
     gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -687,11 +718,13 @@ static void gru_d_f32_forward_share(
             gru_d_f32_forward_run(&tile, tiling, taken * tiling.sequences);
         }
     }
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_forward);
     const grugen_tiling tiling = gru_d_f32_forward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_forward_work work;
@@ -702,6 +735,7 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -731,6 +765,30 @@ int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *const call)
 }
 
 // ---- backward ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_backward,
+        "packing",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "between_1: loops",
+        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "step_d_x_last_carried: loops",
+        "step_d_x_last_carried: copies",
+        "behind: loops",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: V_z, V_r, V_n",
+        "gradients: W_gh",
+        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_backward_work {
@@ -956,6 +1014,7 @@ static void gru_d_f32_backward_step_d_h_carried(
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -994,7 +1053,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru_d.yaml:37
+    grugen_enter(3); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1029,7 +1088,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -1064,6 +1123,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(6); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -1107,6 +1167,7 @@ static void gru_d_f32_backward_between_1(
     float *const t98_at = tile->t98;
     float *const d_b_gx_at = work->d_b_gx;
     float *const d_w_gx_at = work->d_w_gx;
+    grugen_enter(7); // between_1: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1138,6 +1199,7 @@ static void gru_d_f32_backward_between_1(
     }
     grugen_meet(&tile->team);
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(9);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1254,6 +1316,7 @@ static void gru_d_f32_backward_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
+    grugen_enter(12); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1320,6 +1383,7 @@ static void gru_d_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(20); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1339,7 +1403,7 @@ static void gru_d_f32_backward_run_tile(
         gru_d_f32_backward_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_behind(tile, 0, rows);
     }
-
+    grugen_enter(20); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1356,6 +1420,7 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(13); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -1365,6 +1430,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
+    grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1373,6 +1439,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
                 packed, work->sums);
     }
+    grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1380,6 +1447,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(16); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -1388,6 +1456,7 @@ static void gru_d_f32_backward_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
+    grugen_enter(17); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
@@ -1395,6 +1464,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
+    grugen_enter(18); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1438,11 +1508,14 @@ int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
 
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_work work;
     gru_d_f32_backward_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_backward_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -1468,9 +1541,12 @@ static void gru_d_f32_backward_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_backward);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(20); // the rest
     gru_d_f32_backward_tile tile;
     gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1488,11 +1564,13 @@ static void gru_d_f32_backward_share(
     }
     grugen_gather(everyone);
     gru_d_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward);
     const grugen_tiling tiling = gru_d_f32_backward_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_work work;
@@ -1522,6 +1600,7 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
@@ -1551,6 +1630,37 @@ int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *const call)
 }
 
 // ---- backward_states ----
+
+// What an instrumented build tells apart.
+GRUGEN_COMPONENTS(gru_d_f32_backward_states,
+        "packing",
+        "ahead: loops",
+        "ahead: W_gh @ delta",
+        "ahead: epilogue of W_gh @ delta",
+        "ahead: W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
+        "ahead: epilogue of W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
+        "ahead: W_n @ x_hat, U_n @ t21, V_n @ m",
+        "ahead: epilogue of W_n @ x_hat, U_n @ t21, V_n @ m",
+        "step_d_h_carried: loops",
+        "step_d_h_carried: U_n^T @ d_n_pre",
+        "step_d_h_carried: epilogue of U_n^T @ d_n_pre",
+        "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
+        "step_d_h_carried: copies",
+        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: loops",
+        "step_d_x_last_carried: loops",
+        "step_d_x_last_carried: copies",
+        "behind: loops",
+        "gradients: W_z, W_r, W_n",
+        "gradients: U_z, U_r",
+        "gradients: U_n",
+        "gradients: V_z, V_r, V_n",
+        "gradients: W_gh",
+        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "waiting for other threads",
+        "the rest");
 
 // Memory that all threads share.
 typedef struct gru_d_f32_backward_states_work {
@@ -1820,6 +1930,7 @@ static void gru_d_f32_backward_states_ahead(
     const float *const b_n_given = call->param.b_n;
     float *const n_at = tile->n;
     float *const t40_at = tile->t40;
+    grugen_enter(1); // ahead: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1845,7 +1956,7 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_gh @ delta    gru_d.yaml:31
+    grugen_enter(3); // W_gh @ delta    gru_d.yaml:31
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
@@ -1877,6 +1988,7 @@ static void gru_d_f32_backward_states_ahead(
     }
     grugen_meet(&tile->team);
     // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(5);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -1930,7 +2042,7 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
+    grugen_enter(7); // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -2004,6 +2116,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
     grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_enter(8); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2036,7 +2149,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_n^T @ d_n_pre    gru_d.yaml:37
+    grugen_enter(10); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -2070,7 +2183,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(12); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
@@ -2105,6 +2218,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(13); // step_d_h_carried: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
@@ -2143,6 +2257,7 @@ static void gru_d_f32_backward_states_between_1(
     float *const t6_at = tile->t6;
     float *const d_b_gh_at = work->d_b_gh;
     // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(15);
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -2206,6 +2321,7 @@ static void gru_d_f32_backward_states_between_1(
         }
     }
     grugen_meet(&tile->team);
+    grugen_enter(16); // between_1: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2277,6 +2393,7 @@ static void gru_d_f32_backward_states_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
+    grugen_enter(19); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2343,6 +2460,7 @@ static void gru_d_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
+        grugen_enter(27); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -2364,7 +2482,7 @@ static void gru_d_f32_backward_states_run_tile(
         gru_d_f32_backward_states_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
-
+    grugen_enter(27); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -2381,6 +2499,7 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    grugen_enter(20); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -2390,6 +2509,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
+    grugen_enter(21); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -2398,6 +2518,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(22); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -2405,6 +2526,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
+    grugen_enter(23); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -2413,6 +2535,7 @@ static void gru_d_f32_backward_states_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
+    grugen_enter(24); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
@@ -2420,6 +2543,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
+    grugen_enter(25); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -2464,11 +2588,14 @@ int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call
 
 void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward_states);
+    grugen_enter(0); // packing
     grugen_arena arena = {call->packed, 0};
     gru_d_f32_backward_states_work work;
     gru_d_f32_backward_states_take_panels(call, &arena, &work);
     const grugen_team alone = {0, 1, NULL};
     gru_d_f32_backward_states_fill_panels(call, &work, &alone);
+    grugen_stop();
 }
 
 // One tile of sequences, by one thread or by a team.
@@ -2494,9 +2621,12 @@ static void gru_d_f32_backward_states_share(
         char *const shared)
 {
     const uint64_t mode = grugen_flush_denormals();
+    GRUGEN_START(gru_d_f32_backward_states);
+    grugen_enter(0); // packing
     if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
+    grugen_enter(27); // the rest
     gru_d_f32_backward_states_tile tile;
     gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
@@ -2516,11 +2646,13 @@ static void gru_d_f32_backward_states_share(
     grugen_gather(everyone);
     gru_d_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count,
             tile.packed);
+    grugen_stop();
     grugen_restore_denormals(mode);
 }
 
 void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
+    GRUGEN_START(gru_d_f32_backward_states);
     const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
     grugen_arena arena = {call->workspace, 0};
     gru_d_f32_backward_states_work work;
@@ -2550,6 +2682,7 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
     memset(call->total.b_gh, 0, (size_t)H * sizeof(float));
     work.taken = 0;
     *work.meeting = (grugen_meeting){0};
+    grugen_stop();
     // one thread needs no region, which costs as much as a short call
     char *const rest = arena.base + arena.used;
     if (tiling.threads == 1) {
