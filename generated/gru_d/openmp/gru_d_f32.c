@@ -265,7 +265,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    // W_gh @ delta, V_z @ m, V_r @ m, V_n @ m
+    // gru_d.yaml:31, gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = call->input.delta + row * D;
@@ -422,7 +423,8 @@ static void gru_d_f32_forward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
+    // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat
+    // gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
     }
@@ -1251,7 +1253,8 @@ static void gru_d_f32_backward_between_1(
     const float *const gamma_h_given = call->tape_read.gamma_h;
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -2043,7 +2046,8 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
+    // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m
+    // gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -2300,7 +2304,8 @@ static void gru_d_f32_backward_states_between_1(
     float *const gamma_h_at = tile->gamma_h;
     float *const t103_at = tile->t103;
     float *const d_b_gh_at = work->d_b_gh;
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
