@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 from grugen.render.components import product_text
 from grugen.render.nest_text import PhaseText
@@ -10,6 +11,9 @@ from grugen.render.vector_text import VectorText
 from grugen.render.views import NestView, OperandView
 from grugen.target.nests import Join, Nest, Pointwise
 from grugen.target.stages import Segment, Stage
+
+WIDEST = 80
+"""Columns of a comment above a product; what is longer goes on in the next line."""
 
 
 def nest_views(phase: PhaseText, stages: Mapping[Pointwise, Stage]) -> tuple[NestView, ...]:
@@ -56,7 +60,14 @@ def _title(segments: tuple[Segment, ...]) -> str:
     for segment in segments:
         names += [product_text(let) for let in segment.lets]
         cites |= {let.equation.span.cite: None for let in segment.lets if let.equation}
-    return f"// {', '.join(names)}    {', '.join(cites)}"
+    # a product stays in one line
+    listed = wrap(", ".join(names).replace(" @ ", "\u00a0@\u00a0"), WIDEST)
+    first, *others = (line.replace("\u00a0", " ") for line in listed)
+    cited = ", ".join(cites)
+    lines = [first, *others, *wrap(cited, WIDEST)]
+    if len(lines) == 2 and len(first) + len(cited) < WIDEST:
+        lines = [f"{first}    {cited}"]
+    return "\n".join(f"// {line}" for line in lines)
 
 
 def _operand(phase: PhaseText, value: str, number: int) -> OperandView:

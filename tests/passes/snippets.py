@@ -34,7 +34,8 @@ def _used(equations: str) -> str:
     inputs = {"x": "x: [H]", "m": "m: {shape: [H], role: mask, default: 1}"}
     params = {name: f"{name}: [H, H]" for name in "WUV"} | {name: f"{name}: [H]" for name in "bc"}
     given = [text for name, text in inputs.items() if name in words]
-    trained = [text for name, text in params.items() if name in words]
+    made = {line.split("=")[0].strip() for line in equations.splitlines()}
+    trained = [text for name, text in params.items() if name in words - made]
     return f"spec: 1\nname: snippet\ninputs: {{{', '.join(given)}}}\nstates: {{h: [H]}}\n" + (
         f"params: {{{', '.join(trained)}}}\n" if trained else ""
     )

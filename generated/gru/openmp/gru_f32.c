@@ -921,8 +921,8 @@ static void gru_f32_backward_behind(
         }
     }
     grugen_meet(&tile->team);
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
-    grugen_enter(9);
+    grugen_enter(9); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru.yaml:20, gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1673,8 +1673,8 @@ static void gru_f32_backward_states_behind(
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     float *const d_x_out = call->output.x;
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru.yaml:20, gru.yaml:19, gru.yaml:18
-    grugen_enter(12);
+    grugen_enter(12); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru.yaml:20, gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);

@@ -356,8 +356,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m    gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
-    grugen_enter(7);
+    grugen_enter(7); // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m
+    // gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
     }
@@ -1198,8 +1198,8 @@ static void gru_d_f32_backward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
-    grugen_enter(9);
+    grugen_enter(9); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
@@ -1987,8 +1987,8 @@ static void gru_d_f32_backward_states_ahead(
         }
     }
     grugen_meet(&tile->team);
-    // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m    gru_d.yaml:35, gru_d.yaml:36
-    grugen_enter(5);
+    grugen_enter(5); // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m
+    // gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
@@ -2256,8 +2256,8 @@ static void gru_d_f32_backward_states_between_1(
     float *const gamma_h_at = tile->gamma_h;
     float *const t6_at = tile->t6;
     float *const d_b_gh_at = work->d_b_gh;
-    // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre    gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
-    grugen_enter(15);
+    grugen_enter(15); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
+    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
