@@ -25,7 +25,8 @@ typedef struct grugen_clock {
     int32_t entered, before;
     int64_t since;
     int64_t cost; // of reading the clock
-    int64_t gap, left; // one product in `gap` is timed, and `left` of them are to come until then
+    int64_t gap, left; // one short product in `gap` is timed, `left` of them are to come until then
+    int64_t weight; // how many the timed one stands for
     uint64_t lot;
 } grugen_clock;
 
@@ -80,14 +81,24 @@ static inline void grugen_wait(void)
 
 static inline void grugen_go_on(void) { grugen_enter(grugen_clock_here->before); }
 
-// A stage's products belong to the component before the one that was entered, its epilogue. They
-// alternate too fast for each to be timed: one in a random number stands for that many, so that
-// the sum is right in the mean. Returns when a product began that is timed, else 0.
-static inline int64_t grugen_products_begin(void)
+// Products of so many multiplications are each timed.
+enum { GRUGEN_LONG = 32 * 1024 };
+
+// A stage's products belong to the component before the one that was entered, its epilogue. Short
+// ones alternate with it too fast for each to be timed: one in a random number stands for that
+// many, so that the sum is right in the mean. Returns when a product began that is timed, else 0.
+static inline int64_t grugen_products_begin(const int64_t multiplications)
 {
     grugen_clock *const clock = grugen_clock_here;
-    clock->left -= 1;
-    return clock->left > 0 ? 0 : grugen_ticks();
+    clock->weight = 1;
+    if (multiplications < GRUGEN_LONG) {
+        clock->left -= 1;
+        if (clock->left > 0) { return 0; }
+        clock->weight = clock->gap;
+        clock->lot = clock->lot * 6364136223846793005u + 1442695040888963407u;
+        clock->gap = clock->left = 1 + (int64_t)(clock->lot >> 61);
+    }
+    return grugen_ticks();
 }
 
 static inline void grugen_products_end(const int64_t begun)
@@ -95,11 +106,9 @@ static inline void grugen_products_end(const int64_t begun)
     if (begun == 0) { return; }
     grugen_clock *const clock = grugen_clock_here;
     const int64_t took = grugen_ticks() - begun - clock->cost;
-    const int64_t spent = took > 0 ? took * clock->gap : 0;
+    const int64_t spent = took > 0 ? took * clock->weight : 0;
     clock->spent[clock->entered] -= spent;
     clock->spent[clock->entered - 1] += spent;
-    clock->lot = clock->lot * 6364136223846793005u + 1442695040888963407u;
-    clock->gap = clock->left = 1 + (int64_t)(clock->lot >> 61);
 }
 
 static inline void grugen_start_clock(
@@ -169,7 +178,11 @@ static inline void grugen_stop(void)
 static inline void grugen_enter(const int32_t next) { (void)next; }
 static inline void grugen_wait(void) {}
 static inline void grugen_go_on(void) {}
-static inline int64_t grugen_products_begin(void) { return 0; }
+static inline int64_t grugen_products_begin(const int64_t multiplications)
+{
+    (void)multiplications;
+    return 0;
+}
 static inline void grugen_products_end(const int64_t begun) { (void)begun; }
 static inline void grugen_stop(void) {}
 

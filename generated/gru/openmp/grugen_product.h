@@ -238,7 +238,7 @@ GRUGEN_INLINE void grugen_multiply(
     const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
-    const int64_t begun = grugen_products_begin();
+    const int64_t begun = grugen_products_begin((at->unit_end - at->unit) * rows * depth * count);
     if (half < at->unit_end) {
         grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
                       sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds);
