@@ -53,6 +53,9 @@ def _broken(line: str, depth: int, continued: bool) -> list[str]:
     lead = _STEP * (depth + 2 * continued)
     if line.startswith(("//", "#")):
         return [_STEP * depth + line]
+    if line.startswith('"'):
+        # an argument or an element, wherever the line before it ended
+        return _broken_string(line, _STEP * (depth + 2))
     code, mark, comment = line.partition("//")
     if mark and len(lead) + len(line) > WIDTH:
         # a comment cannot be broken, so it stands above what it explains
@@ -67,6 +70,19 @@ def _broken(line: str, depth: int, continued: bool) -> list[str]:
         rest = rest[cut + 1 :]
         lead = _STEP * (depth + 2)
     return [*pieces, lead + rest]
+
+
+def _broken_string(line: str, lead: str) -> list[str]:
+    """A line that is a string, in several strings side by side if it is too wide."""
+    pieces: list[str] = []
+    while len(lead) + len(line) > WIDTH:
+        # a quote closes the piece
+        cut = line.rfind(" ", 1, WIDTH - len(lead) - 1) + 1
+        if cut < 2:
+            break
+        pieces.append(f'{lead}{line[:cut]}"')
+        line = f'"{line[cut:]}'
+    return [*pieces, lead + line]
 
 
 def _cut(line: str, room: int) -> int:

@@ -33,7 +33,8 @@ OUR_WORDS = frozenset(
 FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
-    taken rest packed sums unused team shared outers vectors omp_get_thread_num omp_get_num_threads
+    taken rest packed sums unused team shared outers vectors alone everyone member weights
+    omp_get_thread_num omp_get_num_threads
     """.split()
 )
 """What functions that mention sizes, but no values, use beside those."""
@@ -41,6 +42,7 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
+    meeting
     """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""

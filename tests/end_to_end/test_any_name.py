@@ -46,7 +46,9 @@ def words() -> list[str]:
         for _, text in bundle(cell, target, "float32").files:
             found.update(re.findall(r"\b[A-Za-z]\w*", re.sub(r"//.*", "", text)))
     found -= {*TAKEN, *re.findall(r"\b[A-Za-z]\w*", TYPICAL)}
-    # of names that differ in their number a few will do
+    # of names that differ in their number, or begin as all of our own do, a few will do
+    ours = sorted(word for word in found if word.lower().startswith("grugen"))
+    found -= set(ours[5:])
     return sorted(word for word in found if not re.search(r"typical|\d\d|[4-9]", word))
 
 

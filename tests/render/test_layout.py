@@ -45,3 +45,13 @@ def test_committed_sources_are_a_fixed_point(path: Path) -> None:
 def test_committed_code_fits_the_width(path: Path) -> None:
     for line in path.read_text().splitlines():
         assert len(line) <= WIDTH or line.lstrip().startswith("//"), line
+
+
+def test_long_strings_become_strings_side_by_side() -> None:
+    text = "{\n" + '"' + " ".join(["products"] * 20) + '",\n}\n'
+    laid = lay_out(text)
+    assert all(len(line) <= WIDTH for line in laid.splitlines())
+    pieces = [line.strip() for line in laid.splitlines() if '"' in line]
+    joined = "".join(piece.rstrip(",").strip('"') for piece in pieces)
+    assert joined == " ".join(["products"] * 20)
+    assert lay_out(laid) == laid
