@@ -22,8 +22,14 @@ $(BIN)/.checkers: $(BIN)/.installed
 demo: $(BIN)/.installed ## train GRU-D on the bundled ICU stays
 	$(BIN)/python examples/physionet/train.py --compare
 
-test: $(BIN)/.installed ## run all tests
-	$(BIN)/python -m pytest
+test: $(BIN)/.installed ## run all tests, on two processors
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-cells test-parts
+
+test-cells: $(BIN)/.installed
+	$(BIN)/python -m pytest tests/end_to_end
+
+test-parts: $(BIN)/.installed
+	$(BIN)/python -m pytest --ignore=tests/end_to_end
 
 exhaustive: $(BIN)/.installed ## functions of vectors at all numbers of float32 (an hour)
 	GRUGEN_EXHAUSTIVE=1 $(BIN)/python -m pytest tests/openmp/test_vector_math.py -k test_error
