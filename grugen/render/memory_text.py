@@ -9,7 +9,6 @@ from grugen.render.c_expr import C_TYPES
 from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
 from grugen.target.plan import Index
-from grugen.target.stages import Segment
 
 _COUNTS = {
     Index.STEP: "call->T * call->B",
@@ -36,7 +35,8 @@ def memory_view(spelling: Spelling, owner: str) -> MemoryView:
             count = factor(spelling.stride(buffer))
             if buffer.index is not Index.NONE:
                 count = f"{_COUNTS[buffer.index]} * {count}"
-            add(name, count, f"{_rows_of(buffer.index)}[{buffer.width}]")
+            parts = f": {', '.join(buffer.parts)}" if buffer.parts else ""
+            add(name, count, f"{_rows_of(buffer.index)}[{buffer.width}]{parts}")
     return MemoryView(tuple(members), (), tuple(takes))
 
 
@@ -51,8 +51,8 @@ def panels_view(spelling: Spelling) -> MemoryView:
             name = spelling.panel(segment)
             matrices = ", ".join(let.args[0] for let in segment.lets)
             members.append(f"{real} *{name}; // packed {matrices}")
-            sizes = f"{len(stage.sums)}, {len(segment.lets)}, {spelling.dim(nest.size)}"
-            count = f"grugen_panel_size({_depth(spelling, segment)}, {sizes})"
+            sizes = f"{len(stage.sums)}, {segment.count}, {spelling.dim(nest.size)}"
+            count = f"grugen_panel_size({spelling.depth(segment)}, {sizes})"
             takes.append(f"work->{name} = grugen_take(arena, {count} * (int64_t)sizeof({real}));")
     return MemoryView(tuple(members), (), tuple(takes))
 
@@ -76,14 +76,17 @@ def packs(spelling: Spelling) -> Iterator[str]:
     types = spelling.types
     for _, stage in spelling.plan.stages():
         for segment in stage.segments:
-            for number, let in enumerate(segment.lets):
+            for index, let in enumerate(segment.lets):
                 rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
                 matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
                 units, strides = rows, f"{columns}, 1"
                 if let.op is Op.MATVEC_T:
                     units, strides = columns, f"1, {columns}"
-                place = f"{number}, {len(segment.lets)}, {len(stage.sums)}"
-                panel = f"work->{spelling.panel(segment)}, {_depth(spelling, segment)}"
+                operand, number = divmod(index, segment.count)
+                before = spelling.dim(spelling.length(segment.operands[:operand]))
+                depth = spelling.dim(types[segment.operands[operand]].shape[0])
+                place = f"{before}, {depth}, {number}, {segment.count}, {len(stage.sums)}"
+                panel = f"work->{spelling.panel(segment)}, {spelling.depth(segment)}"
                 yield f"grugen_pack(team, {panel}, {place}, {matrix}, {units}, {strides});"
 
 
@@ -91,7 +94,3 @@ def most_operands(spelling: Spelling) -> int:
     """How many vectors a stage multiplies at most."""
     stages = (stage for _, stage in spelling.plan.stages())
     return max((len({s.operand for s in stage.segments}) for stage in stages), default=0)
-
-
-def _depth(spelling: Spelling, segment: Segment) -> str:
-    return spelling.dim(spelling.types[segment.operand].shape[0])

@@ -110,6 +110,17 @@ class Spelling:
         """The member of the work struct that holds a segment's packed weights."""
         return self.names.panels[segment.lets[0].name]
 
+    def depth(self, segment: Segment) -> str:
+        """How long the vector is that a segment multiplies, side by side with others or alone."""
+        return self.dim(self.length(segment.operands))
+
+    def length(self, values: Iterable[str]) -> Dim:
+        """The number of elements of some vectors together."""
+        total = Dim(())
+        for value in values:
+            total = total + self.types[value].shape[0]
+        return total
+
     def tape_condition(self, place: Place) -> str:
         """When memory is there that the caller must ask for, as C text; else empty.
 

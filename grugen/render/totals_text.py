@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from grugen.render.c_expr import C_TYPES
 from grugen.render.components import Components
-from grugen.render.places import Spelling, width_of
+from grugen.render.places import Spelling
 from grugen.render.views import MemoryView
 from grugen.spec.dims import Dim
+from grugen.target.plan import NO_OFFSET
 from grugen.target.totals import OuterTotals, outer_totals, vector_totals
 
 
@@ -84,13 +85,15 @@ def _outers(spelling: Spelling, group: OuterTotals) -> list[tuple[str, str]]:
 
 def _rows_of(spelling: Spelling, value: str) -> str:
     """Base, stride and width of a value that is kept for all rows."""
-    array = spelling.plan.total_reads[value].array
-    stride, width = spelling.stride(array), spelling.dim(width_of(array))
-    return f"{spelling.base(array)}, {stride}, {width}"
+    place = spelling.plan.total_reads[value]
+    offset = "" if place.offset == NO_OFFSET else f" + {spelling.dim(place.offset)}"
+    stride, width = spelling.stride(place.array), spelling.dim(_width(spelling, value))
+    return f"{spelling.base(place.array)}{offset}, {stride}, {width}"
 
 
 def _width(spelling: Spelling, value: str) -> Dim:
-    return width_of(spelling.plan.total_reads[value].array)
+    shape = spelling.types[value].shape
+    return shape[0] if shape else Dim.fixed(1)
 
 
 def _units(spelling: Spelling, values: Iterator[str]) -> str:

@@ -160,7 +160,9 @@ class VectorText:
 
     def is_whole(self, place: Place) -> bool:
         """Whether the row can be read and written by whole vectors to its end."""
-        padded = isinstance(place.array, Buffer) and self.phase.spelling.is_padded(place.array)
+        # behind one that lies side by side with others the next one begins
+        alone = isinstance(place.array, Buffer) and not place.array.parts
+        padded = alone and self.phase.spelling.is_padded(place.array)
         return padded and not place.offset.terms and not place.offset.constant
 
     def address(self, value: str, place: Place) -> str:

@@ -287,13 +287,13 @@ GRUGEN_INLINE void grugen_multiply(
     grugen_products_end(begun);
 }
 
-// Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at
-// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0. Every member of
-// the team does some of the panels.
+// Put a matrix where sum number `a` of `count` finds it, from depth `before` of `whole_depth` on;
+// element (unit, k) of it lies at unit * unit_stride + k * depth_stride. Units that fill the last
+// panel up are 0. Every member of the team does some of the panels.
 GRUGEN_INLINE void grugen_pack(
-    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count,
-    const int wide, const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride,
-    int64_t depth_stride)
+    const grugen_team *team, GRUGEN_REAL *panel, int64_t whole_depth, int64_t before,
+    int64_t depth, const int a, const int count, const int wide, const GRUGEN_REAL *matrix,
+    int64_t units, int64_t unit_stride, int64_t depth_stride)
 {
     const int64_t whole = GRUGEN_PANEL_UNITS(wide), half = grugen_half_panel(units, wide);
     const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);
@@ -302,8 +302,8 @@ GRUGEN_INLINE void grugen_pack(
     grugen_team_share(team, (units + whole - 1) / whole, &first, &last);
     for (int64_t unit = first * whole; unit < units && unit < last * whole; unit += whole) {
         const int64_t panel_units = unit == half ? GRUGEN_LANES : whole;
-        GRUGEN_REAL *to = panel + unit * count * depth + group * panel_units * depth +
-                          (a - group) * GRUGEN_LANES;
+        GRUGEN_REAL *to = panel + (unit * count + group * panel_units) * whole_depth +
+                          before * some * panel_units + (a - group) * GRUGEN_LANES;
         const GRUGEN_REAL *from = matrix + unit * unit_stride;
         const int64_t there = grugen_least(units - unit, panel_units);
         for (int64_t k = 0; k < depth; ++k) {
