@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
-from grugen.render.places import Spelling, factor
+from grugen.render.places import Spelling, factor, index_of, width_of
 from grugen.render.views import MemoryView
-from grugen.target.plan import Index
+from grugen.spec.dims import Dim
+from grugen.target.abi import Argument
+from grugen.target.plan import Buffer, Index
 
 _COUNTS = {
     Index.STEP: "call->T * call->B",
@@ -88,6 +91,31 @@ def packs(spelling: Spelling) -> Iterator[str]:
                 place = f"{before}, {depth}, {number}, {segment.count}, {len(stage.sums)}"
                 panel = f"work->{spelling.panel(segment)}, {spelling.depth(segment)}"
                 yield f"grugen_pack(team, {panel}, {place}, {matrix}, {units}, {strides});"
+
+
+def with_wanted_memory(spelling: Spelling, own: MemoryView) -> MemoryView:
+    """A thread's own memory with the list of lines that the next step wants."""
+    arguments = spelling.plan.signature.arguments
+    arrays = [array for array in (*arguments, *spelling.names.buffers) if _has_steps(array)]
+    width = sum((width_of(array) for array in arrays), start=Dim(()))
+    segments = [segment for _, stage in spelling.plan.stages() for segment in stage.segments]
+    # together they are at least as deep as any of them
+    depths = dict.fromkeys(spelling.length(segment.operands) for segment in segments)
+    depth = spelling.dim(sum(depths, start=Dim(())))
+    most = f"grugen_most_wanted(sequences, {spelling.dim(width)}, {len(arrays)}, {depth})"
+    return replace(
+        own,
+        members=(*own.members, "grugen_wanted *wanted; // by the next step", "int64_t most_wanted;"),
+        takes=(
+            *own.takes,
+            f"tile->most_wanted = {most};",
+            "tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));",
+        ),
+    )
+
+
+def _has_steps(array: Argument | Buffer) -> bool:
+    return index_of(array) is Index.STEP
 
 
 def most_operands(spelling: Spelling) -> int:

@@ -42,7 +42,7 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
-    meeting
+    meeting wanted most_wanted
     """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""

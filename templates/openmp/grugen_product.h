@@ -10,6 +10,7 @@
 #include "grugen_profile.h"
 #include "grugen_team.h"
 #include "grugen_vector.h"
+#include "grugen_wanted.h"
 
 // A stage with `wide` sums for each unit has them side by side in its panels, a vector of units
 // after the other; with one sum, two vectors of units stand side by side, unless a single one is
@@ -39,30 +40,6 @@ typedef struct grugen_tile {
 static inline int64_t grugen_padded(int64_t width)
 {
     return (width + GRUGEN_LANES - 1) / GRUGEN_LANES * GRUGEN_LANES;
-}
-
-// The rows row[first..last] of an array on their way to the cache: each is short, and far from the
-// next step's, so the machine does not foresee them.
-GRUGEN_INLINE void grugen_fetch(
-    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
-    int64_t last)
-{
-    for (int64_t q = first; q < last; ++q) {
-        const char *const from = (const char *)(array + row[q] * stride);
-        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
-        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i); }
-    }
-}
-
-GRUGEN_INLINE void grugen_fetch_to_write(
-    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
-    int64_t last)
-{
-    for (int64_t q = first; q < last; ++q) {
-        const char *const from = (const char *)(array + row[q] * stride);
-        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
-        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i, 1); }
-    }
 }
 
 static inline int64_t grugen_least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -114,10 +91,11 @@ GRUGEN_INLINE void grugen_next_tile(grugen_tile *at)
 
 // One register tile: `rows`, `panels` and `vectors` are constants wherever this is inlined.
 // Sum (row r, vector v of panel p) is at sums[r * row_stride + (p * vectors + v) * stride].
+// Meanwhile the lines wanted[0..depth] are fetched.
 GRUGEN_INLINE void grugen_register_tile(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
     const int rows, const int panels, const int vectors, grugen_vector *sums, int64_t row_stride,
-    int64_t panel_stride, int64_t stride, int adds)
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
     grugen_vector sum[12][24];
 #pragma GCC unroll 12
@@ -132,6 +110,7 @@ GRUGEN_INLINE void grugen_register_tile(
         }
     }
     for (int64_t k = 0; k < depth; ++k) {
+        __builtin_prefetch(wanted[k]);
 #pragma GCC unroll 4
         for (int p = 0; p < panels; ++p) {
             const GRUGEN_REAL *const weights =
@@ -167,11 +146,11 @@ GRUGEN_INLINE void grugen_register_tile(
 GRUGEN_INLINE void grugen_tile_of(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
     int64_t rows, int64_t panels, const int vectors, grugen_vector *sums, int64_t row_stride,
-    int64_t panel_stride, int64_t stride, int adds)
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
 #define GRUGEN_CASE(r, p)                                                                        \
     grugen_register_tile(panel, panel_step, depth, operand, r, p, vectors, sums, row_stride,     \
-                         panel_stride, stride, adds)
+                         panel_stride, stride, adds, wanted)
     // what does not fit the registers is never asked for, and not compiled
 #define GRUGEN_ROWS_CASE(r)                                                                      \
     case r:                                                                                      \
@@ -209,10 +188,11 @@ GRUGEN_INLINE void grugen_tile_of(
     static __attribute__((noinline, unused)) void grugen_tile_##vectors(                         \
         const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth,                             \
         const GRUGEN_REAL *const *operand, int64_t rows, int64_t panels, grugen_vector *sums,    \
-        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds)                      \
+        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds,                      \
+        const char *const *wanted)                                                               \
     {                                                                                            \
         grugen_tile_of(panel, panel_step, depth, operand, rows, panels, vectors, sums,           \
-                       row_stride, panel_stride, stride, adds);                                  \
+                       row_stride, panel_stride, stride, adds, wanted);                          \
     }
 GRUGEN_TILE_FUNCTION(1)
 GRUGEN_TILE_FUNCTION(2)
@@ -227,7 +207,7 @@ GRUGEN_TILE_FUNCTION(6)
 // sum number a of unit vector u and row r is at sums[(u * rows + r) * wide + a]. They start at 0,
 // or go on if `adds`. operand[r] is where the vector that row r multiplies begins.
 GRUGEN_INLINE void grugen_multiply(
-    const grugen_tile *at, const GRUGEN_REAL *panel, int64_t depth,
+    const grugen_tile *at, grugen_wanted *lines, const GRUGEN_REAL *panel, int64_t depth,
     const GRUGEN_REAL *const *operand, const int first, const int count, const int wide,
     const int adds, grugen_vector *sums)
 {
@@ -238,10 +218,11 @@ GRUGEN_INLINE void grugen_multiply(
     const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
+    const char *const *const wanted = grugen_wanted_now(lines, depth);
     const int64_t begun = grugen_products_begin((at->unit_end - at->unit) * rows * depth * count);
     if (half < at->unit_end) {
         grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
-                      sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds);
+                      sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds, wanted);
         if (panels < 1) {
             grugen_products_end(begun);
             return;
@@ -256,28 +237,28 @@ GRUGEN_INLINE void grugen_multiply(
         switch (some * GRUGEN_SIDE(wide)) {
         case 1:
             grugen_tile_1(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 2:
             grugen_tile_2(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 3:
             grugen_tile_3(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
 #if GRUGEN_MOST_VECTORS > 3
         case 4:
             grugen_tile_4(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 5:
             grugen_tile_5(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 6:
             grugen_tile_6(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
 #endif
         default: break;
