@@ -1,7 +1,7 @@
 // Products with packed matrices: a tile of rows times vectors of units stays in registers while
 // the depth runs by, and is handed to the epilogue of its stage vector by vector (Goto & van de
-// Geijn 2008). Every element is a sum over the depth in its natural order, whatever the tile, so
-// results depend neither on how rows are grouped nor on who computes them.
+// Geijn 2008). Every element is a sum over the depth in an order that follows from the sizes alone,
+// whatever the tile, so results depend neither on how rows are grouped nor on who computes them.
 #pragma once
 
 #include <stdint.h>
@@ -57,6 +57,13 @@ GRUGEN_INLINE int64_t grugen_half_panel(int64_t units, const int wide)
     const int64_t panel = GRUGEN_PANEL_UNITS(wide);
     const int64_t last = (units - 1) / panel * panel;
     return wide == 1 && units > 0 && units - last <= GRUGEN_LANES ? last : units;
+}
+
+// Whether so many units of a last panel are few enough to be dot products of deep vectors: a tile
+// would multiply mostly zeros. They lie one after the other.
+GRUGEN_INLINE int grugen_are_few(int64_t units, int64_t depth)
+{
+    return units * 4 <= GRUGEN_LANES && units * 64 <= depth;
 }
 
 // The first tile of this member of the team; there is none if unit >= stop.
@@ -203,6 +210,39 @@ GRUGEN_TILE_FUNCTION(5)
 GRUGEN_TILE_FUNCTION(6)
 #endif
 
+// Dot products of a unit's weights with some rows.
+GRUGEN_INLINE void grugen_row_dots(
+    const GRUGEN_REAL *weights, int64_t depth, const GRUGEN_REAL *const *operand, const int rows,
+    int64_t unit, grugen_vector *sums)
+{
+    grugen_vector sum[4] = {{0}, {0}, {0}, {0}};
+    for (int64_t k = 0; k < depth; k += GRUGEN_LANES) {
+        const int lanes = grugen_lanes(depth - k);
+        const grugen_vector weight = grugen_load_v(weights + k, lanes);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r) { sum[r] += weight * grugen_load_v(operand[r] + k, lanes); }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) { sums[r][unit] += grugen_lanes_sum(sum[r]); }
+}
+
+// The sums of few units, each by itself: unit number u of row r is lane u of sums[r].
+static __attribute__((noinline, unused)) void grugen_dots(
+    const GRUGEN_REAL *weights, int64_t depth, int64_t units, const GRUGEN_REAL *const *operand,
+    int64_t rows, grugen_vector *sums, int adds)
+{
+    for (int64_t r = 0; r < rows && !adds; ++r) { sums[r] = (grugen_vector){0}; }
+    for (int64_t unit = 0; unit < units; ++unit, weights += depth) {
+        int64_t r = 0;
+        for (; r + 4 <= rows; r += 4) {
+            grugen_row_dots(weights, depth, operand + r, 4, unit, sums + r);
+        }
+        for (; r < rows; ++r) {
+            grugen_row_dots(weights, depth, operand + r, 1, unit, sums + r);
+        }
+    }
+}
+
 // Sums first..first + count of the `wide` sums of a stage, for the rows and units of a tile:
 // sum number a of unit vector u and row r is at sums[(u * rows + r) * wide + a]. They start at 0,
 // or go on if `adds`. operand[r] is where the vector that row r multiplies begins.
@@ -221,8 +261,14 @@ GRUGEN_INLINE void grugen_multiply(
     const char *const *const wanted = grugen_wanted_now(lines, depth);
     const int64_t begun = grugen_products_begin((at->unit_end - at->unit) * rows * depth * count);
     if (half < at->unit_end) {
-        grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
-                      sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds, wanted);
+        grugen_vector *const to = sums + (half - at->unit) / GRUGEN_LANES * rows;
+        const GRUGEN_REAL *const last = panel + half * depth;
+        const GRUGEN_REAL *const *const from = operand + at->row;
+        if (grugen_are_few(at->units - half, depth)) {
+            grugen_dots(last, depth, at->units - half, from, rows, to, adds);
+        } else {
+            grugen_tile_1(last, 0, depth, from, rows, 1, to, 1, 0, 0, adds, wanted);
+        }
         if (panels < 1) {
             grugen_products_end(begun);
             return;
@@ -286,6 +332,15 @@ GRUGEN_INLINE void grugen_pack(
         GRUGEN_REAL *to = panel + (unit * count + group * panel_units) * whole_depth +
                           before * some * panel_units + (a - group) * GRUGEN_LANES;
         const GRUGEN_REAL *from = matrix + unit * unit_stride;
+        if (unit == half && grugen_are_few(units - half, whole_depth)) {
+            to = panel + half * whole_depth + before;
+            for (int64_t j = 0; j < units - half; ++j, to += whole_depth) {
+                for (int64_t k = 0; k < depth; ++k) {
+                    to[k] = from[j * unit_stride + k * depth_stride];
+                }
+            }
+            return;
+        }
         const int64_t there = grugen_least(units - unit, panel_units);
         for (int64_t k = 0; k < depth; ++k) {
             for (int64_t j = 0; j < there; ++j) { to[j] = from[j * unit_stride]; }

@@ -1,7 +1,8 @@
 // Sums over all rows of all sequences, formed when every row is there: weight gradients as blocked
 // products. The right and the left operand are packed block by block in the order in which a tile
 // of accumulators reads them (Goto and van de Geijn, "Anatomy of high-performance matrix
-// multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015).
+// multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015). What a left is summed up to by
+// itself, the gradient of a bias, is its product with one more column of the right that is all ones.
 //
 // Every element is a sum of sums over blocks of rows; the blocks follow from the sizes alone, and
 // threads only choose who computes an element, so results do not depend on their number.
@@ -24,7 +25,10 @@ typedef struct grugen_outer {
     int64_t left_stride;
     int64_t units; // rows of the total
     GRUGEN_REAL *total; // (units, right_units), contiguous
+    GRUGEN_REAL *sum; // (units), of the left by itself, or NULL
 } grugen_outer;
+
+static const GRUGEN_REAL grugen_one = 1;
 
 enum {
     // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
@@ -68,6 +72,7 @@ static inline int64_t grugen_larger(int64_t a, int64_t b)
 // is the wide one is chosen so that little of the last vectors is wasted.
 typedef struct grugen_outer_cut {
     int turned; // the lefts are the wide side
+    int64_t right; // units of the right, without the ones
     int64_t narrow; // units
     int64_t wide;
     int64_t tiles; // of narrow units
@@ -78,13 +83,15 @@ typedef struct grugen_outer_cut {
 } grugen_outer_cut;
 
 static inline grugen_outer_cut
-grugen_cut_outer(int64_t count, int64_t left_units, int64_t right_units)
+grugen_cut_outer(int64_t count, int64_t left_units, int64_t right, int64_t ones)
 {
+    const int64_t right_units = right + ones;
     const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
     const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
     grugen_outer_cut cut;
     // a turned total is transposed when it is added: that must pay
     cut.turned = along * 32 < across * 31;
+    cut.right = right;
     cut.narrow = cut.turned ? right_units : left_units;
     cut.wide = cut.turned ? left_units : right_units;
     cut.tiles = (cut.narrow + GRUGEN_ROWS - 1) / GRUGEN_ROWS;
@@ -109,11 +116,12 @@ static inline int64_t grugen_first_vector(const grugen_outer_cut *cut, int64_t p
     return grugen_part(cut->vectors, cut->panels, panel);
 }
 
-// Elements of the memory that all threads share, for at most `count` rows.
+// Elements of the memory that all threads share, for at most `count` rows; `ones` is 1 if any left
+// is summed up by itself.
 static inline int64_t
-grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
+grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units, int64_t ones)
 {
-    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units, ones);
     return cut.slices > 1 || cut.turned ? cut.slices * cut.narrow * cut.stride : 0;
 }
 
@@ -252,11 +260,23 @@ static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUG
 }
 
 // Where the sums of a unit of the lefts go.
-static inline GRUGEN_REAL *
+static inline const GRUGEN_REAL *
 grugen_outer_row(const grugen_outer *outer, int64_t unit, int64_t right_units)
 {
     while (unit >= outer->units) { unit -= (outer++)->units; }
     return outer->total + unit * right_units;
+}
+
+// Adds elements first..last of the sums of a unit of the lefts to where they belong; element
+// number `right` is the sum of the unit by itself.
+static inline void grugen_outer_add_to(
+    const grugen_outer *outer, int64_t unit, const GRUGEN_REAL *sums, int64_t first, int64_t last,
+    int64_t right)
+{
+    while (unit >= outer->units) { unit -= (outer++)->units; }
+    const int64_t end = last < right ? last : right;
+    if (first < end) { grugen_outer_add(sums, end - first, outer->total + unit * right + first); }
+    if (last > right && outer->sum != NULL) { outer->sum[unit] += sums[right - first]; }
 }
 
 // Where a column of an operand is found, and how far apart its rows are.
@@ -360,16 +380,12 @@ static inline void grugen_outer_multiply_block(
             const int64_t first = grugen_first_vector(cut, p);
             const int64_t last = grugen_first_vector(cut, p + 1);
             const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
-            const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
-            GRUGEN_REAL *to[GRUGEN_ROWS];
+            const int64_t end = j1 < cut->wide ? j1 : cut->wide;
             for (int64_t i = i0; i < i1; ++i) {
-                to[i - i0] = job->sums != NULL
-                    ? job->sums + i * cut->stride + j0
-                    : grugen_outer_row(job->outers, i, cut->wide) + j0;
                 // the sums are wanted when the tile is done
-                for (int64_t j = 0; j < width; j += GRUGEN_LINE) {
-                    __builtin_prefetch(to[i - i0] + j, 1);
-                }
+                const GRUGEN_REAL *const to = job->sums != NULL
+                    ? job->sums + i * cut->stride : grugen_outer_row(job->outers, i, cut->right);
+                for (int64_t j = j0; j < end; j += GRUGEN_LINE) { __builtin_prefetch(to + j, 1); }
             }
             grugen_column line = grugen_outer_line(job, next, call);
             line.from += distance * line.stride;
@@ -378,13 +394,17 @@ static inline void grugen_outer_multiply_block(
                                   * block.depth,
                               block.depth, (int)(i1 - i0), (int)(last - first), tile_sums, which,
                               line);
-            for (int64_t i = 0; i < i1 - i0; ++i) {
+            for (int64_t i = i0; i < i1; ++i) {
+                const GRUGEN_REAL *const from = tile_sums[i - i0];
                 if (job->sums == NULL) {
-                    grugen_outer_add(tile_sums[i], width, to[i]);
-                } else if (block.first) {
-                    memcpy(to[i], tile_sums[i], (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
+                    grugen_outer_add_to(job->outers, i, from, j0, end, cut->right);
+                    continue;
+                }
+                GRUGEN_REAL *const to = job->sums + i * cut->stride + j0;
+                if (block.first) {
+                    memcpy(to, from, (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
                 } else {
-                    grugen_outer_add(tile_sums[i], j1 - j0, to[i]);
+                    grugen_outer_add(from, j1 - j0, to);
                 }
             }
         }
@@ -447,23 +467,22 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
         for (int64_t slice = 1; slice < cut->slices; ++slice) {
             grugen_outer_add(row + slice * cut->narrow * cut->stride, cut->stride, row);
         }
-        int64_t before = 0;
-        for (int64_t m = 0; m < number; ++m) {
-            if (cut->turned) {
-                GRUGEN_REAL *const to = outers[m].total + i;
-                for (int64_t j = 0; j < outers[m].units; ++j) {
-                    to[j * cut->narrow] += row[before + j];
-                }
-            } else if (i >= before && i < before + outers[m].units) {
-                grugen_outer_add(row, cut->wide, outers[m].total + (i - before) * cut->wide);
-            }
-            before += outers[m].units;
+        if (!cut->turned) {
+            grugen_outer_add_to(outers, i, row, 0, cut->wide, cut->right);
+            continue;
+        }
+        const GRUGEN_REAL *from = row;
+        for (int64_t m = 0; m < number; from += outers[m++].units) {
+            const int of_ones = i == cut->right;
+            GRUGEN_REAL *const to = of_ones ? outers[m].sum : outers[m].total + i;
+            const int64_t apart = of_ones ? 1 : cut->right;
+            for (int64_t j = 0; j < outers[m].units && to != NULL; ++j) { to[j * apart] += from[j]; }
         }
     }
 }
 
-// total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals; `rows`
-// NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
+// total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals, and
+// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
 // member's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
 // elements for all units of the lefts.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
@@ -471,12 +490,16 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
     GRUGEN_REAL *packed, GRUGEN_REAL *shared)
 {
-    int64_t left_units = 0;
-    for (int64_t m = 0; m < number; ++m) { left_units += outers[m].units; }
-    if (count < 1 || left_units < 1 || right_units < 1) { return; }
-    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
-    const grugen_outer other = {right, right_stride, right_units, NULL};
-    const grugen_outer_side left_side = {outers, number}, right_side = {&other, 1};
+    int64_t left_units = 0, ones = 0;
+    for (int64_t m = 0; m < number; ++m) {
+        left_units += outers[m].units;
+        ones = ones || outers[m].sum != NULL;
+    }
+    if (count < 1 || left_units < 1 || right_units + ones < 1) { return; }
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units, ones);
+    const grugen_outer others[] = {
+        {right, right_stride, right_units, NULL, NULL}, {&grugen_one, 0, 1, NULL, NULL}};
+    const grugen_outer_side left_side = {outers, number}, right_side = {others, 1 + ones};
     grugen_outer_job job = {
         .rows = rows,
         .count = count,
