@@ -65,11 +65,14 @@ def _rows_of(index: Index) -> str:
 
 
 def row_bytes(spelling: Spelling) -> str:
-    """How much memory of a tile grows with each row of a time block."""
+    """How much memory of the kernel's own each row of a time block takes.
+
+    What is kept for all rows counts, too: a block is to find it in the cache as it left it.
+    """
     strides = [
         spelling.stride(buffer)
         for buffer in spelling.names.buffers
-        if buffer.index is Index.TILE_ROW
+        if buffer.index in (Index.TILE_ROW, Index.STEP)
     ]
     return f"({' + '.join(strides) or '1'}) * (int64_t)sizeof({C_TYPES[spelling.element]})"
 
