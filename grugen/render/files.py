@@ -37,7 +37,9 @@ SUPPORT = {
         "openmp/grugen_wanted.h",
         "openmp/grugen_product.h",
         "openmp/grugen_tiling.h",
+        "openmp/grugen_outer.h",
         "openmp/grugen_total.h",
+        "openmp/grugen_sum.h",
     ),
 }
 """Headers without holes that stand beside the sources of a target."""

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.components import Components, components_of
 from grugen.render.in_place_text import in_place_view
-from grugen.render.memory_text import memory_view, most_operands, packs, panels_view, row_bytes, with_wanted_memory
+from grugen.render.memory_text import (
+    memory_view,
+    most_operands,
+    packs,
+    panels_view,
+    row_bytes,
+    with_wanted_memory,
+)
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import nest_views
 from grugen.render.places import (

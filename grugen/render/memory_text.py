@@ -99,7 +99,8 @@ def packs(spelling: Spelling) -> Iterator[str]:
 def with_wanted_memory(spelling: Spelling, own: MemoryView) -> MemoryView:
     """A thread's own memory with the list of lines that the next step wants."""
     arguments = spelling.plan.signature.arguments
-    arrays = [array for array in (*arguments, *spelling.names.buffers) if _has_steps(array)]
+    known: tuple[Argument | Buffer, ...] = (*arguments, *spelling.names.buffers)
+    arrays = [array for array in known if index_of(array) is Index.STEP]
     width = sum((width_of(array) for array in arrays), start=Dim(()))
     segments = [segment for _, stage in spelling.plan.stages() for segment in stage.segments]
     # together they are at least as deep as any of them
@@ -108,17 +109,17 @@ def with_wanted_memory(spelling: Spelling, own: MemoryView) -> MemoryView:
     most = f"grugen_most_wanted(sequences, {spelling.dim(width)}, {len(arrays)}, {depth})"
     return replace(
         own,
-        members=(*own.members, "grugen_wanted *wanted; // by the next step", "int64_t most_wanted;"),
+        members=(
+            *own.members,
+            "grugen_wanted *wanted; // by the next step",
+            "int64_t most_wanted;",
+        ),
         takes=(
             *own.takes,
             f"tile->most_wanted = {most};",
             "tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));",
         ),
     )
-
-
-def _has_steps(array: Argument | Buffer) -> bool:
-    return index_of(array) is Index.STEP
 
 
 def most_operands(spelling: Spelling) -> int:

@@ -79,6 +79,7 @@ def _multiply(phase: PhaseText, segment: Segment, operand: int, wide: int) -> st
     spelling = phase.spelling
     panel = f"work->{spelling.panel(segment)}"
     return (
-        f"grugen_multiply(&at, tile->wanted, {panel}, {spelling.depth(segment)}, tile->operand[{operand}], "
+        f"grugen_multiply(&at, tile->wanted, {panel}, {spelling.depth(segment)}, "
+        f"tile->operand[{operand}], "
         f"{segment.first}, {segment.count}, {wide}, {int(segment.adds)}, sums);"
     )

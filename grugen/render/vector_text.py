@@ -16,7 +16,7 @@ from grugen.render.places import index_of
 from grugen.render.vector_expr import Term, as_condition, as_value, spell_vector
 from grugen.render.views import NestView
 from grugen.target.nests import INLINE, Pointwise
-from grugen.target.plan import Buffer, Index, Place
+from grugen.target.plan import NO_OFFSET, Buffer, Index, Place
 from grugen.target.stages import Stage
 
 
@@ -160,10 +160,11 @@ class VectorText:
 
     def is_whole(self, place: Place) -> bool:
         """Whether the row can be read and written by whole vectors to its end."""
+        array = place.array
+        if not isinstance(array, Buffer) or not self.phase.spelling.is_padded(array):
+            return False
         # behind one that lies side by side with others the next one begins
-        alone = isinstance(place.array, Buffer) and not place.array.parts
-        padded = alone and self.phase.spelling.is_padded(place.array)
-        return padded and not place.offset.terms and not place.offset.constant
+        return not array.parts and place.offset == NO_OFFSET
 
     def address(self, value: str, place: Place) -> str:
         """The current vector in memory, from a pointer that the function declares once."""

@@ -107,9 +107,7 @@ def _with_places(plan: KernelPlan, moved: Mapping[Buffer, Place]) -> KernelPlan:
 
     def phase(found: Phase) -> Phase:
         copies = tuple(replace(copy, place=place(copy.place)) for copy in found.copies)
-        return replace(
-            found, writes=places(found.writes), sums=places(found.sums), copies=copies
-        )
+        return replace(found, writes=places(found.writes), sums=places(found.sums), copies=copies)
 
     return replace(
         plan,
