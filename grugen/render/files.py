@@ -44,6 +44,12 @@ SUPPORT = {
 }
 """Headers without holes that stand beside the sources of a target."""
 
+KERNEL = {
+    "sequential": ("sequential/kernel.c.j2",),
+    "openmp": ("openmp/memory.c.j2", "openmp/kernel.c.j2"),
+}
+"""The templates of a kernel, one after the other."""
+
 MODULE_NAMES = (
     *("Argument", "ArrayInfo", "Group", "Interface", "OutputInfo", "ParamInfo", "ParamInit"),
     *("Signature", "StateInfo", "StateInit", "shape"),
@@ -75,11 +81,10 @@ def kernel_files(
     stem = stem_of(spec.name, element)
     env = environment()
     banner = _banner(spec, target, element)
+    views = [kernel_view(plan, stem, element, interface.dims) for plan in plans.values()]
     kernels = tuple(
-        env.get_template(f"{target}/kernel.c.j2").render(
-            k=kernel_view(plan, stem, element, interface.dims)
-        )
-        for plan in plans.values()
+        "\n".join(env.get_template(name).render(k=view) for name in KERNEL[target])
+        for view in views
     )
     schedule = next(iter(plans.values())).schedule
     file = FileView(

@@ -81,7 +81,8 @@ def _listed(struct: str, name: str, entries: list[tuple[str, str]]) -> Iterator[
     yield "{"
     yield f"const {struct} {name}[] = {{"
     for number, (operand, total) in enumerate(entries, 1):
-        yield f"{{{operand}, {total}}}{',' if number < len(entries) else ''}"
+        yield f"{{{operand},"
+        yield f"{total}}}{',' if number < len(entries) else ''}"
     yield "};"
 
 
