@@ -7,8 +7,8 @@
 
 #include "grugen_vector.h"
 
-// Up to `most` lines: `count` of the next step, of which `next` comes next, then others that are
-// there as well, so that a product may always read on for as long as it is deep.
+// Room for `most` lines: `count` of the next step, of which `next` comes next. Behind what a step
+// can want there are as many as the deepest product asks for when it has nothing to fetch.
 typedef struct grugen_wanted {
     int64_t most, count, next;
     const char *line[];
@@ -54,10 +54,10 @@ GRUGEN_INLINE void grugen_want(
     wanted->count = count;
 }
 
-// The next `depth` lines to ask for.
+// The next `depth` lines to ask for; the same one over and over when all have been asked for.
 GRUGEN_INLINE const char *const *grugen_wanted_now(grugen_wanted *wanted, int64_t depth)
 {
     const int64_t next = wanted->next;
     wanted->next += depth;
-    return wanted->line + (next < wanted->count ? next : 0);
+    return wanted->line + (next < wanted->count ? next : wanted->most - depth);
 }
