@@ -42,8 +42,8 @@ COMMON = (
     *("-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas"),
 )
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-# the kernel alone is instrumented. The runtime is the detector of races: libtsan must not come in by
-# the linker
+# the kernel alone is instrumented. The runtime is the detector of races: libtsan must not come in
+# by the linker
 KERNEL_FLAGS: Mapping[Mode, tuple[str, ...]] = {
     "plain": ("-O2",),
     "race": ("-g", "-O1", "-fsanitize=thread", "-DEMULATOR_RACE", "-Wno-tsan"),

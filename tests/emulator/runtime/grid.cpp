@@ -42,6 +42,7 @@ static void run_one_by_one(Grid& grid) {
     }
     for (const unsigned number : order) {
         Block& block = *grid.blocks[number];
+        give_shared_memory(block);
         start_block(block);
         do {
             run_block(block);

@@ -142,9 +142,7 @@ void start_block(Block& block) {
     block.alive = block.size;
     block.fibers = std::vector<Fiber>(block.size);
     block.warps = std::vector<Warp>((block.size + 31) / 32);
-    poison_shared_memory(block);
     clean_stacks(block.stacks, block.size * stack_bytes);
-    race::block_starts(block.number, block.shared, block.shared_bytes);
     for (unsigned i = 0; i < block.size; ++i) prepare_thread(block, i);
     make_ready(block, Waits::no);
 }

@@ -35,7 +35,7 @@ static int take_if_own(dl_phdr_info* info, size_t, void* data) {
     return 0;
 }
 
-void find_shared_memory(Block& block) {
+static void find_shared_memory(Block& block) {
     // the first access makes the library's thread-local memory
     *static_cast<volatile unsigned char*>(grugen_smem) = poison;
     dl_iterate_phdr(take_if_own, &block);
@@ -45,8 +45,8 @@ static void fill(unsigned char* start, const unsigned char* end) {
     if (end > start) memset(start, poison, end - start);
 }
 
-void poison_shared_memory(Block& block) {
-    if (!block.shared) find_shared_memory(block);
+void give_shared_memory(Block& block) {
+    find_shared_memory(block);
     ASAN_UNPOISON_MEMORY_REGION(block.shared, block.shared_bytes);
     unsigned char* dynamic = grugen_smem;
     unsigned char* used_end = dynamic + block.grid->launch.shared_bytes;
@@ -54,6 +54,7 @@ void poison_shared_memory(Block& block) {
     fill(block.shared, used_end);
     fill(dynamic_end, block.shared + block.shared_bytes);
     ASAN_POISON_MEMORY_REGION(used_end, dynamic_end - used_end);
+    race::block_starts(block.number, block.shared, block.shared_bytes);
 }
 
 void end_shared_memory(Block& block) {

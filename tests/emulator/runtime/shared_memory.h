@@ -6,12 +6,12 @@
 namespace emulator {
 
 constexpr size_t most_shared_bytes = 227 << 10;
+/// As bytes of a float of any size this is NaN, as a whole number -1.
 constexpr unsigned char poison = 0xff;
-/// As a byte of a float of any size this is NaN, as a whole number -1.
 
-void find_shared_memory(Block& block);
-/// Fills all of it, and closes what lies behind the bytes of the launch.
-void poison_shared_memory(Block& block);
+/// On the thread that will run the block: fills all of it, and closes what lies behind the bytes of
+/// the launch.
+void give_shared_memory(Block& block);
 /// The block has ended: others must not read what it had.
 void end_shared_memory(Block& block);
 void open_shared_memory();

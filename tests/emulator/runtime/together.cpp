@@ -18,7 +18,7 @@ using Blocks = std::vector<Block*>;
 void live(Grid& grid, Block& block, unsigned& started) {
     std::unique_lock<std::mutex> lock(grid.mutex);
     const auto has_turn = [&] { return grid.holder == &block || grid.failed; };
-    find_shared_memory(block);
+    give_shared_memory(block);
     ++started;
     grid.changed.notify_all();
     block.turn.wait(lock, has_turn);
@@ -136,7 +136,7 @@ void run_together(Grid& grid, unsigned first, unsigned last) {
         threads.emplace_back([&grid, block, &started] { live(grid, *block, started); });
     }
     {
-        // the memory of all is found before any runs: a block may read that of its neighbours
+        // all have their memory before any runs: a block may read that of its neighbours
         std::unique_lock<std::mutex> lock(grid.mutex);
         grid.changed.wait(lock, [&] { return started == blocks.size(); });
     }
