@@ -84,10 +84,12 @@ def compile_library(
     into: Path,
     definitions: Sequence[str] = (),
     include: Sequence[Path] = (),
+    flags: Sequence[str] = (),
 ) -> Path:
     """The shared library of `source` for `mode`, in the folder `into`.
 
-    `definitions` are written as for -D, `include` are folders searched after the source's own.
+    `definitions` are written as for -D, `include` are folders searched after the source's own;
+    `flags` come last: texts that were changed are compiled with -w.
     """
     into.mkdir(parents=True, exist_ok=True)
     suffix = _digest([str(source), *definitions])[:8] if definitions else ""
@@ -97,7 +99,7 @@ def compile_library(
     defined = [f"-D{definition}" for definition in definitions]
     # without -x the linker is handed a file that it does not know
     compiled = [*KERNEL_FLAGS[mode], *defined, *folders, "-x", "c++", "-c", str(source)]
-    _run([*compiler_line(), *compiled, "-o", str(object_file)])
+    _run([*compiler_line(), *compiled, *flags, "-o", str(object_file)])
     linked = [str(object_file), *map(str, runtime_objects(mode)), *LINK_FLAGS[mode]]
     _run([compiler(), "-shared", "-pthread", *linked, "-Wl,-Bsymbolic", "-o", str(library)])
     object_file.unlink()
@@ -291,3 +293,16 @@ def run_sanitized(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def main() -> int:
+    """Say what is found; 1 if it is not enough to compile with both compilers."""
+    reason, nvcc = unavailable(), find_nvcc()
+    if not reason:
+        print(f"C++ compiler: {compiler()}\nCUDA headers: {find_headers()}")
+    print(reason or f"nvcc: {nvcc or 'not found'}")
+    return int(bool(reason) or nvcc is None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

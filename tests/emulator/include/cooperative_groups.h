@@ -33,8 +33,9 @@ struct grid_group {
 struct cluster_group {
     static void sync(emulator::Site site = EMULATOR_HERE) { emulator::sync_cluster(site); }
     template <class T>
-    static T* map_shared_rank(T* pointer, unsigned rank) {
-        return static_cast<T*>(emulator::map_shared(pointer, rank));
+    static T* map_shared_rank(T* pointer, unsigned rank, emulator::Site site = EMULATOR_HERE) {
+        void* address = const_cast<std::remove_const_t<T>*>(pointer);
+        return static_cast<T*>(emulator::map_shared(address, rank, site));
     }
     static unsigned block_rank() { return emulator::cluster_rank(); }
     static unsigned num_blocks() { return emulator::cluster_size(); }

@@ -2,6 +2,19 @@
 // the host are the real ones of <cuda_runtime_api.h>; what nvcc itself knows is defined here.
 #pragma once
 
+#include <cuda_runtime_api.h>
+#include <vector_functions.h>
+
+// the real headers have meanings of their own for these
+#undef __global__
+#undef __device__
+#undef __host__
+#undef __constant__
+#undef __managed__
+#undef __grid_constant__
+#undef __launch_bounds__
+#undef __cluster_dims__
+#undef __shared__
 #define __global__
 #define __device__
 #define __host__
@@ -13,9 +26,6 @@
 // a block lives on one thread of the operating system; __constinit spares guards around the
 // elements of classes such as __half
 #define __shared__ __constinit thread_local
-
-#include <cuda_runtime_api.h>
-#include <vector_functions.h>
 
 #include "emulator/arithmetic.h"
 #include "emulator/atomics.h"

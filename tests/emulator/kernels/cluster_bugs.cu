@@ -32,7 +32,8 @@ __global__ void too_far(float* results) {
     __shared__ float kept[32];
     kept[threadIdx.x] = 0;
     cg::this_cluster().sync();
-    results[blockIdx.x * 32 + threadIdx.x] = *cg::this_cluster().map_shared_rank(kept, 4);
+    const float* theirs = cg::this_cluster().map_shared_rank(kept, 4);  // at too_far
+    results[blockIdx.x * 32 + threadIdx.x] = *theirs;
     cg::this_cluster().sync();
 }
 ENTRY(too_far, 8, 32, 0, false, 4)

@@ -15,7 +15,7 @@ struct Shape {
 };
 
 template <class T>
-int run_kernel(void (*kernel)(T*), const Shape& shape, T* results, int count) {
+int run_kernel(void (*kernel)(T*), const Shape& shape, void* results, int count) {
     T* memory = nullptr;
     const size_t bytes = count * sizeof(T);
     if (const cudaError_t status = cudaMalloc(&memory, bytes)) return status;
@@ -40,6 +40,6 @@ int run_kernel(void (*kernel)(T*), const Shape& shape, T* results, int count) {
 
 // the numbers behind the name are those of Shape
 #define ENTRY(kernel, ...)                                           \
-    EXPORTED int run_##kernel(float* results, int count) {           \
+    EXPORTED int run_##kernel(void* results, int count) {            \
         return run_kernel(kernel, Shape{__VA_ARGS__}, results, count); \
     }

@@ -14,7 +14,9 @@ enum class Access { read, write, atomic_read, atomic_write };
 // launches and their memory
 void launch_starts(unsigned blocks, unsigned threads, unsigned cluster);
 void stacks_are(const char* start, size_t bytes);
-void block_starts(unsigned block, unsigned char* shared, size_t bytes);
+/// Bytes [closed, open_again) of the memory are not for use.
+void block_starts(unsigned block, unsigned char* shared, size_t bytes, size_t closed,
+                  size_t open_again);
 void block_ends(unsigned block);
 void memory_added(void* start, size_t bytes);
 void memory_removed(void* start);
@@ -38,7 +40,7 @@ void accessed(const void* pointer, size_t bytes, Access access, Site site);
 
 inline void launch_starts(unsigned, unsigned, unsigned) {}
 inline void stacks_are(const char*, size_t) {}
-inline void block_starts(unsigned, unsigned char*, size_t) {}
+inline void block_starts(unsigned, unsigned char*, size_t, size_t, size_t) {}
 inline void block_ends(unsigned) {}
 inline void memory_added(void*, size_t) {}
 inline void memory_removed(void*) {}

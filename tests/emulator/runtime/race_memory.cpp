@@ -34,17 +34,28 @@ struct Region {
     char* start;
     size_t bytes;
     bool shared;
+    // offsets between which nothing may be touched, and which have no cells
+    size_t closed;
+    size_t open_again;
     bool ended = false;
     std::vector<Cell> cells;
 
-    Region(void* memory, size_t size, bool is_shared)
+    Region(void* memory, size_t size, bool is_shared, size_t from, size_t until)
         : start(static_cast<char*>(memory)),
           bytes(size),
           shared(is_shared),
-          cells(size / cell_bytes + 1) {}
+          closed((from + 1) / cell_bytes * cell_bytes),
+          open_again(until),
+          cells((size - (until - closed)) / cell_bytes + 1) {}
 
     bool contains(const char* pointer) const {
         return pointer >= start && pointer < start + bytes;
+    }
+    bool is_open(size_t from, size_t until) const {
+        return until <= closed || from >= open_again;
+    }
+    size_t cell_of(size_t offset) const {
+        return (offset < open_again ? offset : offset - (open_again - closed)) / cell_bytes;
     }
 };
 
@@ -140,11 +151,15 @@ void keep_read(Cell& cell, const Past& read) {
     }
 }
 
+[[noreturn]] void end_outside(const Now& now) {
+    end_with(std::string(name_of(now.access.access)) + " outside of the arrays of " +
+             memory_at(now.region, now.pointer) + by(now.access));
+}
+
 void check_cell(Cell& cell, const Now& now) {
     const Access access = now.access.access;
     if (cell.closed) {
-        end_with(std::string(name_of(access)) + " between two arrays of " +
-                 memory_at(now.region, now.pointer) + by(now.access));
+        end_outside(now);
     }
     if (access != Access::write && !cell.initialised) {
         end_with(std::string(access == Access::read ? "read" : "atomic") + " of " +
@@ -163,9 +178,10 @@ void check_cell(Cell& cell, const Now& now) {
 
 template <class Change>
 void for_cells(Region& region, const char* start, size_t bytes, Change change) {
-    const size_t first = (start - region.start) / cell_bytes;
-    const size_t last = (start - region.start + bytes + cell_bytes - 1) / cell_bytes;
-    for (size_t i = first; i < std::min(last, region.cells.size()); ++i) change(region.cells[i]);
+    const size_t offset = start - region.start;
+    const size_t first = region.cell_of(offset);
+    const size_t last = region.cell_of(offset + bytes - 1);
+    for (size_t i = first; i <= last && i < region.cells.size(); ++i) change(region.cells[i]);
 }
 
 }  // namespace
@@ -179,6 +195,8 @@ void check(const void* address, size_t bytes, Access access, Origin origin) {
     if (region->ended) {
         end_with("access to the shared memory of a block that has exited" + by(now.access));
     }
+    const size_t offset = pointer - region->start;
+    if (!region->is_open(offset, offset + bytes)) end_outside(now);
     for_cells(*region, pointer, bytes, [&](Cell& cell) { check_cell(cell, now); });
 }
 
@@ -208,13 +226,14 @@ void stacks_are(const char* start, size_t bytes) {
     stacks_end = start + bytes;
 }
 
-void block_starts(unsigned block, unsigned char* memory, size_t bytes) {
+void block_starts(unsigned block, unsigned char* memory, size_t bytes, size_t closed,
+                  size_t open_again) {
     last_found = nullptr;
     // blocks that run one after another have the same memory
     for (auto& region : shared_memory) {
         if (region && region->contains(reinterpret_cast<char*>(memory))) region.reset();
     }
-    shared_memory[block] = std::make_unique<Region>(memory, bytes, true);
+    shared_memory[block] = std::make_unique<Region>(memory, bytes, true, closed, open_again);
 }
 
 void block_ends(unsigned block) {
@@ -222,7 +241,7 @@ void block_ends(unsigned block) {
 }
 
 void memory_added(void* start, size_t bytes) {
-    device_memory.push_back(std::make_unique<Region>(start, bytes, false));
+    device_memory.push_back(std::make_unique<Region>(start, bytes, false, bytes, bytes));
 }
 
 void memory_removed(void* start) {

@@ -55,7 +55,7 @@ unsigned lane_number();
 unsigned lanes_alive();
 
 // clusters
-void* map_shared(void* pointer, unsigned rank);
+void* map_shared(void* pointer, unsigned rank, Site site);
 unsigned cluster_rank();
 unsigned cluster_size();
 
