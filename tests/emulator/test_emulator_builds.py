@@ -65,12 +65,12 @@ def test_definitions_make_other_libraries(built: Built, tmp_path: Path) -> None:
 
 
 @pytest.mark.nvcc
-@pytest.mark.parametrize("path", sorted(KERNELS.glob("*.cu")), ids=lambda path: path.stem)
-def test_nvcc_takes_the_same_text(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stem", ["features", "gru", "host", "matrices", "memory_bugs", "relay"])
+def test_nvcc_takes_the_same_text(stem: str, tmp_path: Path) -> None:
+    path = KERNELS / f"{stem}.cu"
     nvcc = build.find_nvcc()
     if nvcc is None:
         pytest.skip(f"left out: there is no nvcc; {build.INSTALL}")
-    flags = ["-std=c++17", "-arch=sm_90", "-Werror", "all-warnings", "-Xcompiler", "-fPIC"]
-    command = [str(nvcc), *flags, "-c", str(path), "-o", str(tmp_path / "kernel.o")]
+    command = [*build.nvcc_command(nvcc), "-c", str(path), "-o", str(tmp_path / "kernel.o")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -77,6 +77,7 @@ BUGS = (
     Bug("block_bugs", "never_written_global", NAN, NEVER_WRITTEN),
     Bug("warp_bugs", "no_syncwarp", NAN, NEVER_WRITTEN),
     Bug("grid_bugs", "no_grid_sync", NAN, NEVER_WRITTEN),
+    Bug("grid_bugs", "two_writers", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_before", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_after", UNSEEN, RACE),
     Bug("cluster_bugs", "no_sync_before", NAN, NEVER_WRITTEN),

@@ -22,8 +22,8 @@ ENTRY(unordered_read)
 __global__ void hidden_read(float* results) {
     __shared__ float kept[64];
     const int i = threadIdx.x;
-    kept[i] = i;                                // at hidden_read
-    results[i] = i ? kept[i - 1] + 1 : 0;       // at hidden_read
+    kept[i] = i;                           // at hidden_read
+    results[i] = i ? kept[i - 1] + 1 : 0;  // at hidden_read
 }
 ENTRY(hidden_read)
 
