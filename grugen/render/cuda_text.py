@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.cuda_memory import (
     found,
     kept,
+    depth_of,
     kept_bytes,
     loop_buffers,
     member,
@@ -43,6 +44,8 @@ _OWNERS = {
     Index.BATCH: "work",
     Index.TILE_SEQUENCE: "tile",
 }
+MOST_HELD = 8
+"""Matrices of which a lane can hold a share in its registers."""
 _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
 
 
@@ -215,9 +218,16 @@ class _CudaText:
         kept_lines = [
             f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
         ]
+        matrices = sum(len(segment.lets) for _, _, segment in panels)
+        holds = 0 < matrices <= MOST_HELD
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
-            nests=nests,
+            nests=tuple(
+                replace(nest, loop_panels=", panels" if holds else nest.panels_argument)
+                if nest.multiplies
+                else nest
+                for nest in nests
+            ),
             loop=True,
             cuts=True,
             common=self.common(loop),
@@ -232,10 +242,31 @@ class _CudaText:
             keeps=self.block(kept(spelling, panel) for panel in panels),
             kept=self.block(kept_lines),
             swaps=tuple(swaps),
+            holds=holds,
+            held=tuple(
+                f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
+                for _, _, segment in panels
+            ),
+            hold_lines=tuple(self.hold(nests, loop)),
+            can_hold=tuple(
+                f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
+                "GRUGEN_THREADS)"
+                for nest, _, segment in panels
+                if nest.size is not None
+            ),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests)),
             model=self.block(self.model(loop, nests)),
             items=self.block(self.items(nests)),
         )
+
+    def hold(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a lane's share of the matrices to its registers."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for _, _, segment in panels_of(self.spelling, [nest]):
+                name = self.spelling.panel(segment)
+                depth = depth_of(self.spelling, segment)
+                plan = view.planned.removeprefix(", ")
+                yield f"grugen_hold({plan}, tile.{name}, {depth}, &panels.{name});"
 
     def swap(self, carry: Carry) -> str:
         names = self.spelling.names.buffers

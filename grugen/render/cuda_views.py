@@ -60,6 +60,8 @@ class CudaNestView:
     plan_type: str = ""
     plan_line: str = ""
     plan_argument: str = ""
+    panels_argument: str = ""
+    loop_panels: str = ""
     planned: str = ""
     plan_sizes: tuple[str, ...] = ()
     panels: tuple[str, ...] = ()
@@ -112,6 +114,10 @@ class CudaPhaseView:
     model: BlockView = NOTHING
     items: BlockView = NOTHING
     plan_sizes: tuple[str, ...] = ()
+    holds: bool = False
+    held: tuple[str, ...] = ()
+    hold_lines: tuple[str, ...] = ()
+    can_hold: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()
 

@@ -105,7 +105,7 @@ __device__ inline grugen_launched grugen_whole_launch()
 
 // How threads are spread over rows and units: `across` of them side by side, a power of two.
 struct grugen_spread {
-    int64_t row, rows;
+    int row, rows;
     int unit, units, last;
 };
 
@@ -117,8 +117,8 @@ __device__ inline grugen_spread grugen_spread_over(const grugen_team &team, int6
     int across = GRUGEN_WARP;
     while (across < spread.last - first && across < 256) { across *= 2; }
     if (across > team.size) { across = GRUGEN_WARP; }
-    spread.row = (unsigned)team.rank / (unsigned)across;
-    spread.rows = (unsigned)team.size / (unsigned)across;
+    spread.row = (int)((unsigned)team.rank / (unsigned)across);
+    spread.rows = (int)((unsigned)team.size / (unsigned)across);
     spread.unit = first + (int)((unsigned)team.rank % (unsigned)across);
     spread.units = across;
     return spread;

@@ -22,11 +22,12 @@ enum {
 };
 
 // A loop's cut: `groups` times `parts` blocks, `sequences` for each group; whether packed matrices
-// stay in shared memory, and how much of it a block takes; bytes that the blocks of a group have in common.
+// stay in shared memory or are held in registers, and how much shared memory a block takes; bytes
+// that the blocks of a group have in common.
 struct grugen_tiling {
     grugen_regime regime;
     int64_t sequences, groups, parts;
-    bool keeps;
+    bool keeps, holds;
     int64_t shared;
     int64_t common;
 };
@@ -77,7 +78,7 @@ static inline grugen_tiling grugen_cut(
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, false, 0, 0};
     if (regime == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
@@ -130,7 +131,7 @@ __device__ inline grugen_step_rows grugen_rows_of_block(
 {
     const int64_t first = blockIdx.x / tiling.parts * tiling.sequences;
     const int64_t size = B - first < tiling.sequences ? B - first : tiling.sequences;
-    return {T, B, lengths, first, size, 0, reverse};
+    return {(int)T, (int)B, lengths, (int)first, (int)size, 0, reverse};
 }
 
 // What this block has in common with those that have the same sequences.
@@ -140,12 +141,13 @@ __device__ inline grugen_arena grugen_common(char *memory, const grugen_tiling &
 }
 
 // The longest of these sequences.
-__device__ inline int64_t grugen_longest(const grugen_step_rows &rows)
+__device__ inline int grugen_longest(const grugen_step_rows &rows)
 {
     if (rows.lengths == nullptr) { return rows.T; }
-    int64_t longest = 0;
-    for (int64_t item = 0; item < rows.size; ++item) {
-        longest = grugen_larger(longest, rows.lengths[rows.first + item]);
+    int longest = 0;
+    for (int item = 0; item < rows.size; ++item) {
+        const int length = (int)rows.lengths[rows.first + item];
+        longest = length > longest ? length : longest;
     }
     return longest;
 }
