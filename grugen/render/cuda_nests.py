@@ -15,7 +15,7 @@ from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
 from grugen.target.nests import Join, Nest, Pointwise
-from grugen.target.plan import Copy, Index, Loop, Phase, Place
+from grugen.target.plan import Buffer, Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
 from grugen.target.stages import Stage
 
@@ -154,24 +154,48 @@ class NestWriter:
         """The vectors that a stage multiplies, and the calls that do it."""
         values = list(dict.fromkeys(segment.operand for segment in stage.segments))
         names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
-        operands = tuple(
-            CudaOperandView(
-                names[value],
-                text.rows([text.place(value)]),
-                self.spelling.row(text.place(value)),
+        operands = []
+        offset = ""
+        for value in values:
+            depth = self.spelling.dim(self.spelling.types[value].shape[0])
+            operands.append(
+                CudaOperandView(
+                    names[value],
+                    text.rows([text.place(value)]),
+                    self.spelling.row(text.place(value)),
+                    depth,
+                    str(self.is_aligned(text.place(value))).lower(),
+                    offset,
+                )
             )
-            for value in values
-        )
+            offset += f" + rows.count() * grugen_padded({depth})"
         calls = []
         for segment in stage.segments:
             place = text.place(segment.operand)
-            aligned = self.spelling.is_whole(place)
+            aligned = self.is_aligned(place)
             template = f"{segment.first}, {len(segment.lets)}, {str(aligned).lower()}"
             calls.append(
                 f"grugen_multiply<{template}>(at, panels.{self.spelling.panel(segment)}, "
                 f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
             )
-        return operands, tuple(calls)
+        return tuple(operands), tuple(calls)
+
+    def is_aligned(self, place: Place) -> bool:
+        """Whether a row can be read by fours to its end, where zeros fill it up."""
+        own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
+        return own and self.spelling.is_whole(place)
+
+    def gathered(self, views: Iterable[CudaNestView]) -> str:
+        """Elements of memory that the stage with most operands gathers for a sequence."""
+        sizes = [
+            " + ".join(f"grugen_padded({operand.depth})" for operand in view.operands)
+            for view in views
+            if view.operands
+        ]
+        text = ""
+        for size in dict.fromkeys(sizes):
+            text = f"grugen_larger({text}, {size})" if text else size
+        return text or "0"
 
     def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
         """The products of a stage for tiles of many rows."""

@@ -219,6 +219,7 @@ class _CudaText:
             f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
         ]
         matrices = sum(len(segment.lets) for _, _, segment in panels)
+        gathered = self.nests.gathered(nests)
         holds = 0 < matrices <= MOST_HELD
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
@@ -247,6 +248,10 @@ class _CudaText:
                 f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
                 for _, _, segment in panels
             ),
+            gathered=(
+                f"grugen_find_room(device, tiling.sequences * ({gathered}) * "
+                f"(int64_t)sizeof({C_TYPES[spelling.element]}), &tiling);",
+            ),
             hold_lines=tuple(self.hold(nests, loop)),
             can_hold=tuple(
                 f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
@@ -255,7 +260,7 @@ class _CudaText:
                 if nest.size is not None
             ),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests)),
-            model=self.block(self.model(loop, nests)),
+            model=self.block([*self.model(loop, nests), *self.size_uses(gathered)]),
             items=self.block(self.items(nests)),
         )
 
@@ -299,6 +304,12 @@ class _CudaText:
         stages = sum(bool(nest.multiplies) for nest in nests)
         weights = " + ".join(sizes) or "0"
         yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
+
+    def size_uses(self, text: str) -> Iterator[str]:
+        """Lines that make sizes known where later lines need them."""
+        for line in self.nests.sizes(text):
+            name = line.split(" = ")[0].rsplit(" ", 1)[-1]
+            yield f"(void){name};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -9,11 +9,17 @@ from grugen.render.views import BlockView, MemoryView
 
 @dataclass(frozen=True, slots=True)
 class CudaOperandView:
-    """A vector that a stage multiplies: `name` holds where it is for each row of a tile."""
+    """A vector that a stage multiplies: `name` holds where it is for each row of a tile.
+
+    Where rows are gathered, those of this vector begin at `offset`.
+    """
 
     name: str
     rows: tuple[str, ...]
     pointer: str
+    depth: str
+    aligned: str
+    offset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class CudaPhaseView:
     plan_sizes: tuple[str, ...] = ()
     holds: bool = False
     held: tuple[str, ...] = ()
+    gathered: tuple[str, ...] = ()
     hold_lines: tuple[str, ...] = ()
     can_hold: tuple[str, ...] = ()
     states: tuple[str, ...] = ()

@@ -28,6 +28,14 @@ __host__ __device__ inline int grugen_padded(int units) { return (units + 3) & ~
 
 __host__ __device__ inline int64_t grugen_larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+// Zeros to the memory that was carved up, by `size` threads together.
+__device__ inline void grugen_clear(const grugen_arena &arena, int rank, int size)
+{
+    for (int64_t item = rank; item < arena.used / (int64_t)sizeof(int64_t); item += size) {
+        reinterpret_cast<int64_t *>(arena.base)[item] = 0;
+    }
+}
+
 // Memory that changes places with another.
 template <class Element>
 __host__ __device__ inline void grugen_swap(Element **a, Element **b)

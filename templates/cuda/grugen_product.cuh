@@ -156,7 +156,8 @@ grugen_first_tile(const grugen_team &team, int count, int units, int depth, int 
     return at;
 }
 
-// Four elements of a vector, beginning with number 4 * four; 0 beyond its end.
+// Four elements of a vector, beginning with number 4 * four. An ALIGNED vector is our own: what
+// fills up its last four is zero.
 template <bool ALIGNED>
 __device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int four)
 {
@@ -207,7 +208,7 @@ __device__ __forceinline__ void grugen_multiply(
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_four *const weights = panel.fours + unit;
     const int line = MATRICES * panel.units;
-    const int whole = depth / 4;
+    const int whole = ALIGNED ? (int)grugen_fours(depth) : depth / 4;
     int alive = 0;
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) { alive += operand[row] != nullptr; }
@@ -233,7 +234,7 @@ __device__ __forceinline__ void grugen_multiply(
         }
     }
     // the last one or two or three elements
-    if (four == whole && 4 * whole < depth) {
+    if (!ALIGNED && four == whole && 4 * whole < depth) {
         grugen_multiply_four<FIRST, MATRICES>(
             weights + four * line, panel.units,
             [&](int row) {
@@ -279,7 +280,7 @@ grugen_hold(const grugen_tile &at, const grugen_panel &panel, int depth, grugen_
     }
 }
 
-// As above, with matrices in registers and a single row.
+// As above, with matrices in registers and a single row, which exists.
 template <int FIRST, int MATRICES, bool ALIGNED, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_tile &at,
@@ -288,17 +289,15 @@ __device__ __forceinline__ void grugen_multiply(
     const GRUGEN_REAL *const (&operand)[1],
     GRUGEN_REAL (&sums)[1][SUMS])
 {
-    if (operand[0] == nullptr) { return; }
     grugen_four x[GRUGEN_HELD_FOURS];
 #pragma unroll
     for (int i = 0; i < GRUGEN_HELD_FOURS; ++i) {
         const int four = at.part + i * at.split;
         x[i] = grugen_four{};
-        if (4 * four + 4 <= depth) {
-            x[i] = grugen_load_four<ALIGNED>(operand[0], four);
-        } else if (4 * four < depth) {
-            x[i] = grugen_load_rest(operand[0], four, depth);
-        }
+        if (4 * four >= depth) { continue; }
+        x[i] = ALIGNED || 4 * four + 4 <= depth
+            ? grugen_load_four<ALIGNED>(operand[0], four)
+            : grugen_load_rest(operand[0], four, depth);
     }
 #pragma unroll
     for (int i = 0; i < GRUGEN_HELD_FOURS; ++i) {
@@ -309,6 +308,31 @@ __device__ __forceinline__ void grugen_multiply(
                 sums[0][FIRST + m] += held.weight[i][m].of[e] * x[i].of[e];
             }
         }
+    }
+}
+
+// Copy every row's vector to `memory`, where all products of a stage find it: a warp that asks for
+// its rows by itself waits for each of them. Rows that do not exist stay as they are.
+template <bool ALIGNED, class Rows, class VectorOf>
+__device__ __forceinline__ void grugen_gather(
+    const grugen_team &team,
+    const Rows &rows,
+    int depth,
+    const VectorOf &vector_of,
+    GRUGEN_REAL *memory)
+{
+    const int fours = (int)grugen_fours(depth);
+    const int count = rows.count() * fours;
+#pragma unroll 4
+    for (int item = team.rank; item < count; item += team.size) {
+        const int row = (int)((unsigned)item / (unsigned)fours);
+        const int four = item - row * fours;
+        const grugen_here here = rows.locate(row);
+        if (!here.alive) { continue; }
+        const GRUGEN_REAL *const vector = vector_of(here);
+        reinterpret_cast<grugen_four *>(memory)[item] = ALIGNED || 4 * four + 4 <= depth
+            ? grugen_load_four<ALIGNED>(vector, four)
+            : grugen_load_rest(vector, four, depth);
     }
 }
 

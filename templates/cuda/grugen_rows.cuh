@@ -49,6 +49,25 @@ struct grugen_single_row {
     __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
 };
 
+// Step `s` of a single sequence, which is alive as long as its block has steps to do.
+struct grugen_one_sequence {
+    int T, B;
+    int first, size;
+    int s;
+    bool reverse;
+    int length;
+
+    __device__ int count() const { return 1; }
+
+    __device__ grugen_here locate(int item) const
+    {
+        const int t = reverse ? length - 1 - s : s;
+        return {t * B + first, first, 0, item < 1};
+    }
+
+    __device__ bool ended(int) const { return true; }
+};
+
 // Step `s` of the sequences first..first + size: in reverse each runs backwards from its own end.
 struct grugen_step_rows {
     int T, B;

@@ -61,8 +61,9 @@ struct grugen_team {
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
     static constexpr bool is_alone = true;
+    static constexpr bool gathers = false;
     // Go on when all threads of the block are here; what each wrote before, all see after.
-    __device__ void meet() { __syncthreads(); }
+    __device__ void meet() const { __syncthreads(); }
     // The same for all blocks that share sequences.
     __device__ void meet_all() { __syncthreads(); }
 };
@@ -70,7 +71,8 @@ struct grugen_block : grugen_team {
 // Several blocks that share the units of their sequences; all of them run at the same time.
 struct grugen_blocks : grugen_team {
     static constexpr bool is_alone = false;
-    __device__ void meet() { __syncthreads(); }
+    static constexpr bool gathers = true;
+    __device__ void meet() const { __syncthreads(); }
 
     __device__ void meet_all()
     {
@@ -89,6 +91,8 @@ struct grugen_blocks : grugen_team {
 
 // All threads of a launch, which nobody needs to meet.
 struct grugen_launched : grugen_team {
+    static constexpr bool gathers = false;
+    __device__ void meet() const {}
 };
 
 __device__ inline grugen_launched grugen_whole_launch()
