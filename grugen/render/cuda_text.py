@@ -240,7 +240,7 @@ class _CudaText:
             memory=self.block(take(spelling, "tile", buffer) for buffer in vectors),
             numbers=self.block(take(spelling, "tile", buffer) for buffer in numbers),
             panels=self.block(found(spelling, "tile->", panel) for panel in panels),
-            keeps=self.block(kept(spelling, panel) for panel in panels),
+            keeps=self.block(self.keep(nests, loop)),
             kept=self.block(kept_lines),
             swaps=tuple(swaps),
             holds=holds,
@@ -259,7 +259,7 @@ class _CudaText:
                 for nest, _, segment in panels
                 if nest.size is not None
             ),
-            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests)),
+            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
             model=self.block([*self.model(loop, nests), *self.size_uses(gathered)]),
             items=self.block(self.items(nests)),
         )
@@ -272,6 +272,12 @@ class _CudaText:
                 depth = depth_of(self.spelling, segment)
                 plan = view.planned.removeprefix(", ")
                 yield f"grugen_hold({plan}, tile.{name}, {depth}, &panels.{name});"
+
+    def keep(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a block's share of the matrices to its memory."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for panel in panels_of(self.spelling, [nest]):
+                yield kept(self.spelling, panel, view.planned.removeprefix(", "))
 
     def swap(self, carry: Carry) -> str:
         names = self.spelling.names.buffers

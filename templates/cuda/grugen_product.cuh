@@ -18,6 +18,7 @@ struct alignas(4 * sizeof(GRUGEN_REAL)) grugen_four {
 struct grugen_panel {
     const grugen_four *fours;
     int units; // from one matrix to the next
+    int line; // from one four of the depth to the next
     int first; // the unit that comes first: not all of them where blocks share them
 };
 
@@ -57,9 +58,20 @@ __device__ inline void grugen_pack(
 }
 
 // A panel where it was packed.
-__host__ __device__ inline grugen_panel grugen_panel_at(const GRUGEN_REAL *packed, int64_t units)
+__host__ __device__ inline grugen_panel
+grugen_panel_at(const GRUGEN_REAL *packed, int matrices, int units)
 {
-    return {reinterpret_cast<const grugen_four *>(packed), grugen_padded((int)units), 0};
+    const int padded = grugen_padded(units);
+    return {reinterpret_cast<const grugen_four *>(packed), padded, matrices * padded, 0};
+}
+
+// Fours of the depth are so far apart in shared memory that the lanes that read together, some
+// units of some fours each, find them on different banks.
+__device__ inline int grugen_line(int fours, int split)
+{
+    const int together = GRUGEN_WARP / split;
+    while (together < 8 && fours % 8 != together) { ++fours; }
+    return fours;
 }
 
 // This block's slice of a panel, copied to `memory`, where it stays.
@@ -69,6 +81,7 @@ __device__ inline grugen_panel grugen_keep_panel(
     int64_t depth,
     int matrices,
     int64_t units,
+    int split,
     void *memory)
 {
     grugen_four *const kept = static_cast<grugen_four *>(memory);
@@ -76,12 +89,17 @@ __device__ inline grugen_panel grugen_keep_panel(
     const int padded = grugen_padded((int)units);
     const int first = team.first_unit(units, team.part);
     const int width = grugen_padded(team.first_unit(units, team.part + 1) - first);
+    const int line = grugen_line(matrices * width, split);
     const int count = (int)grugen_fours(depth) * matrices * width;
+#pragma unroll 4
     for (int item = team.rank; item < count; item += team.size) {
-        const int line = item / width;
-        kept[item] = whole[(int64_t)line * padded + first + item % width];
+        const int of_matrix = (int)((unsigned)item / (unsigned)width);
+        const int four = (int)((unsigned)of_matrix / (unsigned)matrices);
+        const int unit = item - of_matrix * width;
+        const int matrix = of_matrix - four * matrices;
+        kept[four * line + matrix * width + unit] = whole[of_matrix * padded + first + unit];
     }
-    return {kept, width, first};
+    return {kept, width, line, first};
 }
 
 // What a block keeps of a panel when the units are cut into so many parts, in elements.
@@ -90,7 +108,8 @@ grugen_kept_size(int64_t depth, int64_t matrices, int64_t units, int64_t parts)
 {
     const int64_t fours = (units + 3) / 4;
     const int64_t width = 4 * ((fours + parts - 1) / parts);
-    return grugen_fours(depth) * matrices * width * 4;
+    // as much as `grugen_line` may add
+    return grugen_fours(depth) * (matrices * width + 6) * 4;
 }
 
 // One tile of a stage after the other: `row`s first.., one unit for each lane, and this lane's part
@@ -207,7 +226,7 @@ __device__ __forceinline__ void grugen_multiply(
     // lanes beyond the last unit read what is there and keep it to themselves
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_four *const weights = panel.fours + unit;
-    const int line = MATRICES * panel.units;
+    const int line = panel.line;
     const int whole = ALIGNED ? (int)grugen_fours(depth) : depth / 4;
     int alive = 0;
 #pragma unroll
@@ -274,7 +293,7 @@ grugen_hold(const grugen_tile &at, const grugen_panel &panel, int depth, grugen_
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
             held->weight[i][m] = at.more() && four < fours
-                ? panel.fours[(four * MATRICES + m) * panel.units + unit]
+                ? panel.fours[four * panel.line + m * panel.units + unit]
                 : grugen_four{};
         }
     }
