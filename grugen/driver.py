@@ -35,7 +35,7 @@ from grugen.spec.model import CellSpec
 from grugen.target.abi import Interface
 from grugen.target.interface import constant_names, interface_of
 from grugen.target.plan import KernelPlan
-from grugen.target.planning import plan_openmp, plan_sequential
+from grugen.target.planning import plan_cuda, plan_openmp, plan_sequential
 from grugen.toolchain.build import BuildOptions, SourceBundle
 from grugen.toolchain.march import NATIVE, checked_march
 
@@ -45,6 +45,7 @@ TARGETS = BUILT
 PLANS: dict[str, Callable[[Function, str], KernelPlan]] = {
     "sequential": plan_sequential,
     "openmp": plan_openmp,
+    "cuda": plan_cuda,
 }
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from grugen.assets import templates_folder
 from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.cuda_text import cuda_view
+from grugen.render.cuda_views import CudaFileView
 from grugen.render.environment import environment
 from grugen.render.header_text import struct_view
 from grugen.render.kernel_text import kernel_view
@@ -26,7 +28,9 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
+_CUDA = "math memory rows team product tiling total"
 SUPPORT = {
+    "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,
     "openmp": (
         *_COMMON,
@@ -72,6 +76,8 @@ def kernel_files(
     stem = stem_of(spec.name, element)
     env = environment()
     banner = _banner(spec, target, element)
+    if target == "cuda":
+        return _cuda_files(interface, plans, HeaderView(banner, stem, ()), element)
     kernels = tuple(
         env.get_template(f"{target}/kernel.c.j2").render(
             k=kernel_view(plan, stem, element, interface.dims)
@@ -98,14 +104,50 @@ def kernel_files(
     declarations = env.get_template("common/abi.h.j2").render(h=header)
     outer = env.get_template("common/header.h.j2").render(h=header)
     levels = env.get_template("common/levels.c.j2").render(h=header)
-    support = [templates_folder() / path for path in SUPPORT[target]]
     return (
         TextFile(f"{stem}.c", lay_out(main)),
         TextFile(f"{stem}_abi.h", lay_out(declarations)),
         TextFile(f"{stem}.h", outer),
         TextFile(f"{stem}_levels.c", lay_out(levels)),
-        *(TextFile(path.name, path.read_text(encoding="utf-8")) for path in support),
+        *_support(target),
     )
+
+
+def _cuda_files(
+    interface: Interface,
+    plans: Mapping[str, KernelPlan],
+    empty: HeaderView,
+    element: ElementType,
+) -> tuple[TextFile, ...]:
+    """The sources of a library for devices; `empty` is its header without structs."""
+    env = environment()
+    stem = empty.stem
+    kernels = tuple(
+        env.get_template("cuda/kernel.cu.j2").render(
+            k=cuda_view(plan, stem, element, interface.dims)
+        )
+        for plan in plans.values()
+    )
+    structs = tuple(
+        struct_view(plan.signature, direction, stem, element, interface.dims)
+        for direction, plan in plans.items()
+    )
+    header = HeaderView(empty.banner, stem, structs)
+    main = env.get_template("cuda/file.cu.j2").render(
+        f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
+    )
+    declarations = env.get_template("cuda/abi.h.j2").render(h=header)
+    return (
+        TextFile(f"{stem}.cu", lay_out(main)),
+        TextFile(f"{stem}_abi.h", lay_out(declarations)),
+        TextFile(f"{stem}.h", env.get_template("cuda/header.h.j2").render(h=header)),
+        *_support("cuda"),
+    )
+
+
+def _support(target: str) -> tuple[TextFile, ...]:
+    paths = [templates_folder() / path for path in SUPPORT[target]]
+    return tuple(TextFile(path.name, path.read_text(encoding="utf-8")) for path in paths)
 
 
 def module_files(

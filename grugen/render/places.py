@@ -123,7 +123,12 @@ class Spelling:
 
     def is_padded(self, buffer: Buffer) -> bool:
         """Whether rows end on a whole vector; numbers stand side by side."""
-        return bool(self.plan.schedule.tiles) and buffer.width != Dim.fixed(1)
+        return self.plan.schedule.staged and buffer.width != Dim.fixed(1)
+
+    def is_whole(self, place: Place) -> bool:
+        """Whether the row can be read and written by whole vectors to its end."""
+        padded = isinstance(place.array, Buffer) and self.is_padded(place.array)
+        return padded and not place.offset.terms and not place.offset.constant
 
     def stride(self, array: Argument | Buffer) -> str:
         """Elements from row to row."""

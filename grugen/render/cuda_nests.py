@@ -1,0 +1,192 @@
+"""The nests of a phase as functions of CUDA, each with what it needs to stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grugen.render.c_expr import c_text
+from grugen.render.cuda_memory import depth_of, found, panels_of
+from grugen.render.cuda_views import CudaNestView, CudaOperandView
+from grugen.render.nest_text import PhaseText
+from grugen.render.phase_text import title_of
+from grugen.render.places import Spelling, index_of
+from grugen.render.thread_text import ThreadText, copied, joined
+from grugen.render.words import sizes_of
+from grugen.spec.dims import Dim
+from grugen.target.nests import Join, Nest, Pointwise
+from grugen.target.plan import Copy, Index, Loop, Phase, Place
+from grugen.target.schedule import cuda_tile_rows
+from grugen.target.stages import Stage
+
+_ROWS = {
+    Index.STEP: "const int64_t row = here.row;",
+    Index.TILE_SEQUENCE: "const int64_t slot = here.slot;",
+    Index.BATCH: "const int64_t b = here.b;",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NestWriter:
+    """Writes the nests of one kernel."""
+
+    spelling: Spelling
+    symbol: str
+    back: bool
+    stages: Mapping[Pointwise, Stage]
+
+    def sizes(self, *texts: str) -> tuple[str, ...]:
+        """The declarations of the dimensions that code mentions."""
+        return sizes_of(self.spelling, texts)
+
+    def phase(self, phase: Phase, reads: Mapping[str, Place]) -> PhaseText:
+        """What writes one nest: its constants are its own."""
+        return PhaseText(self.spelling, phase, reads, _ROWS, ("", ""), self.back)
+
+    def nest(
+        self, phase: Phase, nest: Nest | Copy, reads: Mapping[str, Place], number: int, meet: str
+    ) -> CudaNestView:
+        """One nest, copy or carry of a phase; `number` makes its name one of its own."""
+        text = self.phase(phase, reads)
+        stage = self.stages.get(nest) if isinstance(nest, Pointwise) else None
+        title = ""
+        operands: tuple[CudaOperandView, ...] = ()
+        multiplies: tuple[str, ...] = ()
+        size: Dim | None
+        if isinstance(nest, Copy):
+            body, lines = copied(text, nest), []
+            size = body.nest.size
+            title = f"// {nest.value} as it is"
+        elif isinstance(nest, Join):
+            body, lines, size = joined(text, nest), [], nest.let.type.shape[0]
+            title = text.cited(nest.let)
+        else:
+            body = ThreadText(text, nest, stage)
+            lines, size = body.lines(), nest.size
+        if stage is not None:
+            title = title_of(stage.segments)
+            operands, multiplies = self.products(text, stage)
+        rows = text.rows(body.places)
+        constants = tuple(text.constants.values())
+        shown = self.spelling.dim(size) if size is not None else ""
+        depth = depth_of(self.spelling, stage.segments[0]) if stage else ""
+        panels = tuple(
+            found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
+        )
+        pointers = [operand.pointer for operand in operands]
+        code = (*constants, *body.steady, *body.loads, *lines, *multiplies, *pointers)
+        return CudaNestView(
+            name=f"{self.symbol}_{number}_{phase.name}",
+            title=title,
+            sizes=self.sizes(*code, shown, depth),
+            constants=constants,
+            rows=rows,
+            steady=tuple(body.steady),
+            lines=(*body.loads, *lines),
+            size=shown,
+            operands=operands,
+            multiplies=multiplies,
+            wide=str(len(stage.sums)) if stage else "",
+            depth=depth,
+            most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
+            panel_sizes=self.sizes(*panels),
+            panels=panels,
+            meet=meet,
+        )
+
+    def products(
+        self, text: PhaseText, stage: Stage
+    ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
+        """The vectors that a stage multiplies, and the calls that do it."""
+        values = list(dict.fromkeys(segment.operand for segment in stage.segments))
+        names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
+        operands = tuple(
+            CudaOperandView(
+                names[value],
+                text.rows([text.place(value)]),
+                self.spelling.row(text.place(value)),
+            )
+            for value in values
+        )
+        calls = []
+        for segment in stage.segments:
+            place = text.place(segment.operand)
+            aligned = self.spelling.is_whole(place)
+            template = f"{segment.first}, {len(segment.lets)}, {str(aligned).lower()}"
+            calls.append(
+                f"grugen_multiply<{template}>(at, tile->{self.spelling.panel(segment)}, "
+                f"{self.int_of(depth_of(self.spelling, segment))}, {names[segment.operand]}, sums);"
+            )
+        return operands, tuple(calls)
+
+    def int_of(self, size: str) -> str:
+        """A size where the device counts in 32 bits."""
+        return f"(int){size}" if size.isidentifier() else f"(int)({size})"
+
+    def in_place(
+        self, loop: Loop, reads: Mapping[str, Place], number: int
+    ) -> tuple[CudaNestView, tuple[str, ...], tuple[str, ...]]:
+        """A loop as one nest, how its states start in registers, and how they are handed out."""
+        text = self.phase(loop.phase, reads)
+        lets = tuple(
+            let
+            for nest in loop.phase.nests
+            if isinstance(nest, Pointwise)
+            for let in nest.lets
+        )
+        size = loop.carries[0].buffer.width
+        # "now" beside the name of a state: its value between steps
+        registers = {
+            carry.buffer: text.beside(text.name(carry.state), "now") for carry in loop.carries
+        }
+        body = ThreadText(text, Pointwise(size, lets), registers=registers)
+        body.named = frozenset(carry.value for carry in loop.carries)
+        entering: list[str] = []
+        for carry in loop.carries:
+            if carry.state in loop.phase.writes:
+                body.element(carry.state)
+                entering += body.stores(carry.state)
+        lines = body.lines()
+        # all states are read before the first of them changes
+        after = [
+            f"{registers[carry.buffer]} = {c_text(body.element(carry.value).expr)};"
+            for carry in loop.carries
+        ]
+        real = body.c_type(False)
+        states, finals = [], []
+        for carry in loop.carries:
+            register = registers[carry.buffer]
+            start, end = (
+                self.element_of(Place(argument)) for argument in (carry.initial, carry.final)
+            )
+            states.append(f"{real} {register} = {start};")
+            finals.append(f"{end} = {register};")
+        constants = tuple(text.constants.values())
+        code = (*constants, *body.steady, *body.loads, *entering, *lines, *after)
+        shown = self.spelling.dim(size)
+        view = CudaNestView(
+            name=f"{self.symbol}_{number}_{loop.phase.name}",
+            title="",
+            sizes=self.sizes(*code, *states, *finals, shown),
+            constants=constants,
+            rows=(),
+            steady=tuple(body.steady),
+            lines=(*body.loads, *entering, *lines, *after),
+            size=shown,
+            operands=(),
+            multiplies=(),
+            wide="",
+            depth="",
+            most_rows="",
+            panel_sizes=self.sizes(shown),
+            panels=(),
+            meet="",
+        )
+        return view, tuple(states), tuple(finals)
+
+    def element_of(self, place: Place) -> str:
+        """Element j of the current sequence in one of the caller's arrays."""
+        offsets = self.spelling.offsets(place)
+        if index_of(place.array) is Index.BATCH and not getattr(place.array, "shape", ()):
+            return f"{self.spelling.base(place.array)}[{' + '.join(offsets)}]"
+        return f"{self.spelling.base(place.array)}[{' + '.join([*offsets, 'j'])}]"

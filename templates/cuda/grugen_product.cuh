@@ -1,0 +1,256 @@
+// Products of packed matrices with the vectors of many rows: tiles of rows and units in registers,
+// the depth of each product spread over the lanes of a warp when there are too few tiles.
+#pragma once
+
+#include <stdint.h>
+
+#include "grugen_memory.cuh"
+#include "grugen_rows.cuh"
+#include "grugen_team.cuh"
+
+// Four elements that are read at once.
+struct alignas(4 * sizeof(GRUGEN_REAL)) grugen_four {
+    GRUGEN_REAL of[4];
+};
+
+// Packed matrices that are multiplied with the same vectors. Four elements of the depth stand
+// together: [depth / 4][matrix][units], filled up with zeros.
+struct grugen_panel {
+    const grugen_four *fours;
+    int units; // from one matrix to the next
+    int first; // the unit that comes first: not all of them where blocks share them
+};
+
+__host__ __device__ inline int64_t grugen_fours(int64_t depth) { return (depth + 3) / 4; }
+
+// How many elements a panel of `matrices` takes.
+__host__ __device__ inline int64_t
+grugen_panel_size(int64_t depth, int64_t matrices, int64_t units)
+{
+    return grugen_fours(depth) * matrices * grugen_padded(units) * 4;
+}
+
+// Element (unit, k) of a matrix is at matrix[unit * unit_stride + k * depth_stride]; it becomes
+// number `which` of the `matrices` of a panel.
+__device__ inline void grugen_pack(
+    const grugen_launched &team,
+    GRUGEN_REAL *panel,
+    int64_t depth,
+    int64_t which,
+    int64_t matrices,
+    const GRUGEN_REAL *matrix,
+    int64_t units,
+    int64_t unit_stride,
+    int64_t depth_stride)
+{
+    const int64_t padded = grugen_padded(units);
+    const int64_t count = grugen_fours(depth) * padded * 4;
+    for (int64_t item = team.rank; item < count; item += team.size) {
+        const int64_t unit = item / 4 % padded;
+        const int64_t four = item / (4 * padded);
+        const int64_t k = 4 * four + item % 4;
+        const bool is_there = unit < units && k < depth;
+        panel[((four * matrices + which) * padded + unit) * 4 + item % 4] =
+            is_there ? matrix[unit * unit_stride + k * depth_stride] : (GRUGEN_REAL)0;
+    }
+}
+
+// A panel where it was packed.
+__device__ inline grugen_panel grugen_panel_at(const GRUGEN_REAL *packed, int64_t units)
+{
+    return {reinterpret_cast<const grugen_four *>(packed), (int)grugen_padded(units), 0};
+}
+
+// This block's slice of a panel, copied to `memory`, where it stays.
+__device__ inline grugen_panel grugen_keep_panel(
+    const grugen_team &team,
+    const GRUGEN_REAL *packed,
+    int64_t depth,
+    int matrices,
+    int64_t units,
+    void *memory)
+{
+    grugen_four *const kept = static_cast<grugen_four *>(memory);
+    const grugen_four *const whole = reinterpret_cast<const grugen_four *>(packed);
+    const int padded = (int)grugen_padded(units);
+    const int first = team.first_unit(units, team.part);
+    const int width = (int)grugen_padded(team.first_unit(units, team.part + 1) - first);
+    const int count = (int)grugen_fours(depth) * matrices * width;
+    for (int item = team.rank; item < count; item += team.size) {
+        const int line = item / width;
+        kept[item] = whole[(int64_t)line * padded + first + item % width];
+    }
+    return {kept, width, first};
+}
+
+// What a block keeps of a panel when the units are cut into so many parts, in elements.
+__host__ __device__ inline int64_t
+grugen_kept_size(int64_t depth, int64_t matrices, int64_t units, int64_t parts)
+{
+    const int64_t fours = (units + 3) / 4;
+    const int64_t width = 4 * ((fours + parts - 1) / parts);
+    return grugen_fours(depth) * matrices * width * 4;
+}
+
+// One tile of a stage after the other: `row`s first.., one unit for each lane, and this lane's part
+// of the depth when `split` lanes share it.
+struct grugen_tile {
+    int64_t tile, tiles, row;
+    int step, groups;
+    int split, part;
+    int first, last; // units of this block
+    int unit;
+    int rows;
+
+    __device__ bool more() const { return tile < tiles; }
+
+    __device__ void place()
+    {
+        const int64_t group = tile / groups;
+        const int width = GRUGEN_WARP / split;
+        const int lane = threadIdx.x % GRUGEN_WARP;
+        row = group * rows;
+        unit = first + (int)(tile - group * groups) * width + lane % width;
+        part = lane / width;
+    }
+
+    __device__ void next()
+    {
+        tile += step;
+        if (more()) { place(); }
+    }
+};
+
+__device__ inline grugen_tile
+grugen_first_tile(const grugen_team &team, int64_t count, int64_t units, int64_t depth, int rows)
+{
+    grugen_tile at;
+    at.first = team.first_unit(units, team.part);
+    at.last = team.first_unit(units, team.part + 1);
+    at.rows = rows;
+    at.row = 0;
+    at.unit = at.part = 0;
+    const int64_t row_tiles = (count + rows - 1) / rows;
+    const int wide = at.last - at.first;
+    // with too few tiles for all warps, lanes share the depth
+    at.split = 1;
+    at.groups = (wide + GRUGEN_WARP - 1) / GRUGEN_WARP;
+    while (at.split < GRUGEN_WARP && at.groups * row_tiles * 2 <= team.warps() &&
+           4 * at.split < grugen_fours(depth)) {
+        at.split *= 2;
+        at.groups = (wide * at.split + GRUGEN_WARP - 1) / GRUGEN_WARP;
+    }
+    at.tiles = at.groups * row_tiles;
+    at.tile = team.warp();
+    at.step = team.warps();
+    if (at.more()) { at.place(); }
+    return at;
+}
+
+// Four elements of a vector from number k on; 0 beyond its end.
+template <bool ALIGNED>
+__device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int k, int depth)
+{
+    if (ALIGNED && k + 4 <= depth) { return *reinterpret_cast<const grugen_four *>(vector + k); }
+    grugen_four four;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) { four.of[e] = k + e < depth ? vector[k + e] : (GRUGEN_REAL)0; }
+    return four;
+}
+
+// Add the products of MATRICES packed matrices with each row's vector to sums FIRST.. of the row.
+// `operand` is NULL for rows that do not exist.
+template <int FIRST, int MATRICES, bool ALIGNED, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_multiply(
+    const grugen_tile &at,
+    const grugen_panel &panel,
+    int depth,
+    const GRUGEN_REAL *const (&operand)[ROWS],
+    GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    // lanes beyond the last unit read what is there and keep it to themselves
+    const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
+    const grugen_four *const weights = panel.fours + unit;
+    const int fours = (int)grugen_fours(depth);
+#pragma unroll 2
+    for (int four = at.part; four < fours; four += at.split) {
+        grugen_four weight[MATRICES];
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+            weight[m] = weights[((int64_t)four * MATRICES + m) * panel.units];
+        }
+#pragma unroll
+        for (int row = 0; row < ROWS; ++row) {
+            if (operand[row] == nullptr) { continue; }
+            const grugen_four x = grugen_load_four<ALIGNED>(operand[row], 4 * four, depth);
+#pragma unroll
+            for (int m = 0; m < MATRICES; ++m) {
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    sums[row][FIRST + m] += weight[m].of[e] * x.of[e];
+                }
+            }
+        }
+    }
+}
+
+// Bring together what the lanes that share a depth have summed up: all of them get the whole.
+template <int ROWS, int SUMS>
+__device__ __forceinline__ void
+grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    for (int apart = GRUGEN_WARP / 2; apart >= GRUGEN_WARP / at.split; apart /= 2) {
+#pragma unroll
+        for (int row = 0; row < ROWS; ++row) {
+#pragma unroll
+            for (int sum = 0; sum < SUMS; ++sum) {
+                sums[row][sum] += __shfl_xor_sync(0xffffffffu, sums[row][sum], apart);
+            }
+        }
+    }
+}
+
+// The sums of row `which` of a tile, where no register can be chosen by a number.
+template <int ROWS, int SUMS>
+__device__ __forceinline__ void
+grugen_pick(const GRUGEN_REAL (&sums)[ROWS][SUMS], int which, GRUGEN_REAL (&sum)[SUMS])
+{
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) {
+        if (row != which) { continue; }
+#pragma unroll
+        for (int s = 0; s < SUMS; ++s) { sum[s] = sums[row][s]; }
+    }
+}
+
+// The sum over a vector, by all lanes of a warp; each of them gets it.
+__device__ inline GRUGEN_REAL grugen_sum_v(const GRUGEN_REAL *vector, int64_t units)
+{
+    GRUGEN_REAL sum = 0;
+    for (int64_t k = threadIdx.x % GRUGEN_WARP; k < units; k += GRUGEN_WARP) { sum += vector[k]; }
+    for (int apart = GRUGEN_WARP / 2; apart > 0; apart /= 2) {
+        sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+    }
+    return sum;
+}
+
+// The sum over the products of two vectors' elements, by all lanes of a warp.
+__device__ inline GRUGEN_REAL
+grugen_dot_v(const GRUGEN_REAL *a, const GRUGEN_REAL *b, int64_t units)
+{
+    GRUGEN_REAL sum = 0;
+    for (int64_t k = threadIdx.x % GRUGEN_WARP; k < units; k += GRUGEN_WARP) { sum += a[k] * b[k]; }
+    for (int apart = GRUGEN_WARP / 2; apart > 0; apart /= 2) {
+        sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+    }
+    return sum;
+}
+
+// One element of a product, by one thread: sum over k of a[k * stride] * b[k].
+__device__ inline GRUGEN_REAL
+grugen_dot_strided(const GRUGEN_REAL *a, int64_t stride, const GRUGEN_REAL *b, int64_t units)
+{
+    GRUGEN_REAL sum = 0;
+    for (int64_t k = 0; k < units; ++k) { sum += a[k * stride] * b[k]; }
+    return sum;
+}
