@@ -28,7 +28,7 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
-_CUDA = "math memory rows team product tiling total"
+_CUDA = "math memory host elements rows team product tiling total"
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,
@@ -136,7 +136,8 @@ def _cuda_files(
     main = env.get_template("cuda/file.cu.j2").render(
         f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
     )
-    declarations = env.get_template("cuda/abi.h.j2").render(h=header)
+    parts = ("cuda/abi.h.j2", "cuda/host_abi.h.j2")
+    declarations = "".join(env.get_template(part).render(h=header) for part in parts)
     return (
         TextFile(f"{stem}.cu", lay_out(main)),
         TextFile(f"{stem}_abi.h", lay_out(declarations)),
