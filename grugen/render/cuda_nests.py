@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
@@ -12,7 +12,7 @@ from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
 from grugen.render.places import Spelling, index_of
 from grugen.render.thread_text import ThreadText, copied, joined
-from grugen.render.words import sizes_of
+from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
 from grugen.target.nests import Join, Nest, Pointwise
 from grugen.target.plan import Copy, Index, Loop, Phase, Place
@@ -24,6 +24,12 @@ _ROWS = {
     Index.TILE_SEQUENCE: "const int64_t slot = here.slot;",
     Index.BATCH: "const int64_t b = here.b;",
 }
+
+
+def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
+    """What tells whether the caller wants a tape, where code asks for it."""
+    line = "const int keep_tape = call->keep_tape;"
+    return (line,) if "keep_tape" in words_of(code) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class NestWriter:
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
             sizes=self.sizes(*code, shown, depth),
-            constants=constants,
+            constants=(*_keep_tape(code), *constants),
             rows=rows,
             steady=tuple(body.steady),
             lines=(*body.loads, *lines),
@@ -168,7 +174,7 @@ class NestWriter:
             name=f"{self.symbol}_{number}_{loop.phase.name}",
             title="",
             sizes=self.sizes(*code, *states, *finals, shown),
-            constants=constants,
+            constants=(*_keep_tape(code), *constants),
             rows=(),
             steady=tuple(body.steady),
             lines=(*body.loads, *entering, *lines, *after),

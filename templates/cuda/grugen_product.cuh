@@ -56,7 +56,7 @@ __device__ inline void grugen_pack(
 }
 
 // A panel where it was packed.
-__device__ inline grugen_panel grugen_panel_at(const GRUGEN_REAL *packed, int64_t units)
+__host__ __device__ inline grugen_panel grugen_panel_at(const GRUGEN_REAL *packed, int64_t units)
 {
     return {reinterpret_cast<const grugen_four *>(packed), (int)grugen_padded(units), 0};
 }
