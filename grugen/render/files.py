@@ -157,6 +157,7 @@ def module_files(
     builds: tuple[tuple[str, str], ...],
     ir: str,
     march: str,
+    arch: str,
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
     literal = python_literal(interface, indent=4)
@@ -168,6 +169,8 @@ def module_files(
         interface=literal,
         builds=python_literal(builds, indent=4),
         march=repr(march),
+        # what has nothing for GPUs does not say for which
+        arch=repr(arch) if any(target == "cuda" for target, _ in builds) else "",
     )
     return (
         TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from grugen.errors import ToolchainError, UsageError
 from grugen.toolchain.command import run_command
+from grugen.toolchain.march import NATIVE
 
-NATIVE = "native"
 USUAL = ("sm_80", "sm_90")
 """What is built for where no GPU tells: the data centre GPUs of two generations."""
 

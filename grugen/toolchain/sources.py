@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grugen.errors import InternalError
-from grugen.toolchain import arch, march
+from grugen.toolchain.march import NATIVE
 
 CUDA_SUFFIX = ".cu"
 
@@ -45,9 +45,9 @@ class BuildOptions:
     `extra` flags come last.
     """
 
-    march: str = march.NATIVE
+    march: str = NATIVE
     extra: tuple[str, ...] = ()
-    arch: str = arch.NATIVE
+    arch: str = NATIVE
 
 
 DEFAULTS = BuildOptions()

@@ -6,7 +6,8 @@
 #include "grugen_host.cuh"
 #include "grugen_memory.cuh"
 
-enum { GRUGEN_ELEMENT_THREADS = 256, GRUGEN_ELEMENT_BLOCKS = 1024 };
+constexpr int GRUGEN_ELEMENT_THREADS = 256;
+constexpr int64_t GRUGEN_ELEMENT_BLOCKS = 1024;
 
 static __device__ inline int64_t grugen_first_element()
 {
