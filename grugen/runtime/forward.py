@@ -149,8 +149,6 @@ def adopted(
     binding: Binding, work: Place, values: Mapping[str, object], *groups: Group
 ) -> dict[str, object]:
     """`values` by name, those that are on the device of `work` as DeviceArrays."""
-    if work is HOST:
-        return dict(values)
     rules = {
         name: rule
         for group in groups or (Group.INPUT, Group.STATIC)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from grugen.errors import UsageError
 from grugen.runtime import memory
+from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.engine import Array
 from grugen.runtime.places import HOST_NAME, AnyArray, Lengths, Place
 
@@ -21,6 +22,11 @@ class HostPlace:
 
     def adopt(self, what: str, name: str, value: object) -> object:
         """See `Place`; there is nothing to adopt."""
+        if isinstance(value, DeviceArray):
+            raise UsageError(
+                f"{what} is on {value.device}; a cell of a target that runs on the CPU takes NumPy "
+                f"arrays\nhelp: pass {name}.numpy()"
+            )
         return value
 
     def after(self, other: Place) -> None:

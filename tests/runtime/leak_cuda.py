@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import leak
@@ -22,9 +23,9 @@ def _declarations() -> str:
     for line in leak.DECLARATIONS.splitlines():
         if "_needs" in line or "_threads(" in line:
             continue
-        line = line.replace("int32_t threads;", "int32_t regime;")
-        line = line.replace("void *packed;", "void *packed; void *stream;")
-        lines.append(f"int32_t {line[5:]}" if line.startswith("void STEM") else line)
+        typed = f"int32_t {line[5:]}" if line.startswith("void STEM") else line
+        typed = typed.replace("int32_t threads;", "int32_t regime;")
+        lines.append(typed.replace("void *packed;", "void *packed; void *stream;"))
     host = environment().get_template("cuda/host_abi.h.j2").render(h=HeaderView((), "STEM", ()))
     return "\n".join([*lines, host])
 
@@ -108,7 +109,7 @@ extern "C" const char *STEM_forward_plan(const STEM_forward_call *call)
 
 extern "C" int64_t STEM_forward_workspace(const STEM_forward_call *call)
 {
-    if (call->hyper.k == 555) { return -(int64_t)cudaErrorIllegalAddress; }
+    if (call->hyper.k == 555) { return -(int64_t)cudaErrorLaunchFailure; }
     return call->B * call->dims.D_ * (int64_t)sizeof(REAL);
 }
 
@@ -153,10 +154,9 @@ def bundle(dtype: str) -> SourceBundle:
     stem, real = leak.TYPES[dtype]
     texts = {".cu": KERNELS, ".h": HEADER, "_abi.h": _declarations()}
     own = [
-        (f"{stem}{end}", text.replace("STEM", stem).replace("REAL", real).replace("GRUGEN_" + real,
-         "GRUGEN_REAL").replace("GRUGEN_" + stem, "GRUGEN_STEM"))
+        (f"{stem}{end}", re.sub(r"\bREAL\b", real, re.sub(r"\bSTEM", stem, text)))
         for end, text in texts.items()
-    ]  # fmt: skip
+    ]
     folder = templates_folder() / "cuda"
     return SourceBundle(stem, (*own, *((name, (folder / name).read_text()) for name in SUPPORT)))
 
