@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from emulator.build import compile_library, unavailable
+
 from grugen.toolchain.build import BuildOptions, SourceBundle
 
 

@@ -75,6 +75,7 @@ def test_what_was_not_generated(generated: CellModule) -> None:
     [
         ((("sequential", "float32"), ("openmp", "float64")), "openmp"),
         ((("cuda", "float32"), ("sequential", "float32")), "sequential"),
+        ((("cuda", "float32"),), "cuda"),
         ((), "numpy"),
     ],
 )
