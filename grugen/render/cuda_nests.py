@@ -14,6 +14,7 @@ from grugen.render.places import Spelling, index_of
 from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
+from grugen.target.meetings import Array
 from grugen.target.nests import Join, Nest, Pointwise
 from grugen.target.plan import Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
@@ -30,6 +31,19 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
     """What tells whether the caller wants a tape, where code asks for it."""
     line = "const int keep_tape = call->keep_tape;"
     return (line,) if "keep_tape" in words_of(code) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class InLoop:
+    """What a nest of a loop knows beside its lines.
+
+    `meet` is who waits for each other before it, `moving` are the arrays that the loop writes,
+    `copies` are made beside its own work.
+    """
+
+    meet: str
+    moving: frozenset[Array]
+    copies: tuple[Copy, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,12 @@ class NestWriter:
         return PhaseText(self.spelling, phase, reads, _ROWS, ("", ""), self.back)
 
     def nest(
-        self, phase: Phase, nest: Nest | Copy, reads: Mapping[str, Place], number: int, meet: str
+        self,
+        phase: Phase,
+        nest: Nest | Copy,
+        reads: Mapping[str, Place],
+        number: int,
+        inside: InLoop | None = None,
     ) -> CudaNestView:
         """One nest, copy or carry of a phase; `number` makes its name one of its own."""
         text = self.phase(phase, reads)
@@ -67,24 +86,25 @@ class NestWriter:
             body, lines, size = joined(text, nest), [], nest.let.type.shape[0]
             title = text.cited(nest.let)
         else:
-            body = ThreadText(text, nest, stage)
+            body = ThreadText(text, nest, stage, moving=inside.moving if inside else None)
             lines, size = body.lines(), nest.size
+            lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
             title = title_of(stage.segments)
             operands, multiplies = self.products(text, stage)
         rows = text.rows(body.places)
         constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
-        depth = depth_of(self.spelling, stage.segments[0]) if stage else ""
+        plan, plan_type = self.plan_of(stage, shown)
         panels = tuple(
             found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
         )
         pointers = [operand.pointer for operand in operands]
-        code = (*constants, *body.steady, *body.loads, *lines, *multiplies, *pointers)
+        code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
         return CudaNestView(
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
-            sizes=self.sizes(*code, shown, depth),
+            sizes=self.sizes(*code),
             constants=(*_keep_tape(code), *constants),
             rows=rows,
             steady=tuple(body.steady),
@@ -93,12 +113,31 @@ class NestWriter:
             operands=operands,
             multiplies=multiplies,
             wide=str(len(stage.sums)) if stage else "",
-            depth=depth,
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
-            panel_sizes=self.sizes(*panels),
+            early=tuple(body.early),
+            early_rows=text.rows(body.early_places),
+            asks=tuple(body.asks),
+            plan=plan,
+            plan_type=plan_type,
+            plan_line=f"const {plan_type} plan_{number} = {plan};" if plan else "",
+            plan_argument=f", {plan}" if plan else "",
+            planned=f", plan_{number}" if plan else "",
+            plan_sizes=self.sizes(plan),
             panels=panels,
-            meet=meet,
+            caller_sizes=self.sizes(plan, *panels),
+            meet=inside.meet if inside else "",
         )
+
+    def plan_of(self, stage: Stage | None, size: str) -> tuple[str, str]:
+        """The expression that spreads a nest over threads, and its type."""
+        if stage is not None:
+            depth = depth_of(self.spelling, stage.segments[0])
+            rows = f"grugen_fewer(ROWS, {cuda_tile_rows(len(stage.sums))})"
+            call = f"grugen_first_tile(team, rows.count(), {size}, {depth}, {rows})"
+            return call, "grugen_tile"
+        if size:
+            return f"grugen_spread_over(team, {size})", "grugen_spread"
+        return "", ""
 
     def products(
         self, text: PhaseText, stage: Stage
@@ -179,14 +218,7 @@ class NestWriter:
             steady=tuple(body.steady),
             lines=(*body.loads, *entering, *lines, *after),
             size=shown,
-            operands=(),
-            multiplies=(),
-            wide="",
-            depth="",
-            most_rows="",
-            panel_sizes=self.sizes(shown),
-            panels=(),
-            meet="",
+            caller_sizes=self.sizes(shown),
         )
         return view, tuple(states), tuple(finals)
 

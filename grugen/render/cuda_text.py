@@ -18,14 +18,21 @@ from grugen.render.cuda_memory import (
     panels_of,
     take,
 )
-from grugen.render.cuda_nests import NestWriter
+from grugen.render.cuda_nests import InLoop, NestWriter
 from grugen.render.cuda_totals import lists_of, parts_of
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
 from grugen.spec.dims import Dim
 from grugen.target.abi import Group
-from grugen.target.meetings import Meeting, loop_accesses, meetings, swapped_carries
+from grugen.target.meetings import (
+    Meeting,
+    folded_copies,
+    loop_accesses,
+    meetings,
+    own_copies,
+    swapped_carries,
+)
 from grugen.target.nests import Pointwise
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
@@ -158,7 +165,7 @@ class _CudaText:
         """A phase whose nests run over rows, one after the other."""
         reads = self.plan.reads
         nests = [
-            self.nests.nest(phase, nest, reads, next(self.numbers), "")
+            self.nests.nest(phase, nest, reads, next(self.numbers))
             for nest in (*phase.nests, *phase.copies)
         ]
         return CudaPhaseView(f"{self.symbol}_{phase.name}", tuple(nests))
@@ -186,12 +193,22 @@ class _CudaText:
         copies = [
             Copy(carry.value, Place(carry.buffer)) for carry in loop.carries if carry not in swapped
         ]
-        levels = meetings(loop_accesses(plan, loop, reads))
-        work = [*loop.phase.nests, *loop.phase.copies, *copies]
+        folded = folded_copies(plan, loop)
+        work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
+        accesses = loop_accesses(plan, loop, reads)
+        moving = frozenset(array for access in accesses for array in access.written)
         nests = tuple(
-            self.nests.nest(loop.phase, nest, where, next(self.numbers), _MEET[level])
-            for nest, where, level in zip(work, found_in, levels, strict=True)
+            self.nests.nest(
+                loop.phase,
+                nest,
+                where,
+                next(self.numbers),
+                InLoop(_MEET[level], moving, folded.get(number, ())),
+            )
+            for number, (nest, where, level) in enumerate(
+                zip(work, found_in, meetings(accesses), strict=True)
+            )
         )
         vectors, numbers = loop_buffers(spelling, loop)
         panels = list(panels_of(spelling, loop.phase.nests))
@@ -216,6 +233,7 @@ class _CudaText:
             keeps=self.block(kept(spelling, panel) for panel in panels),
             kept=self.block(kept_lines),
             swaps=tuple(swaps),
+            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests)),
             model=self.block(self.model(loop, nests)),
             items=self.block(self.items(nests)),
         )

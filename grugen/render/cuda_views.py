@@ -22,8 +22,10 @@ class CudaNestView:
 
     It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for all
-    rows. `panels` says where its packed matrices are for who keeps none, `meet` who must wait for
-    each other before it in a loop.
+    rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
+    for it. The `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for
+    all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
+    who must wait for each other before it in a loop.
     """
 
     name: str
@@ -34,14 +36,22 @@ class CudaNestView:
     steady: tuple[str, ...]
     lines: tuple[str, ...]
     size: str
-    operands: tuple[CudaOperandView, ...]
-    multiplies: tuple[str, ...]
-    wide: str
-    depth: str
-    most_rows: str
-    panel_sizes: tuple[str, ...]
-    panels: tuple[str, ...]
-    meet: str
+    operands: tuple[CudaOperandView, ...] = ()
+    multiplies: tuple[str, ...] = ()
+    wide: str = ""
+    most_rows: str = ""
+    early: tuple[str, ...] = ()
+    early_rows: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    plan: str = ""
+    plan_type: str = ""
+    plan_line: str = ""
+    plan_argument: str = ""
+    planned: str = ""
+    plan_sizes: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()
+    caller_sizes: tuple[str, ...] = ()
+    meet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,7 @@ class CudaPhaseView:
     swaps: tuple[str, ...] = ()
     model: BlockView = NOTHING
     items: BlockView = NOTHING
+    plan_sizes: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()
 

@@ -28,14 +28,23 @@ from grugen.render.vector_expr import Term
 from grugen.render.vector_text import VectorText
 from grugen.spec.dims import Dim
 from grugen.target.nests import INLINE, Join, Pointwise
+from grugen.target.meetings import Array
 from grugen.target.plan import Buffer, Copy, Index, Place
 
 
 @dataclass(slots=True)
 class ThreadText(VectorText):
-    """Writes one nest of a phase; `registers` names the states that a thread has in registers."""
+    """Writes one nest of a phase; `registers` names the states that a thread has in registers.
+
+    In a loop, `moving` are the arrays that it writes: a stage asks for others before its products.
+    """
 
     registers: Mapping[Buffer, str] = field(default_factory=dict)
+    moving: frozenset[Array] | None = None
+    early: list[str] = field(default_factory=list)
+    """Declarations of what is asked for early."""
+    asks: list[str] = field(default_factory=list)
+    early_places: list[Place] = field(default_factory=list)
 
     def c_type(self, condition: bool) -> str:
         """The type of a value, or of a condition."""
@@ -83,6 +92,14 @@ class ThreadText(VectorText):
         row = Atom(f"{matrix.text} + {start}")
         return Apply("grugen_dot_strided", (row, Atom(stride), vector, size))
 
+    def copy(self, copy: Copy) -> str:
+        """The statement that copies one element as it is."""
+        spelling = self.phase.spelling
+        expr = self.element(copy.value).expr
+        if spelling.types[copy.value].condition:
+            expr = self.as_value(expr)
+        return guarded(spelling, copy.place, self.store(copy.value, copy.place, c_text(expr)))
+
     def pointer(self, value: str) -> str:
         """The first element of a vector or matrix that is read whole."""
         place = self.phase.place(value)
@@ -97,8 +114,28 @@ class ThreadText(VectorText):
             name = self.phase.name(value)
             self.loads.append(f"const {self.c_type(False)} {name} = {self.registers[array]};")
             return Term(Atom(name), True)
+        if self.stage is not None and self.moving is not None and array not in self.moving:
+            if index_of(array) in (Index.STEP, Index.BATCH) and value not in self.phase.spelling.numbers:
+                return self.asked(value)
         # not super(): a class with slots is made anew, and the bare form would look for the old one
         return VectorText.read(self, value)
+
+    def asked(self, value: str) -> Term:
+        """Have a value asked for before the products."""
+        spelling = self.phase.spelling
+        place = self.phase.place(value)
+        self.early_places.append(place)
+        base = self.phase.base(value, place)
+        shape = spelling.types[value].shape
+        offsets = " + ".join([*spelling.offsets(place), *(["j"] if shape else [])])
+        name = self.phase.name(value)
+        condition = spelling.types[value].condition
+        element = Atom(f"{base}[{offsets}]")
+        text = c_text(self.as_condition(element)) if condition else element.text
+        zero = "false" if condition else "0"
+        self.early.append(f"{self.c_type(condition)} {name} = {zero};")
+        self.asks.append(f"{name} = {text};")
+        return Term(Atom(name), True)
 
     def load(self, value: str, place: Place) -> str:
         """The current element as an expression."""
@@ -125,15 +162,10 @@ class ThreadText(VectorText):
 
 
 def copied(phase: PhaseText, copy: Copy) -> ThreadText:
-    """A row as it is from place to place; `lines` has the one statement."""
+    """A row as it is from place to place, as a nest of its own."""
     shape = phase.spelling.types[copy.value].shape
     text = ThreadText(phase, Pointwise(shape[0] if shape else None, ()))
-    source = text.element(copy.value)
-    expr = source.expr
-    if phase.spelling.types[copy.value].condition:
-        expr = text.as_value(expr)
-    assert isinstance(expr, Atom | Conditional)
-    line = guarded(phase.spelling, copy.place, text.store(copy.value, copy.place, c_text(expr)))
+    line = text.copy(copy)
     text.steady, steady = [], text.steady
     text.loads = [*steady, *text.loads, line]
     return text

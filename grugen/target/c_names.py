@@ -25,7 +25,7 @@ C_WORDS = frozenset(
 OUR_WORDS = frozenset(
     """
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
-    here team rows item over member length s given memory operand_1 operand_2 operand_3 operand_4
+    here team rows item over member plan ask length s given memory operand_1 operand_2 operand_3 operand_4
     memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
 )

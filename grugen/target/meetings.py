@@ -63,10 +63,35 @@ def swapped_carries(plan: KernelPlan, loop: Loop) -> tuple[Carry, ...]:
     return tuple(carry for carry in loop.carries if is_swapped(carry))
 
 
+def folded_copies(plan: KernelPlan, loop: Loop) -> Mapping[int, tuple[Copy, ...]]:
+    """The copies that a nest makes beside its own work, element by element, by the nest's number.
+
+    They are of states as they enter the step, which nobody changes before its end.
+    """
+    found: dict[int, list[Copy]] = {}
+    states = {carry.state for carry in loop.carries}
+    sizes = [nest.size if isinstance(nest, Pointwise) else None for nest in loop.phase.nests]
+    for copy in loop.phase.copies:
+        shape = plan.function.types()[copy.value].shape
+        if copy.value in states and shape and shape[0] in sizes:
+            found.setdefault(sizes.index(shape[0]), []).append(copy)
+    return {number: tuple(copies) for number, copies in found.items()}
+
+
+def own_copies(plan: KernelPlan, loop: Loop) -> tuple[Copy, ...]:
+    """The copies that are nests of their own."""
+    folded = [copy for copies in folded_copies(plan, loop).values() for copy in copies]
+    return tuple(copy for copy in loop.phase.copies if copy not in folded)
+
+
 def loop_accesses(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> tuple[Access, ...]:
     """Of each nest, each copy and each carry that is copied, in order of execution."""
-    found = [_nest_access(plan, loop, nest, reads, i) for i, nest in enumerate(loop.phase.nests)]
-    found += [_copy_access(plan, copy, reads) for copy in loop.phase.copies]
+    folded = folded_copies(plan, loop)
+    found = [
+        _nest_access(plan, loop, nest, reads, folded.get(number, ()))
+        for number, nest in enumerate(loop.phase.nests)
+    ]
+    found += [_copy_access(plan, copy, reads) for copy in own_copies(plan, loop)]
     swapped = swapped_carries(plan, loop)
     found += [
         _copy_access(plan, Copy(carry.value, Place(carry.buffer)), plan.reads)
@@ -116,7 +141,11 @@ def _is_vector(array: Array) -> bool:
 
 
 def _nest_access(
-    plan: KernelPlan, loop: Loop, nest: Nest, reads: Mapping[str, Place], number: int
+    plan: KernelPlan,
+    loop: Loop,
+    nest: Nest,
+    reads: Mapping[str, Place],
+    copies: tuple[Copy, ...],
 ) -> Access:
     lets = nest.lets if isinstance(nest, Pointwise) else (nest.let,)
     size = nest.size if isinstance(nest, Pointwise) else lets[0].type.shape[0]
@@ -133,6 +162,8 @@ def _nest_access(
     written = {
         place.array for let in lets for place in loop.phase.writes.get(let.name, ())
     } | {reads[let.name].array for let in lets if isinstance(nest, Join)}
+    own.update(reads[copy.value].array for copy in copies)
+    written.update(copy.place.array for copy in copies)
     is_stage = isinstance(nest, Pointwise) and bool(nest.products)
     way: Way | None = None
     if size is not None and not is_stage:

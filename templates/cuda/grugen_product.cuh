@@ -106,7 +106,9 @@ struct grugen_tile {
 
     __device__ void place()
     {
-        const int64_t group = tile / groups;
+        // dividing 64 bits takes five times as long
+        const bool is_short = tile <= INT32_MAX;
+        const int64_t group = is_short ? (int64_t)((uint32_t)tile / (uint32_t)groups) : tile / groups;
         const int width = GRUGEN_WARP / split;
         const int lane = threadIdx.x % GRUGEN_WARP;
         row = group * rows;
@@ -172,7 +174,7 @@ __device__ __forceinline__ void grugen_multiply(
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_four *const weights = panel.fours + unit;
     const int fours = (int)grugen_fours(depth);
-#pragma unroll 2
+#pragma unroll 4
     for (int four = at.part; four < fours; four += at.split) {
         grugen_four weight[MATRICES];
 #pragma unroll

@@ -28,8 +28,9 @@ struct grugen_team {
     // where four elements do.
     __device__ int first_unit(int64_t units, int of_part) const
     {
-        const int fours = (int)((units + 3) / 4);
-        const int first = 4 * (int)((int64_t)fours * of_part / parts);
+        // few units or few parts: the product fits
+        const unsigned fours = (unsigned)((units + 3) / 4);
+        const int first = 4 * (int)(fours * (unsigned)of_part / (unsigned)parts);
         return first < (int)units ? first : (int)units;
     }
 };
@@ -95,9 +96,9 @@ __device__ inline grugen_spread grugen_spread_over(const grugen_team &team, int6
     int across = GRUGEN_WARP;
     while (across < spread.last - first && across < 256) { across *= 2; }
     if (across > team.size) { across = GRUGEN_WARP; }
-    spread.row = team.rank / across;
-    spread.rows = team.size / across;
-    spread.unit = first + team.rank % across;
+    spread.row = (unsigned)team.rank / (unsigned)across;
+    spread.rows = (unsigned)team.size / (unsigned)across;
+    spread.unit = first + (int)((unsigned)team.rank % (unsigned)across);
     spread.units = across;
     return spread;
 }

@@ -172,6 +172,15 @@ def find_nvcc() -> Path | None:
     return next((place for place in places if os.access(place, os.X_OK)), None)
 
 
+def nvcc_command(nvcc: Path) -> list[str]:
+    """The compiler and the flags that every text must bear; warnings are errors."""
+    # wheels have their libraries where their own compiler does not look
+    libraries = nvcc.resolve().parent.parent / "lib"
+    folders = [f"-L{libraries}"] if libraries.is_dir() else []
+    flags = ["-std=c++17", "-arch=sm_90", "-O3", "-Werror", "all-warnings", "-Xcompiler", "-fPIC"]
+    return [str(nvcc), *flags, *folders]
+
+
 def _header_folders() -> Iterator[Path]:
     for name in ("CUDA_HOME", "CUDA_PATH"):
         if os.environ.get(name):

@@ -19,7 +19,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, _cache: None) -> Built:
     """The library of a file of kernels, by the file's stem and the mode."""
     reason = unavailable()
     if reason:
-        pytest.skip(f"left out: {' '.join(reason.split())}")
+        pytest.skip(reason)
     folder = tmp_path_factory.mktemp("kernels")
 
     @cache

@@ -28,6 +28,7 @@ LAUNCH_FAILURE = 719
 NAN = "results that are not numbers"
 NAN_BACKWARDS = "results that are not numbers, in reverse and random order"
 WRONG = "numbers that are wrong"
+WRONG_BACKWARDS = "numbers that are wrong, in reverse and random order"
 UNSEEN = "nothing to see"
 NEVER_WRITTEN = "that was never written"
 RACE = "is not ordered with the"
@@ -45,12 +46,14 @@ BUGS = (
     Bug("block_bugs", "unordered_read", NAN, NEVER_WRITTEN),
     Bug("block_bugs", "hidden_read", NAN_BACKWARDS, RACE),
     Bug("block_bugs", "early_write", WRONG, RACE),
+    Bug("block_bugs", "hidden_write", WRONG_BACKWARDS, RACE),
     Bug("block_bugs", "lost_update", UNSEEN, RACE),
     *(
         Bug(stem, name, message, message)
         for stem, name, message in (
             ("block_bugs", "divergent", "barrier divergence: thread"),
             ("block_bugs", "early_exit", "has exited the kernel"),
+            ("block_bugs", "first_exits", "has exited the kernel"),
             ("block_bugs", "mixed_wait", "deadlock in block (0,0,0): 63 threads at the __sync"),
             ("block_bugs", "trapped", "__trap(); thread (7,0,0) of block (0,0,0)"),
             ("warp_bugs", "absent_lanes", "exited"),
@@ -77,6 +80,7 @@ BUGS = (
     Bug("block_bugs", "never_written_global", NAN, NEVER_WRITTEN),
     Bug("warp_bugs", "no_syncwarp", NAN, NEVER_WRITTEN),
     Bug("grid_bugs", "no_grid_sync", NAN, NEVER_WRITTEN),
+    Bug("grid_bugs", "two_writers", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_before", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_after", UNSEEN, RACE),
     Bug("cluster_bugs", "no_sync_before", NAN, NEVER_WRITTEN),
@@ -87,7 +91,7 @@ BUGS = (
     Bug("memory_bugs", "beyond_dynamic", UNSEEN, "outside of the arrays of shared memory"),
     Bug("memory_bugs", "beyond_static", UNSEEN, UNSEEN),
 )
-SEEN_BY_VALUES = (NAN, NAN_BACKWARDS, WRONG, UNSEEN)
+SEEN_BY_VALUES = (NAN, NAN_BACKWARDS, WRONG, WRONG_BACKWARDS, UNSEEN)
 
 
 def marked_lines(stem: str, name: str) -> set[str]:
@@ -134,6 +138,8 @@ def test_plain(built: Built, bug: Bug, order: Order) -> None:
     assert np.isnan(results).any() == expected
     if bug.plain == WRONG:
         assert (results != (np.arange(64) + 1) % 64).any()
+    if bug.plain == WRONG_BACKWARDS:
+        assert (results != np.arange(64) + 1).any() == backwards
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

@@ -147,7 +147,8 @@ EMULATOR_INLINE void store_matrix_sync(T* pointer, const fragment<accumulator, M
                                        unsigned stride, layout_t layout,
                                        emulator::Site site = EMULATOR_HERE) {
     const bool by_rows = layout == mem_row_major;
-    detail::walk(stored, pointer, stride, by_rows, "wmma::store_matrix_sync", site, detail::Store());
+    detail::walk(stored, pointer, stride, by_rows, "wmma::store_matrix_sync", site,
+                 detail::Store());
     __syncwarp(~0u, site);
 }
 

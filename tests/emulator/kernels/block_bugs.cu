@@ -22,8 +22,8 @@ ENTRY(unordered_read)
 __global__ void hidden_read(float* results) {
     __shared__ float kept[64];
     const int i = threadIdx.x;
-    kept[i] = i;                                // at hidden_read
-    results[i] = i ? kept[i - 1] + 1 : 0;       // at hidden_read
+    kept[i] = i;                           // at hidden_read
+    results[i] = i ? kept[i - 1] + 1 : 0;  // at hidden_read
 }
 ENTRY(hidden_read)
 
@@ -37,6 +37,19 @@ __global__ void early_write(float* results) {
     results[i] = next;
 }
 ENTRY(early_write)
+
+// right when threads run in the order of their numbers: each reads before the next one writes
+__global__ void hidden_write(float* results) {
+    __shared__ float kept[65];
+    const int i = threadIdx.x;
+    kept[i + 1] = i + 1;
+    if (i == 0) kept[0] = 0;
+    __syncthreads();
+    const float next = kept[i + 1];  // at hidden_write
+    kept[i] = -1;                    // at hidden_write
+    results[i] = next;
+}
+ENTRY(hidden_write)
 
 __global__ void lost_update(float* results) {
     __shared__ float total;
@@ -67,6 +80,14 @@ __global__ void early_exit(float* results) {
     __syncthreads();  // at early_exit
 }
 ENTRY(early_exit)
+
+__global__ void first_exits(float* results) {
+    const int i = threadIdx.x;
+    results[i] = i;
+    if (i == 0) return;
+    __syncthreads();  // at first_exits
+}
+ENTRY(first_exits)
 
 __global__ void mixed_wait(float* results) {
     const int i = threadIdx.x;

@@ -19,13 +19,19 @@ __device__ void read_neighbour(float* results) {
     if (After) cluster.sync();
 }
 
-__global__ void neighbours(float* results) { read_neighbour<true, true>(results); }
+__global__ void neighbours(float* results) {
+    read_neighbour<true, true>(results);
+}
 ENTRY(neighbours, 8, 32, 0, false, 4)
 
-__global__ void no_sync_before(float* results) { read_neighbour<false, true>(results); }
+__global__ void no_sync_before(float* results) {
+    read_neighbour<false, true>(results);
+}
 ENTRY(no_sync_before, 8, 32, 0, false, 4)
 
-__global__ void no_sync_after(float* results) { read_neighbour<true, false>(results); }
+__global__ void no_sync_after(float* results) {
+    read_neighbour<true, false>(results);
+}
 ENTRY(no_sync_after, 8, 32, 0, false, 4)
 
 __global__ void too_far(float* results) {

@@ -36,7 +36,8 @@ __global__ void wait_without_barrier(float* results) {
     const int i = threadIdx.x;
     results[i] = i;
     __syncthreads();
-    if (i < 16) __pipeline_memcpy_async(&kept[i * 4], &results[i * 4], 16);  // at wait_without_barrier
+    if (i < 16)
+        __pipeline_memcpy_async(&kept[i * 4], &results[i * 4], 16);  // at wait_without_barrier
     __pipeline_commit();
     __pipeline_wait_prior(0);
     results[i] = kept[i];  // at wait_without_barrier
@@ -69,7 +70,8 @@ __global__ void wrong_size(float* results) {
     results[i] = i;
     __syncthreads();
     // nvcc's header traps the device where it cannot see the size
-    if (i == 0) __pipeline_memcpy_async(&kept[0], &results[0], 4 + 8 * blockDim.y);  // at wrong_size
+    if (i == 0)
+        __pipeline_memcpy_async(&kept[0], &results[0], 4 + 8 * blockDim.y);  // at wrong_size
     __pipeline_commit();
     __pipeline_wait_prior(0);
 }

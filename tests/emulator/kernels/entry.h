@@ -39,7 +39,7 @@ int run_kernel(void (*kernel)(T*), const Shape& shape, void* results, int count)
 }
 
 // the numbers behind the name are those of Shape
-#define ENTRY(kernel, ...)                                           \
-    EXPORTED int run_##kernel(void* results, int count) {            \
+#define ENTRY(kernel, ...)                                             \
+    EXPORTED int run_##kernel(void* results, int count) {              \
         return run_kernel(kernel, Shape{__VA_ARGS__}, results, count); \
     }

@@ -130,8 +130,12 @@ ENTRY(ring, 8, 64, 4 * 64 * sizeof(float), false, 4)
 __device__ unsigned arrived;
 
 #ifdef GRUGEN_EMULATOR
-__device__ void arrive(unsigned* count) { emulator::add_release(count, 1u); }
-__device__ unsigned look(const unsigned* count) { return emulator::load_acquire(count); }
+__device__ void arrive(unsigned* count) {
+    emulator::add_release(count, 1u);
+}
+__device__ unsigned look(const unsigned* count) {
+    return emulator::load_acquire(count);
+}
 #else
 __device__ void arrive(unsigned* count) {
     asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(count) : "memory");

@@ -5,7 +5,17 @@
 
 namespace cg = cooperative_groups;
 
-__device__ int number() { return blockIdx.x * 64 + threadIdx.x; }
+// blocks of a launch that do not meet
+__global__ void two_writers(float* results) {
+    for (int i = threadIdx.x; i < 512; i += 64) {
+        results[i] = blockIdx.x;  // at two_writers
+    }
+}
+ENTRY(two_writers, 4)
+
+__device__ int number() {
+    return blockIdx.x * 64 + threadIdx.x;
+}
 
 __global__ void no_grid_sync(float* results) {
     const int i = number();

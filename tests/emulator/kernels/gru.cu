@@ -10,15 +10,17 @@ constexpr int units = 8;  // of a block
 constexpr int split = 4;  // lanes that share one product
 
 struct Gru {
-    const float* projected;   // [steps, batch, 3 hidden]: of the inputs, with their bias
-    const float* recurrent;   // [3 hidden, hidden]
-    const float* bias;        // [hidden]: of the candidate's recurrent part
-    const float* initial;     // [batch, hidden]
-    float* states;            // [steps, batch, hidden]
+    const float* projected;  // [steps, batch, 3 hidden]: of the inputs, with their bias
+    const float* recurrent;  // [3 hidden, hidden]
+    const float* bias;       // [hidden]: of the candidate's recurrent part
+    const float* initial;    // [batch, hidden]
+    float* states;           // [steps, batch, hidden]
     int steps, batch, hidden;
 };
 
-__device__ float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
+__device__ float sigmoid(float x) {
+    return 1.0f / (1.0f + __expf(-x));
+}
 
 __device__ float dot(float4 a, float4 b, float total) {
     total = fmaf(a.x, b.x, total);
@@ -27,7 +29,9 @@ __device__ float dot(float4 a, float4 b, float total) {
     return fmaf(a.w, b.w, total);
 }
 
-__device__ float4 four(const float* start) { return *reinterpret_cast<const float4*>(start); }
+__device__ float4 four(const float* start) {
+    return *reinterpret_cast<const float4*>(start);
+}
 
 __device__ void keep(float* kept, const float* start) {
     *reinterpret_cast<float4*>(kept) = four(start);
@@ -39,8 +43,8 @@ __global__ void __launch_bounds__(256, 1) gru_forward(const __grid_constant__ Gr
     const int batch = gru.batch;
     const int first = blockIdx.x * units;
     const int stride = hidden + 4;
-    float* rows = grugen_smem;                     // [3 units, stride]
-    float* state = rows + 3 * units * stride;      // [batch, stride]
+    float* rows = grugen_smem;                 // [3 units, stride]
+    float* state = rows + 3 * units * stride;  // [batch, stride]
     for (int i = threadIdx.x; i < 3 * units * hidden / 4; i += blockDim.x) {
         const int row = i / (hidden / 4);
         const int k = i % (hidden / 4) * 4;

@@ -3,7 +3,9 @@
 
 constexpr int count = 64;
 
-__global__ void add(float* numbers, float what) { numbers[threadIdx.x] += what; }
+__global__ void add(float* numbers, float what) {
+    numbers[threadIdx.x] += what;
+}
 
 __global__ void uses_shared(float* numbers) {
     extern __shared__ __align__(16) float grugen_smem[];
@@ -103,8 +105,8 @@ EXPORTED int launch_with_shared(int bytes, int allowed) {
     TRY(cudaMalloc(&numbers, count * sizeof(float)));
     cudaError_t status = cudaSuccess;
     if (allowed) {
-        status = cudaFuncSetAttribute(uses_shared, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      bytes);
+        status =
+            cudaFuncSetAttribute(uses_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     }
     if (!status) status = start(uses_shared, 1, bytes, false, nullptr, numbers);
     cudaFree(numbers);

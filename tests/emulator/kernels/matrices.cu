@@ -48,8 +48,12 @@ __device__ void product(const T* left, const T* right, float* result) {
     wmma::store_matrix_sync(result + column, total, columns, wmma::mem_row_major);
 }
 
-__device__ __half kept_as(float value, __half) { return __float2half(value); }
-__device__ __nv_bfloat16 kept_as(float value, __nv_bfloat16) { return __float2bfloat16(value); }
+__device__ __half kept_as(float value, __half) {
+    return __float2half(value);
+}
+__device__ __nv_bfloat16 kept_as(float value, __nv_bfloat16) {
+    return __float2bfloat16(value);
+}
 
 /// left [tile, depth], right [columns, depth] and the result one after another in `numbers`.
 template <class T>
@@ -63,8 +67,12 @@ __device__ void converted_product(float* numbers) {
     product(left, right, numbers + depth * (tile + columns));
 }
 
-__global__ void product_half(float* numbers) { converted_product<__half>(numbers); }
-__global__ void product_bf16(float* numbers) { converted_product<__nv_bfloat16>(numbers); }
+__global__ void product_half(float* numbers) {
+    converted_product<__half>(numbers);
+}
+__global__ void product_bf16(float* numbers) {
+    converted_product<__nv_bfloat16>(numbers);
+}
 
 __global__ void product_tf32(float* numbers) {
     const float* left = numbers;

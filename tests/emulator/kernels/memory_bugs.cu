@@ -75,7 +75,9 @@ __global__ void parts_right(float* results) {
 ENTRY(parts_right, 1, 64, 2 * (64 * sizeof(float) + shared_gap))
 
 // a free of what was not allocated, and a copy that does not fit
-EXPORTED int run_wrong_free(float* results, int) { return cudaFree(results); }
+EXPORTED int run_wrong_free(float* results, int) {
+    return cudaFree(results);
+}
 EXPORTED int run_wrong_copy(float* results, int count) {
     float* memory = nullptr;
     cudaMalloc(&memory, 4);

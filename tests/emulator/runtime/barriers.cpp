@@ -33,13 +33,14 @@ static void arrive(Site site, Reduction reduction) {
     Block& block = *running_block;
     Fiber& me = *running_fiber;
     if (block.at_barrier && !same(site, block.barrier)) {
-        diverged(who(me, block) + " is at the __syncthreads() of " + place(site) + " while " +
-                 who(first(block, Waits::block), block) + " is at the one of " +
+        diverged(who(me.number, block) + " is at the __syncthreads() of " + place(site) +
+                 " while " + who(first(block, Waits::block).number, block) + " is at the one of " +
                  place(block.barrier));
     }
     if (block.alive < block.size) {
-        diverged(who(me, block) + " waits at the __syncthreads() of " + place(site) + " but " +
-                 who(first(block, Waits::exited), block) + " has exited the kernel");
+        diverged(who(me.number, block) + " waits at the __syncthreads() of " + place(site) +
+                 " but " + who(first(block, Waits::exited).number, block) +
+                 " has exited the kernel");
     }
     me.waits = Waits::block;
     me.site = site;
@@ -130,8 +131,9 @@ void exits(Block& block, Fiber& fiber) {
     }
     if (block.at_barrier) {
         const Fiber& other = first(block, Waits::block);
-        diverged(who(fiber, block) + " has exited the kernel while " + who(other, block) +
-                 " waits at the __syncthreads() of " + place(other.site));
+        diverged(who(fiber.number, block) + " has exited the kernel while " +
+                 who(other.number, block) + " waits at the __syncthreads() of " +
+                 place(other.site));
     }
     Warp& warp = block.warps[fiber.number / 32];
     const unsigned bit = 1u << fiber.number % 32;

@@ -43,8 +43,8 @@ bool fits_device(const Launch& launch) {
     const dim3 grid = launch.grid, block = launch.block;
     const auto threads = 1ull * block.x * block.y * block.z;
     constexpr unsigned most_rows = 65'535, most_layers = 64;
-    return threads >= 1 && threads <= most_threads && block.z <= most_layers && grid.x &&
-           grid.y && grid.z && grid.y <= most_rows && grid.z <= most_rows;
+    return threads >= 1 && threads <= most_threads && block.z <= most_layers && grid.x && grid.y &&
+           grid.z && grid.y <= most_rows && grid.z <= most_rows;
 }
 
 cudaError_t check_cluster(const Launch& launch) {

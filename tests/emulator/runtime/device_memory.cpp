@@ -1,5 +1,5 @@
-// The host's functions for memory. What is allocated is filled with NaN; what is copied must fit its
-// direction and its allocation.
+// The host's functions for memory. What is allocated is filled with NaN; what is copied must fit
+// its direction and its allocation.
 #include "device_memory.h"
 
 #include <cstdlib>

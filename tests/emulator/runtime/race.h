@@ -58,4 +58,3 @@ inline void accessed(const void*, size_t, Access, Site) {}
 #endif
 
 }  // namespace emulator::race
-

@@ -52,18 +52,24 @@ void __tsan_func_entry(void*) {}
 void __tsan_func_exit() {}
 void __tsan_vptr_update(void*, void*) {}
 void __tsan_vptr_read(void*) {}
-void __tsan_read_range(void* pointer, size_t bytes) { check(pointer, bytes, Access::read, HERE); }
-void __tsan_write_range(void* pointer, size_t bytes) { check(pointer, bytes, Access::write, HERE); }
+void __tsan_read_range(void* pointer, size_t bytes) {
+    check(pointer, bytes, Access::read, HERE);
+}
+void __tsan_write_range(void* pointer, size_t bytes) {
+    check(pointer, bytes, Access::write, HERE);
+}
 
-#define HOOK(name, bytes, access) \
-    void __tsan_##name##bytes(void* pointer) { check(pointer, bytes, Access::access, HERE); }
-#define HOOKS(bytes)                              \
-    HOOK(read, bytes, read)                       \
-    HOOK(write, bytes, write)                     \
-    HOOK(unaligned_read, bytes, read)             \
-    HOOK(unaligned_write, bytes, write)           \
-    HOOK(volatile_read, bytes, atomic_read)       \
-    HOOK(volatile_write, bytes, atomic_write)     \
+#define HOOK(name, bytes, access)                    \
+    void __tsan_##name##bytes(void* pointer) {       \
+        check(pointer, bytes, Access::access, HERE); \
+    }
+#define HOOKS(bytes)                                  \
+    HOOK(read, bytes, read)                           \
+    HOOK(write, bytes, write)                         \
+    HOOK(unaligned_read, bytes, read)                 \
+    HOOK(unaligned_write, bytes, write)               \
+    HOOK(volatile_read, bytes, atomic_read)           \
+    HOOK(volatile_write, bytes, atomic_write)         \
     HOOK(unaligned_volatile_read, bytes, atomic_read) \
     HOOK(unaligned_volatile_write, bytes, atomic_write)
 HOOKS(1)
@@ -73,37 +79,37 @@ HOOKS(8)
 HOOKS(16)
 
 // the atomics of the language, which cuda::atomic_ref is made of
-#define FETCH(bits, type, name)                                                            \
+#define FETCH(bits, type, name)                                                              \
     type __tsan_atomic##bits##_fetch_##name(volatile type* pointer, type value, int order) { \
-        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                       \
-        return __atomic_fetch_##name(pointer, value, __ATOMIC_SEQ_CST);                    \
+        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                         \
+        return __atomic_fetch_##name(pointer, value, __ATOMIC_SEQ_CST);                      \
     }
-#define EXCHANGE(bits, type, strength)                                                  \
-    bool __tsan_atomic##bits##_compare_exchange_##strength(                             \
-        volatile type* pointer, type* expected, type value, int order, int) {           \
-        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                    \
-        return __atomic_compare_exchange_n(pointer, expected, value, false,             \
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);         \
+#define EXCHANGE(bits, type, strength)                                                             \
+    bool __tsan_atomic##bits##_compare_exchange_##strength(volatile type* pointer, type* expected, \
+                                                           type value, int order, int) {           \
+        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                               \
+        return __atomic_compare_exchange_n(pointer, expected, value, false, __ATOMIC_SEQ_CST,      \
+                                           __ATOMIC_SEQ_CST);                                      \
     }
-#define ATOMICS(bits, type)                                                             \
-    type __tsan_atomic##bits##_load(const volatile type* pointer, int order) {          \
-        hook_atomic(pointer, sizeof(type), order, true, false, HERE);                   \
-        return *pointer;                                                                \
-    }                                                                                   \
-    void __tsan_atomic##bits##_store(volatile type* pointer, type value, int order) {   \
-        hook_atomic(pointer, sizeof(type), order, false, true, HERE);                   \
-        *pointer = value;                                                               \
-    }                                                                                   \
+#define ATOMICS(bits, type)                                                              \
+    type __tsan_atomic##bits##_load(const volatile type* pointer, int order) {           \
+        hook_atomic(pointer, sizeof(type), order, true, false, HERE);                    \
+        return *pointer;                                                                 \
+    }                                                                                    \
+    void __tsan_atomic##bits##_store(volatile type* pointer, type value, int order) {    \
+        hook_atomic(pointer, sizeof(type), order, false, true, HERE);                    \
+        *pointer = value;                                                                \
+    }                                                                                    \
     type __tsan_atomic##bits##_exchange(volatile type* pointer, type value, int order) { \
-        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                    \
-        return __atomic_exchange_n(pointer, value, __ATOMIC_SEQ_CST);                   \
-    }                                                                                   \
-    FETCH(bits, type, add)                                                              \
-    FETCH(bits, type, sub)                                                              \
-    FETCH(bits, type, or)                                                               \
-    FETCH(bits, type, and)                                                              \
-    FETCH(bits, type, xor)                                                              \
-    EXCHANGE(bits, type, strong)                                                        \
+        hook_atomic(pointer, sizeof(type), order, true, true, HERE);                     \
+        return __atomic_exchange_n(pointer, value, __ATOMIC_SEQ_CST);                    \
+    }                                                                                    \
+    FETCH(bits, type, add)                                                               \
+    FETCH(bits, type, sub)                                                               \
+    FETCH(bits, type, or)                                                                \
+    FETCH(bits, type, and)                                                               \
+    FETCH(bits, type, xor)                                                               \
+    EXCHANGE(bits, type, strong)                                                         \
     EXCHANGE(bits, type, weak)
 ATOMICS(8, unsigned char)
 ATOMICS(16, unsigned short)

@@ -44,8 +44,8 @@ std::string text_of(Origin origin) {
     Dl_info info;
     if (!dladdr(origin, &info) || !info.dli_fname) return "?";
     // the address is the one that the call returns to
-    const size_t offset = static_cast<const char*>(origin) - 1 -
-                          static_cast<const char*>(info.dli_fbase);
+    const size_t offset =
+        static_cast<const char*>(origin) - 1 - static_cast<const char*>(info.dli_fbase);
     return line_of(info.dli_fname, offset);
 }
 

@@ -22,8 +22,12 @@ namespace emulator {
 Block* running_block = nullptr;
 Fiber* running_fiber = nullptr;
 
-std::string who(const Fiber& fiber, const Block& block) {
-    const uint3 t = fiber.thread;
+uint3 thread_index(unsigned number, dim3 block) {
+    return {number % block.x, number / block.x % block.y, number / (block.x * block.y)};
+}
+
+std::string who(unsigned thread, const Block& block) {
+    const uint3 t = thread_index(thread, block.grid->launch.block);
     return text("thread (%u,%u,%u) of ", t.x, t.y, t.z) + which(block);
 }
 
@@ -41,7 +45,7 @@ void fail_at(Site site, const char* format, ...) {
         fprintf(stderr, "emulator: %s (outside of a kernel)\n", said);
         abort();
     }
-    report(said + ("; " + who(*running_fiber, *running_block)) + " at " + place(site));
+    report(said + ("; " + who(running_fiber->number, *running_block)) + " at " + place(site));
     fail();
 }
 
@@ -131,10 +135,9 @@ static void run_thread() {
 }
 
 static void prepare_thread(Block& block, unsigned number) {
-    const dim3 size = block.grid->launch.block;
     Fiber& fiber = block.fibers[number];
     fiber.number = number;
-    fiber.thread = {number % size.x, number / size.x % size.y, number / (size.x * size.y)};
+    fiber.thread = thread_index(number, block.grid->launch.block);
     prepare(fiber.context, block.stacks + number * stack_bytes, number, run_thread);
 }
 
@@ -149,10 +152,12 @@ void start_block(Block& block) {
 
 /// All threads wait for something that will not come.
 static void report_deadlock(const Block& block) {
-    static const std::map<Waits, const char*> names{
-        {Waits::no, "can run"},         {Waits::block, "at the __syncthreads() of "},
-        {Waits::warp, "at the warp operation of "}, {Waits::grid, "at the grid.sync() of "},
-        {Waits::cluster, "at the cluster.sync() of "}, {Waits::exited, "exited"}};
+    static const std::map<Waits, const char*> names{{Waits::no, "can run"},
+                                                    {Waits::block, "at the __syncthreads() of "},
+                                                    {Waits::warp, "at the warp operation of "},
+                                                    {Waits::grid, "at the grid.sync() of "},
+                                                    {Waits::cluster, "at the cluster.sync() of "},
+                                                    {Waits::exited, "exited"}};
     std::map<std::string, std::pair<unsigned, const Fiber*>> groups;
     for (const Fiber& fiber : block.fibers) {
         std::string name = names.at(fiber.waits);
@@ -163,7 +168,7 @@ static void report_deadlock(const Block& block) {
     std::string said = "deadlock in " + which(block) + ":";
     for (const auto& [name, group] : groups) {
         said += text(" %u threads %s (first: ", group.first, name.c_str());
-        said += who(*group.second, block) + ");";
+        said += who(group.second->number, block) + ");";
     }
     report(said);
 }

@@ -34,7 +34,7 @@ static int take_if_own(dl_phdr_info* info, size_t, void* data) {
     Block& block = *static_cast<Block*>(data);
     auto* start = static_cast<unsigned char*>(info->dlpi_tls_data);
     for (int i = 0; start && i < info->dlpi_phnum; ++i) {
-        const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+        const ElfW(Phdr) & segment = info->dlpi_phdr[i];
         if (segment.p_type != PT_TLS) continue;
         if (grugen_smem >= start && grugen_smem < start + segment.p_memsz) {
             block.shared = start;
@@ -90,8 +90,8 @@ void close_gap(void* gap) {
 void* map_shared(void* pointer, unsigned rank, Site site) {
     Block& block = *running_block;
     if (rank >= cluster_size()) {
-        fail_at(site, "map_shared_rank: a cluster of %u blocks has no block %u",
-                cluster_size(), rank);
+        fail_at(site, "map_shared_rank: a cluster of %u blocks has no block %u", cluster_size(),
+                rank);
     }
     const Block& other = *block.grid->blocks[block.number - cluster_rank() + rank];
     const size_t offset = static_cast<unsigned char*>(pointer) - block.shared;

@@ -101,11 +101,14 @@ constexpr unsigned count(dim3 size) {
     return size.x * size.y * size.z;
 }
 
+/// Where a thread of that number is in its block.
+uint3 thread_index(unsigned number, dim3 block);
+
 /// Who runs; of the blocks that are alive together only the holder touches these.
 extern Block* running_block;
 extern Fiber* running_fiber;
 
-std::string who(const Fiber& fiber, const Block& block);
+std::string who(unsigned thread, const Block& block);
 /// "block (x,y,z)"
 std::string which(const Block& block);
 

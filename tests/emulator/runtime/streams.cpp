@@ -35,8 +35,7 @@ std::set<Stream*> streams;
 cudaError_t last_error = cudaSuccess;
 
 Stream& stream_of(cudaStream_t stream) {
-    const bool is_default =
-        !stream || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
+    const bool is_default = !stream || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
     return is_default ? default_stream : *reinterpret_cast<Stream*>(stream);
 }
 Event& event_of(cudaEvent_t event) {
@@ -162,8 +161,8 @@ cudaError_t cudaStreamEndCapture(cudaStream_t which, cudaGraph_t* graph) {
     return cudaSuccess;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
-    *status = stream_of(stream).recorded ? cudaStreamCaptureStatusActive
-                                         : cudaStreamCaptureStatusNone;
+    *status =
+        stream_of(stream).recorded ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
     return cudaSuccess;
 }
 

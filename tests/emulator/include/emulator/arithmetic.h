@@ -23,7 +23,9 @@ inline float __uint_as_float(unsigned value) { return emulator::same_bits<float>
 inline int __float_as_int(float value) { return emulator::same_bits<int>(value); }
 inline unsigned __float_as_uint(float value) { return emulator::same_bits<unsigned>(value); }
 inline double __longlong_as_double(long long value) { return emulator::same_bits<double>(value); }
-inline long long __double_as_longlong(double value) { return emulator::same_bits<long long>(value); }
+inline long long __double_as_longlong(double value) {
+    return emulator::same_bits<long long>(value);
+}
 
 inline int __popc(unsigned value) { return __builtin_popcount(value); }
 inline int __clz(int value) { return value ? __builtin_clz(static_cast<unsigned>(value)) : 32; }

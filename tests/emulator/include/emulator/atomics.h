@@ -50,17 +50,17 @@ T add_acquire_release(T* pointer, std::common_type_t<T> value, Site site = EMULA
 
 }  // namespace emulator
 
-#define EMULATOR_ATOMIC(name, expression)                                               \
-    template <class T>                                                                  \
+#define EMULATOR_ATOMIC(name, expression)                                                  \
+    template <class T>                                                                     \
     T name(T* pointer, std::common_type_t<T> value, emulator::Site site = EMULATOR_HERE) { \
-        return emulator::modify(pointer, emulator::relaxed, site,                       \
-                                [=](T old) { return static_cast<T>(expression); });     \
+        return emulator::modify(pointer, emulator::relaxed, site,                          \
+                                [=](T old) { return static_cast<T>(expression); });        \
     }
 EMULATOR_ATOMIC(atomicAdd, old + value)
 EMULATOR_ATOMIC(atomicSub, old - value)
 EMULATOR_ATOMIC(atomicMax, old > value ? old : value)
 EMULATOR_ATOMIC(atomicMin, old < value ? old : value)
-EMULATOR_ATOMIC(atomicAnd, old & value)
+EMULATOR_ATOMIC(atomicAnd, (old & value))
 EMULATOR_ATOMIC(atomicOr, old | value)
 EMULATOR_ATOMIC(atomicXor, old ^ value)
 EMULATOR_ATOMIC(atomicExch, ((void)old, value))

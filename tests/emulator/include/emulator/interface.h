@@ -31,8 +31,7 @@ struct Site {
 };
 
 /// Ends the launch with a message: the text, the thread and the place.
-[[noreturn]] void fail_at(Site site, const char* format, ...)
-    __attribute__((format(printf, 2, 3)));
+[[noreturn]] void fail_at(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 // barriers
 enum class Reduction { none, count, all, any };

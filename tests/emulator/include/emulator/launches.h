@@ -21,8 +21,7 @@ std::function<void()> bound(void (*kernel)(P...), A&&... arguments) {
 }
 
 template <class... P, size_t... I>
-std::function<void()> bound_packed(void (*kernel)(P...), void** packed,
-                                   std::index_sequence<I...>) {
+std::function<void()> bound_packed(void (*kernel)(P...), void** packed, std::index_sequence<I...>) {
     (void)packed;
     return bound(kernel, *static_cast<std::decay_t<P>*>(packed[I])...);
 }
@@ -37,8 +36,12 @@ const void* address(F* function) {
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...),
                                A&&... arguments) {
-    emulator::Launch launch{emulator::address(kernel), config->gridDim, config->blockDim, dim3(1),
-                            config->dynamicSmemBytes, false};
+    emulator::Launch launch{};
+    launch.kernel = emulator::address(kernel);
+    launch.grid = config->gridDim;
+    launch.block = config->blockDim;
+    launch.cluster = dim3(1);
+    launch.shared_bytes = config->dynamicSmemBytes;
     for (unsigned i = 0; i < config->numAttrs; ++i) {
         const cudaLaunchAttributeValue& value = config->attrs[i].val;
         if (config->attrs[i].id == cudaLaunchAttributeCooperative) {
@@ -58,9 +61,8 @@ cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void**
         {emulator::address(kernel), grid, block, dim3(1), shared, false}, stream, body));
 }
 template <class... P>
-cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block,
-                                        void** packed, size_t shared = 0,
-                                        cudaStream_t stream = nullptr) {
+cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** packed,
+                                        size_t shared = 0, cudaStream_t stream = nullptr) {
     const auto body = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
     return static_cast<cudaError_t>(emulator::launch(
         {emulator::address(kernel), grid, block, dim3(1), shared, true}, stream, body));

@@ -6,10 +6,10 @@
 
 #include "interface.h"
 
-#define EMULATOR_LOAD(name) \
-    template <class T> \
+#define EMULATOR_LOAD(name)                    \
+    template <class T>                         \
     EMULATOR_INLINE T name(const T* pointer) { \
-        return *pointer; \
+        return *pointer;                       \
     }
 EMULATOR_LOAD(__ldg)
 EMULATOR_LOAD(__ldca)
@@ -19,10 +19,10 @@ EMULATOR_LOAD(__ldcv)
 EMULATOR_LOAD(__ldlu)
 #undef EMULATOR_LOAD
 
-#define EMULATOR_STORE(name) \
-    template <class T> \
+#define EMULATOR_STORE(name)                                             \
+    template <class T>                                                   \
     EMULATOR_INLINE void name(T* pointer, std::common_type_t<T> value) { \
-        *pointer = value; \
+        *pointer = value;                                                \
     }
 EMULATOR_STORE(__stcg)
 EMULATOR_STORE(__stcs)
