@@ -22,7 +22,9 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g0")
 def main(count: int, seed: int) -> None:
     found, _ = trials(count, seed)
     cells = [trial.cell for trial in found]
-    modules = build_together(cells, CPU_TARGETS, ["float32"], "-O0", *STRICT, *SANITIZE, poison=False)
+    modules = build_together(
+        cells, CPU_TARGETS, ["float32"], "-O0", *STRICT, *SANITIZE, poison=False
+    )
     for trial in found:
         for target in CPU_TARGETS:
             for threads in (1, 3):
