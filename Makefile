@@ -58,7 +58,8 @@ format: $(BIN)/.checkers ## lay out all Python files
 	$(BIN)/ruff format .
 
 generated: $(BIN)/.installed ## write the committed generated sources anew
-	$(BIN)/grugen build gru gru_d
+	$(BIN)/grugen build gru gru_d --target sequential
+	$(BIN)/grugen build gru gru_d --target openmp
 
 clean: ## remove the virtual environment and caches of tools
 	rm -rf $(VENV) build *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache

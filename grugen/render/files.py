@@ -28,7 +28,7 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
-_CUDA = "math memory rows team product tiling block_product total"
+_CUDA = "math memory host elements rows team product tiling block_product total"
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,
@@ -136,7 +136,8 @@ def _cuda_files(
     main = env.get_template("cuda/file.cu.j2").render(
         f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
     )
-    declarations = env.get_template("cuda/abi.h.j2").render(h=header)
+    parts = ("cuda/abi.h.j2", "cuda/host_abi.h.j2")
+    declarations = "".join(env.get_template(part).render(h=header) for part in parts)
     return (
         TextFile(f"{stem}.cu", lay_out(main)),
         TextFile(f"{stem}_abi.h", lay_out(declarations)),
@@ -156,6 +157,7 @@ def module_files(
     builds: tuple[tuple[str, str], ...],
     ir: str,
     march: str,
+    arch: str,
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
     literal = python_literal(interface, indent=4)
@@ -167,6 +169,8 @@ def module_files(
         interface=literal,
         builds=python_literal(builds, indent=4),
         march=repr(march),
+        # what has nothing for GPUs does not say for which
+        arch=repr(arch) if any(target == "cuda" for target, _ in builds) else "",
     )
     return (
         TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),
