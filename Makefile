@@ -5,10 +5,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exhaustive check fuzz format generated clean
+.PHONY: help demo test test-cuda exhaustive check fuzz format generated clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,16 @@ test-cells: $(BIN)/.installed
 test-parts: $(BIN)/.installed
 	$(BIN)/python -m pytest --ignore=tests/end_to_end
 
+# CUDA's compiler and headers come from PyPI where there is no toolkit
+$(BIN)/.cuda: $(BIN)/.installed
+	$(BIN)/python tests/emulator/build.py || $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check -c constraints.txt -e '.[cuda-test]'
+	$(BIN)/python tests/emulator/build.py
+	touch $@
+
+test-cuda: $(BIN)/.cuda ## run CUDA kernels on the CPU, and compile them with nvcc
+	$(BIN)/python -m pytest tests/emulator $(wildcard tests/cuda)
+
 exhaustive: $(BIN)/.installed ## functions of vectors at all numbers of float32 (an hour)
 	GRUGEN_EXHAUSTIVE=1 $(BIN)/python -m pytest tests/openmp/test_vector_math.py -k test_error
 
@@ -48,7 +58,8 @@ format: $(BIN)/.checkers ## lay out all Python files
 	$(BIN)/ruff format .
 
 generated: $(BIN)/.installed ## write the committed generated sources anew
-	$(BIN)/grugen build gru gru_d
+	$(BIN)/grugen build gru gru_d --target sequential
+	$(BIN)/grugen build gru gru_d --target openmp
 
 clean: ## remove the virtual environment and caches of tools
 	rm -rf $(VENV) build *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache

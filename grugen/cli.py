@@ -1,7 +1,8 @@
 """The command line: arguments in, exit codes out. What the commands do is the driver's business.
 
 Exit codes: 0 done, 1 a spec is wrong or committed sources are stale, 2 a wrong call, 3 no
-compiler, a compiler that failed, or a folder that cannot be written, 70 a defect of grugen.
+compiler, a compiler or a GPU that failed, or a folder that cannot be written, 70 a defect of
+grugen.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import NoReturn
 import grugen.driver as driver
 from grugen.bench.cli import add_bench, add_profile
 from grugen.commands import build_specs, check_specs, dump_spec
-from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
+from grugen.errors import (
+    DeviceError,
+    GrugenError,
+    SpecError,
+    SpecFileError,
+    ToolchainError,
+    UsageError,
+)
 from grugen.runtime.engine import DTYPES
 from grugen.spec.names import did_you_mean
 from grugen.toolchain.march import NATIVE
@@ -25,6 +33,7 @@ EXIT_CODES: tuple[tuple[type[GrugenError], int], ...] = (
     (SpecFileError, 1),
     (UsageError, 2),
     (ToolchainError, 3),
+    (DeviceError, 3),
 )
 
 
@@ -93,11 +102,17 @@ def _build(parser: argparse.ArgumentParser) -> None:
         "runs), or what -march= of the compiler takes, such as x86-64-v3",
     )
     parser.add_argument(
+        "--arch",
+        default=NATIVE,
+        metavar="WORDS",
+        help="for target cuda: native (default), or GPU architectures such as sm_80,sm_90",
+    )
+    parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if the folder is not up to date"
     )
     parser.set_defaults(
         run=lambda a: build_specs(
-            a.specs, a.target, a.dtype, a.out, march=a.march, check_only=a.check
+            a.specs, a.target, a.dtype, a.out, march=a.march, arch=a.arch, check_only=a.check
         )
     )
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from grugen.driver import TARGETS, Compiled, bundle, compile_spec, render_module
-from grugen.errors import GrugenError, SpecError, SpecFileError, UsageError
+from grugen.driver import CPU_TARGETS, TARGETS, Compiled, bundle, compile_spec, render_module
+from grugen.errors import GrugenError, SpecError, SpecFileError, ToolchainError, UsageError
 from grugen.ir.nodes import Function
 from grugen.ir.shapes import PRODUCTS
 from grugen.ir.text import function_text
 from grugen.passes.find_shielded import find_shielded_products
 from grugen.passes.split_strata import Strata, split_strata
 from grugen.render.files import stem_of
+from grugen.runtime.generated import main_suffix
 from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
 from grugen.spec.names import did_you_mean
 from grugen.target.abi import SUFFIXES
 from grugen.target.planning import plan_openmp
 from grugen.target.tile_report import tile_lines
+from grugen.toolchain.arch import checked_arch
 from grugen.toolchain.build import BuildOptions, build
+from grugen.toolchain.cache import cache_of
 from grugen.toolchain.march import NATIVE, checked_march
+from grugen.toolchain.nvcc import find_nvcc
 from grugen.toolchain.output import difference, write_files
 
 
@@ -99,21 +104,30 @@ def _strata(forward: Function, strata: Strata) -> Iterable[str]:
 
 
 def build_specs(
-    specs: Sequence[str], target: str, dtype: str, out: str, *, march: str, check_only: bool
+    specs: Sequence[str],
+    target: str,
+    dtype: str,
+    out: str,
+    *,
+    march: str,
+    arch: str,
+    check_only: bool,
 ) -> int:
     """Write `out/NAME` for each spec and compile it; with `check_only` compare instead.
 
-    What was built there before for another target or dtype is brought up to date, too. `march` is
-    the instruction set of the libraries, here and wherever the module builds them anew.
+    What was built there before for another target or dtype is brought up to date, too. `march` and
+    `arch` are what libraries are built for, here and wherever the module builds them anew. All
+    targets are those that a compiler is found for; what is only compared needs no compiler, and
+    all targets are those of the CPU and what was built there before.
     """
-    options = BuildOptions(checked_march(march))
-    targets = TARGETS if target == "all" else (target,)
+    options = BuildOptions(checked_march(march), arch=checked_arch(arch))
+    targets = _all_targets(check_only) if target == "all" else (target,)
     stale = 0
     for path in specs:
         cell = compile_spec(path)
         folder = Path(out) / cell.spec.name
         builds = [(found, dtype) for found in targets]
-        files = render_module(cell, [*builds, *_built_before(cell, folder)], march)
+        files = render_module(cell, [*builds, *_built_before(cell, folder)], march, arch)
         if check_only:
             found = difference(folder, files)
             print(found, end="")
@@ -126,8 +140,21 @@ def build_specs(
     if stale:
         words = f"--target {target} --dtype {dtype} --out {out}"
         words += f" --march {march}" if march != NATIVE else ""
+        words += f" --arch {arch}" if arch != NATIVE else ""
         print(f"help: run  grugen build {' '.join(specs)} {words}", file=sys.stderr)
     return stale
+
+
+def _all_targets(check_only: bool) -> tuple[str, ...]:
+    """The targets that can be built here; says what is left out, and why."""
+    if check_only:
+        return CPU_TARGETS
+    try:
+        find_nvcc(cache_of(os.environ), os.environ)
+    except ToolchainError as error:
+        print(f"left out: target cuda: {str(error).splitlines()[0]}")
+        return CPU_TARGETS
+    return TARGETS
 
 
 def _built_before(cell: Compiled, folder: Path) -> list[tuple[str, str]]:
@@ -135,7 +162,7 @@ def _built_before(cell: Compiled, folder: Path) -> list[tuple[str, str]]:
         (target, element)
         for target in TARGETS
         for element in SUFFIXES
-        if (folder / target / f"{stem_of(cell.spec.name, element)}.c").is_file()
+        if (folder / target / f"{stem_of(cell.spec.name, element)}{main_suffix(target)}").is_file()
     ]
 
 

@@ -27,24 +27,28 @@ from grugen.ir.nodes import Function
 from grugen.ir.text import function_text
 from grugen.passes.pipeline import Observer, Steps, ignore, lower
 from grugen.render.files import TextFile, kernel_files, module_files, stem_of
-from grugen.runtime import CellModule, Engine, InterpretedEngine, compiled_engine
-from grugen.runtime.engine import BUILT
+from grugen.runtime import CellModule, Engine, InterpretedEngine, compiled_engine, cuda_engine
+from grugen.runtime.engine import BUILT, ON_CPU
 from grugen.runtime.module import checked_dtype, checked_target
 from grugen.spec import read_spec
 from grugen.spec.model import CellSpec
 from grugen.target.abi import Interface
 from grugen.target.interface import constant_names, interface_of
 from grugen.target.plan import KernelPlan
-from grugen.target.planning import plan_openmp, plan_sequential
+from grugen.target.planning import plan_cuda, plan_openmp, plan_sequential
+from grugen.toolchain.arch import checked_arch
 from grugen.toolchain.build import BuildOptions, SourceBundle
 from grugen.toolchain.march import NATIVE, checked_march
 
 TARGETS = BUILT
 """What can be built; the target `numpy` needs no building."""
+CPU_TARGETS = ON_CPU
+"""Those of them that a C compiler builds."""
 
 PLANS: dict[str, Callable[[Function, str], KernelPlan]] = {
     "sequential": plan_sequential,
     "openmp": plan_openmp,
+    "cuda": plan_cuda,
 }
 
 
@@ -81,11 +85,14 @@ def render(cell: Compiled, target: str, element: str) -> tuple[TextFile, ...]:
 
 
 def render_module(
-    cell: Compiled, builds: Iterable[tuple[str, str]], march: str = NATIVE
+    cell: Compiled,
+    builds: Iterable[tuple[str, str]],
+    march: str = NATIVE,
+    arch: str = NATIVE,
 ) -> dict[str, str]:
     """All files of `generated/NAME` for these (target, dtype) pairs, by relative path.
 
-    `march` is what the module builds its libraries for.
+    `march` and `arch` are what the module builds its libraries for.
     """
     wanted = tuple(dict.fromkeys(builds))
     files: dict[str, str] = {}
@@ -93,7 +100,8 @@ def render_module(
         for file in render(cell, target, element):
             files[f"{target}/{file.path}"] = file.text
     # the module comes last: what it names is there when it is
-    for file in module_files(cell.spec, cell.interface, wanted, ir_text(cell.steps), march):
+    ir = ir_text(cell.steps)
+    for file in module_files(cell.spec, cell.interface, wanted, ir, march, arch):
         files[file.path] = file.text
     return files
 
@@ -111,18 +119,20 @@ def load(
     dtype: str | None = None,
     *,
     march: str = NATIVE,
+    arch: str = NATIVE,
 ) -> CellModule:
     """The module of a spec (a path, or the name of a shipped one), built when first needed.
 
     `target` (openmp by default) and `dtype` (float32; float64 for target numpy) are what
     `Cell(...)` takes when it names none. `march` is the instruction set: `native`, `baseline`,
-    `levels` (several in one library, which picks one), or what `-march=` takes. Libraries are kept
-    in the cache. Raises SpecError, SpecFileError or UsageError here, ToolchainError where a library
-    is first needed.
+    `levels` (several in one library, which picks one), or what `-march=` takes; `arch` is for
+    target `cuda`: `native`, or GPU architectures such as `sm_80,sm_90`. Libraries are kept in the
+    cache. Raises SpecError, SpecFileError or UsageError here; ToolchainError, or DeviceError for a
+    missing GPU, where a library is first needed.
     """
     default_target = checked_target("openmp" if target is None else target)
     default_dtype = None if dtype is None else checked_dtype(dtype).name
-    options = BuildOptions(checked_march(march))
+    options = BuildOptions(checked_march(march), arch=checked_arch(arch))
     cell = compile_spec(spec)
 
     def engine(target: str, element: np.dtype[Any]) -> Engine:
@@ -130,6 +140,8 @@ def load(
             return InterpretedEngine(cell.steps, element)
         sources = bundle(cell, target, element.name)
         # text -> library
+        if target == "cuda":
+            return cuda_engine(sources, cell.interface, element, options)
         return compiled_engine(sources, cell.interface, target, element, options)
 
     return CellModule(cell.interface, engine, default_target, default_dtype)

@@ -64,6 +64,10 @@ class ToolchainError(GrugenError):
     """No compiler, a compiler that failed, or a folder that cannot be written."""
 
 
+class DeviceError(GrugenError):
+    """No GPU, a GPU without memory for an array, or work that failed on it."""
+
+
 class InternalError(GrugenError):
     """A defect of grugen itself."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ settings.load_profile(os.environ.get("GRUGEN_HYPOTHESIS", "ci"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the expected texts anew")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was left out, once for each reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = (report.longrepr[-1] for report in skipped if isinstance(report.longrepr, tuple))
+    for reason, count in Counter(reasons).items():
+        terminalreporter.write_line(f"{count} left out: {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from strategies import Invented, cells
 from trials import Trial, compiled, trial
 from yardstick import Yardstick
 
-from grugen.driver import TARGETS
+from grugen.driver import CPU_TARGETS
 
 CELLS = 8
 """In each example: cells are compiled together."""
@@ -73,11 +73,11 @@ def check(inventions: list[Invented], rng: np.random.Generator) -> None:
             trials.append(made)
     modules = {
         target: build_together([t.cell for t in trials], [target], ["float32"], "-O1", *STRICT)
-        for target in TARGETS
+        for target in CPU_TARGETS
     }
     for made in trials:
         yardstick = Yardstick(made.cell, made.call)
-        for target in TARGETS:
+        for target in CPU_TARGETS:
             module = modules[target][made.cell.spec.name]
             found = run(module, made.call, target, "float32", threads=1)
             yardstick.check(found, "float32", target)

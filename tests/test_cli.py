@@ -110,7 +110,7 @@ def test_unknown_spec(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.compiles
 def test_built_module_is_imported_and_runs(place: Path) -> None:
-    assert main(["build", "leaky.yaml"]) == 0
+    assert main(["build", "leaky.yaml", "--target", "openmp"]) == 0
     program = (
         "import numpy as np, generated.leaky as leaky\n"
         "cell = leaky.Cell(D=2, H=3, seed=0)\n"
@@ -152,6 +152,7 @@ def test_missing_compiler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setenv("NVCC", "no-such-nvcc")
     assert main(["build", "leaky.yaml"]) == 3
     assert capsys.readouterr().err.startswith(
         "no C compiler was found: CC is 'no-such-compiler', and there is no program"
@@ -160,9 +161,69 @@ def test_missing_compiler(
 
 
 @pytest.mark.compiles
+def test_all_targets_are_those_with_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NVCC", "no-such-nvcc")
+    assert main(["build", "leaky.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "left out: target cuda: no CUDA compiler was found: NVCC is 'no-such-nvcc', and there is "
+        "no program 'no-such-nvcc'\ngenerated/leaky: sequential, openmp float32, "
+    )
+    assert not Path("generated/leaky/cuda").exists()
+    assert "    arch=" not in Path("generated/leaky/__init__.py").read_text()
+    assert main(["build", "leaky.yaml", "--check"]) == 0
+
+
+def test_cuda_without_its_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NVCC", "no-such-nvcc")
+    assert main(["build", "leaky.yaml", "--target", "cuda"]) == 3
+    assert capsys.readouterr().err.startswith("no CUDA compiler was found: NVCC is 'no-such-nvcc'")
+    assert not Path("generated").exists()
+
+
+def test_wrong_arch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "leaky.yaml", "--target", "cuda", "--arch", "90"]) == 2
+    assert capsys.readouterr().err == (
+        "arch is '90'; 'native' or names of GPU architectures such as 'sm_80,sm_90' are needed\n"
+    )
+
+
+def test_cuda_is_built_without_a_gpu(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nvcc = place / "nvcc"
+    nvcc.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--list-gpu-code*) echo sm_90 ;; *--version*) echo release 1 ;; esac\n'
+        'for last; do :; done\necho "$*" >> calls\necho x > "$last"\n'
+    )
+    nvcc.chmod(0o755)
+    monkeypatch.setenv("NVCC", str(nvcc))
+    words = ["build", "leaky.yaml", "--target", "cuda", "--arch", "sm_90"]
+    assert main(words) == 0
+    assert {path.name for path in Path("generated/leaky/cuda").iterdir()} >= {
+        *("leaky_f32.cu", "leaky_f32.h", "leaky_f32_abi.h", "grugen_host.cuh"),
+    }
+    module = Path("generated/leaky/__init__.py").read_text()
+    assert "    builds=(('cuda', 'float32'),),\n    march='native',\n    arch='sm_90',\n" in module
+    assert main([*words, "--check"]) == 0
+    Path("generated/leaky/cuda/leaky_f32.cu").write_text("")
+    capsys.readouterr()
+    assert main([*words, "--check"]) == 1
+    assert capsys.readouterr().err == (
+        "help: run  grugen build leaky.yaml --target cuda --dtype float32 --out generated "
+        "--arch sm_90\n"
+    )
+
+
+@pytest.mark.compiles
 def test_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     Path("taken").write_text("a file, not a folder")
-    assert main(["build", "leaky.yaml", "--out", "taken"]) == 3
+    assert main(["build", "leaky.yaml", "--target", "sequential", "--out", "taken"]) == 3
     assert capsys.readouterr().err == (
         f"cannot write '{Path('taken/leaky/sequential/leaky_f32.c')}': Not a directory\n"
         "help: name a folder that can be written with --out\n"
@@ -171,10 +232,10 @@ def test_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.compiles
 def test_two_processes_build_at_once(place: Path) -> None:
-    command = [sys.executable, "-m", "grugen", "build", "leaky.yaml"]
+    command = [sys.executable, "-m", "grugen", "build", "leaky.yaml", "--target", "openmp"]
     both = [subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert main(["build", "leaky.yaml", "--check"]) == 0
+    assert main(["build", "leaky.yaml", "--target", "openmp", "--check"]) == 0
     left_over = [path for path in (place / "generated").rglob(".*")]
     assert left_over == []
 

@@ -26,9 +26,8 @@ def run_cell(
     module: CellModule, data: Data, target: str, dtype: str, *, train: bool, threads: int = 1
 ) -> Results:
     """All results of a forward, or of a forward and a backward pass, of one of grugen's targets."""
-    cell = module.Cell(
-        target=target, dtype=dtype, seed=0, **data.sizes, **cast(data.constants, dtype)
-    )
+    settings: dict[str, Any] = {**data.sizes, **cast(data.constants, dtype)}
+    cell = module.Cell(target=target, dtype=dtype, seed=0, **settings)
     cell.params.update(cast(data.params, dtype))
     arrays: dict[str, Any] = cast({**data.inputs, **data.static}, dtype)
     run = cell.forward(**arrays, tape=train, threads=threads)

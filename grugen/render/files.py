@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from grugen.assets import templates_folder
 from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.cuda_text import cuda_view
+from grugen.render.cuda_views import CudaFileView
 from grugen.render.environment import environment
 from grugen.render.header_text import struct_view
 from grugen.render.kernel_text import kernel_view
@@ -26,7 +28,9 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
+_CUDA = "math memory host elements rows team product tiling block_product total"
 SUPPORT = {
+    "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,
     "openmp": (
         *_COMMON,
@@ -81,6 +85,8 @@ def kernel_files(
     stem = stem_of(spec.name, element)
     env = environment()
     banner = _banner(spec, target, element)
+    if target == "cuda":
+        return _cuda_files(interface, plans, HeaderView(banner, stem, ()), element)
     views = [kernel_view(plan, stem, element, interface.dims) for plan in plans.values()]
     kernels = tuple(
         "\n".join(env.get_template(name).render(k=view) for name in KERNEL[target])
@@ -106,14 +112,51 @@ def kernel_files(
     declarations = env.get_template("common/abi.h.j2").render(h=header)
     outer = env.get_template("common/header.h.j2").render(h=header)
     levels = env.get_template("common/levels.c.j2").render(h=header)
-    support = [templates_folder() / path for path in SUPPORT[target]]
     return (
         TextFile(f"{stem}.c", lay_out(main)),
         TextFile(f"{stem}_abi.h", lay_out(declarations)),
         TextFile(f"{stem}.h", outer),
         TextFile(f"{stem}_levels.c", lay_out(levels)),
-        *(TextFile(path.name, path.read_text(encoding="utf-8")) for path in support),
+        *_support(target),
     )
+
+
+def _cuda_files(
+    interface: Interface,
+    plans: Mapping[str, KernelPlan],
+    empty: HeaderView,
+    element: ElementType,
+) -> tuple[TextFile, ...]:
+    """The sources of a library for devices; `empty` is its header without structs."""
+    env = environment()
+    stem = empty.stem
+    kernels = tuple(
+        env.get_template("cuda/kernel.cu.j2").render(
+            k=cuda_view(plan, stem, element, interface.dims)
+        )
+        for plan in plans.values()
+    )
+    structs = tuple(
+        struct_view(plan.signature, direction, stem, element, interface.dims)
+        for direction, plan in plans.items()
+    )
+    header = HeaderView(empty.banner, stem, structs)
+    main = env.get_template("cuda/file.cu.j2").render(
+        f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
+    )
+    parts = ("cuda/abi.h.j2", "cuda/host_abi.h.j2")
+    declarations = "".join(env.get_template(part).render(h=header) for part in parts)
+    return (
+        TextFile(f"{stem}.cu", lay_out(main)),
+        TextFile(f"{stem}_abi.h", lay_out(declarations)),
+        TextFile(f"{stem}.h", env.get_template("cuda/header.h.j2").render(h=header)),
+        *_support("cuda"),
+    )
+
+
+def _support(target: str) -> tuple[TextFile, ...]:
+    paths = [templates_folder() / path for path in SUPPORT[target]]
+    return tuple(TextFile(path.name, path.read_text(encoding="utf-8")) for path in paths)
 
 
 def module_files(
@@ -122,6 +165,7 @@ def module_files(
     builds: tuple[tuple[str, str], ...],
     ir: str,
     march: str,
+    arch: str,
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
     literal = python_literal(interface, indent=4)
@@ -133,6 +177,8 @@ def module_files(
         interface=literal,
         builds=python_literal(builds, indent=4),
         march=repr(march),
+        # what has nothing for GPUs does not say for which
+        arch=repr(arch) if any(target == "cuda" for target, _ in builds) else "",
     )
     return (
         TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -29,8 +28,8 @@ from grugen.render.places import (
 )
 from grugen.render.totals_text import totals_lines, with_totals_memory
 from grugen.render.views import BlockView, KernelView, MemoryView, NestView, PhaseView
+from grugen.render.words import sizes_of, words_of
 from grugen.target.abi import Argument, Group
-from grugen.target.c_names import member_name
 from grugen.target.plan import (
     Carry,
     Index,
@@ -63,7 +62,7 @@ def kernel_view(
     plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
 ) -> KernelView:
     """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
-    baseline = not plan.schedule.tiles
+    baseline = not plan.schedule.staged
     owners = _BASELINE_OWNERS if baseline else _OPENMP_OWNERS
     spelling = Spelling(
         plan,
@@ -141,12 +140,7 @@ class _KernelText:
         return BlockView(self.sizes(body), body)
 
     def sizes(self, lines: Iterable[str]) -> tuple[str, ...]:
-        words = _words(lines)
-        return tuple(
-            f"const int64_t {name} = call->dims.{member_name(dim)};"
-            for dim, name in self.spelling.names.dims.items()
-            if name in words
-        )
+        return sizes_of(self.spelling, lines)
 
     def part(self, part: Phase | Loop) -> PhaseView:
         """A phase of the body; in the baseline it adds each row to the totals, too."""
@@ -159,7 +153,7 @@ class _KernelText:
             view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
         else:
             view = self.phase(part, reads, row_lines)
-        if "keep_tape" not in _words(_phase_texts(view)):
+        if "keep_tape" not in words_of(_phase_texts(view)):
             return view
         return replace(
             view, specialised=_SPECIALISED, keep_parameter=_KEEP, keep_argument=", keep_tape"
@@ -209,7 +203,7 @@ class _KernelText:
 
     def heads(self, texts: Collection[str]) -> tuple[str, ...]:
         """What a function over a tile needs of the call: declared if it is mentioned."""
-        words = _words(texts)
+        words = words_of(texts)
         lines: list[str] = []
         if self.baseline:
             keep = "const int keep_tape = call->keep_tape;"
@@ -261,12 +255,6 @@ class _KernelText:
         factors += [factor(self.spelling.dim(dim)) for dim in argument.shape]
         elements = " * ".join(factors) or "1"
         return f"memset({pointer}, 0, (size_t){factor(elements)} * sizeof({self.real}));"
-
-
-def _words(lines: Iterable[str]) -> set[str]:
-    """The identifiers that stand for themselves in lines of code, members of structs left out."""
-    code = (line for line in lines if not line.startswith("//"))
-    return {word for line in code for word in re.findall(r"(?<![>.\w])[A-Za-z_]\w*", line)}
 
 
 def _phase_texts(view: PhaseView) -> list[str]:

@@ -42,7 +42,8 @@ def lay_out(text: str) -> str:
         lines += _broken(line, own, continued and not code.startswith("{"))
         after_block = code == "}" and depth > 0
         if code:
-            continued = not code.endswith((";", "{", "}", ":", "*/"))
+            whole = code.endswith((";", "{", "}", ":", "*/")) or code.startswith("template <")
+            continued = not whole
     if depth:
         raise InternalError("unbalanced braces at the end of generated text")
     return _without_double_blanks(lines)

@@ -77,7 +77,7 @@ class PhaseText:
             line = spelling.reading(name, place, number)
         if not once:
             return [line], [place]
-        if spelling.plan.schedule.tiles:
+        if spelling.plan.schedule.staged:
             # other loops of the function call a vector by this name
             return [line], []
         self.constants[name] = line
@@ -289,7 +289,7 @@ class _PointwiseText:
         vector = self.vector(let.args[-1])
         types = self.phase.spelling.types
         size = self.phase.spelling.dim(types[let.args[-1]].shape[0])
-        vectors = bool(self.phase.spelling.plan.schedule.tiles)
+        vectors = self.phase.spelling.plan.schedule.staged
         match let.op:
             case Op.SUM if vectors:
                 yield f"const {c_type} {name} = grugen_sum_v({vector}, {size});"

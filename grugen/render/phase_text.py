@@ -28,7 +28,7 @@ def _nest(phase: PhaseText, nest: Nest, stages: Mapping[Pointwise, Stage]) -> Ne
         return phase.join(nest)
     if nest in stages:
         return _stage(phase, nest, stages[nest])
-    if nest.size is None or nest.products or not phase.spelling.plan.schedule.tiles:
+    if nest.size is None or nest.products or not phase.spelling.plan.schedule.staged:
         return phase.scalar(nest)
     return VectorText(phase, nest).view()
 
@@ -38,7 +38,7 @@ def _stage(phase: PhaseText, nest: Pointwise, stage: Stage) -> NestView:
     operands = list(dict.fromkeys(segment.operand for segment in stage.segments))
     loop = VectorText(phase, nest, stage).view()
     return NestView(
-        title=_title(stage.segments),
+        title=title_of(stage.segments),
         rows=loop.rows,
         pointers=(),
         size=loop.size,
@@ -54,7 +54,8 @@ def _stage(phase: PhaseText, nest: Pointwise, stage: Stage) -> NestView:
     )
 
 
-def _title(segments: tuple[Segment, ...]) -> str:
+def title_of(segments: tuple[Segment, ...]) -> str:
+    """The products of a stage and their equations, as a comment."""
     names: list[str] = []
     cites: dict[str, None] = {}
     for segment in segments:

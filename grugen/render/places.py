@@ -11,7 +11,7 @@ from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
 from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
-from grugen.target.plan import Buffer, Index, KernelPlan, Place
+from grugen.target.plan import NO_OFFSET, Buffer, Index, KernelPlan, Place
 from grugen.target.stages import Segment
 
 _ROW_VARIABLES = {
@@ -134,7 +134,15 @@ class Spelling:
 
     def is_padded(self, buffer: Buffer) -> bool:
         """Whether rows end on a whole vector; numbers stand side by side."""
-        return bool(self.plan.schedule.tiles) and buffer.width != Dim.fixed(1)
+        return self.plan.schedule.staged and buffer.width != Dim.fixed(1)
+
+    def is_whole(self, place: Place) -> bool:
+        """Whether the row can be read and written by whole vectors to its end."""
+        array = place.array
+        if not isinstance(array, Buffer) or not self.is_padded(array):
+            return False
+        # behind one that lies side by side with others the next one begins
+        return not array.parts and place.offset == NO_OFFSET
 
     def stride(self, array: Argument | Buffer) -> str:
         """Elements from row to row."""

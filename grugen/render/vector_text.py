@@ -5,7 +5,7 @@ A stage is such a loop, too: some of its values come out of the registers of a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from grugen.ir.nodes import Let, Op
@@ -16,7 +16,7 @@ from grugen.render.places import index_of
 from grugen.render.vector_expr import Term, as_condition, as_value, spell_vector
 from grugen.render.views import NestView
 from grugen.target.nests import INLINE, Pointwise
-from grugen.target.plan import NO_OFFSET, Buffer, Index, Place
+from grugen.target.plan import Index, Place
 from grugen.target.stages import Stage
 
 
@@ -75,9 +75,8 @@ class VectorText:
             self.inlined[let.name] = value
             return
         name = self.phase.name(let.name)
-        c_type = "grugen_mask" if let.type.condition else "grugen_vector"
         text = c_text(value.expr if let.type.condition else value.spread)
-        yield f"const {c_type} {name} = {text};"
+        yield f"const {self.c_type(let.type.condition)} {name} = {text};"
         self.inlined[let.name] = Term(Atom(name), True)
         yield from self.stores(let.name)
 
@@ -86,7 +85,7 @@ class VectorText:
         name = self.phase.name(value)
         stored: CExpr = Atom(name)
         if self.phase.spelling.types[value].condition:
-            stored = as_value(stored, self.phase.spelling.element)
+            stored = self.as_value(stored)
         for place in self.phase.phase.writes.get(value, ()):
             yield guarded(self.phase.spelling, place, self.store(value, place, c_text(stored)))
         for place in self.phase.phase.sums.get(value, ()):
@@ -100,7 +99,29 @@ class VectorText:
         if let.op is Op.EXTENT:
             assert let.size is not None
             args = [Term(dim_expr(let.size, self.phase.spelling.names.dims), False)]
+        return self.spelled(let, args)
+
+    # What another kind of element, a number for each thread, would have otherwise.
+
+    def c_type(self, condition: bool) -> str:
+        """The type of a value, or of a condition."""
+        return "grugen_mask" if condition else "grugen_vector"
+
+    def spelled(self, let: Let, args: Sequence[Term]) -> Term:
+        """One line of the step, from its arguments."""
         return spell_vector(let, args, self.phase.spelling.element)
+
+    def spread(self, number: CExpr) -> CExpr:
+        """A number as an element."""
+        return Term(number, False).spread
+
+    def as_value(self, condition: CExpr) -> CExpr:
+        """A condition as it is stored."""
+        return as_value(condition, self.phase.spelling.element)
+
+    def as_condition(self, stored: CExpr) -> CExpr:
+        """A condition as it was stored."""
+        return as_condition(stored, self.phase.spelling.element)
 
     def is_named(self, let: Let) -> bool:
         """Whether a reader of the spec, or of a title above, looks for the value by its name."""
@@ -131,21 +152,17 @@ class VectorText:
         if not spelling.types[value].shape:
             lines.append(phase.number(value, place))
             if condition:
-                stored = Term(Atom(name), False).spread
-                return Term(as_condition(stored, spelling.element), True)
+                return Term(self.as_condition(self.spread(Atom(name))), True)
             return Term(Atom(name), False)
         loaded = self.load(value, place)
-        if condition:
-            mask = c_text(as_condition(Atom(loaded), spelling.element))
-            lines.append(f"const grugen_mask {name} = {mask};")
-        else:
-            lines.append(f"const grugen_vector {name} = {loaded};")
+        text = c_text(self.as_condition(Atom(loaded))) if condition else loaded
+        lines.append(f"const {self.c_type(condition)} {name} = {text};")
         return Term(Atom(name), True)
 
     def load(self, value: str, place: Place) -> str:
         """The current vector as an expression."""
         address = self.address(value, place)
-        if self.is_whole(place):
+        if self.phase.spelling.is_whole(place):
             return f"grugen_load_whole_v({address})"
         return f"grugen_load_v({address}, lanes)"
 
@@ -154,17 +171,9 @@ class VectorText:
         if index_of(place.array) is not Index.NONE:
             self.places.append(place)
         address = self.address(value, place)
-        if self.is_whole(place):
+        if self.phase.spelling.is_whole(place):
             return f"grugen_store_whole_v({address}, {text});"
         return f"grugen_store_v({address}, {text}, lanes);"
-
-    def is_whole(self, place: Place) -> bool:
-        """Whether the row can be read and written by whole vectors to its end."""
-        array = place.array
-        if not isinstance(array, Buffer) or not self.phase.spelling.is_padded(array):
-            return False
-        # behind one that lies side by side with others the next one begins
-        return not array.parts and place.offset == NO_OFFSET
 
     def address(self, value: str, place: Place) -> str:
         """The current vector in memory, from a pointer that the function declares once."""

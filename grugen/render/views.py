@@ -185,3 +185,4 @@ class ModuleView:
     interface: str
     builds: str
     march: str
+    arch: str

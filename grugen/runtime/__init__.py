@@ -2,6 +2,8 @@
 
 from grugen.runtime.backward import Grads
 from grugen.runtime.cell import Cell, Frozen
+from grugen.runtime.cuda.engine import CudaEngine, cuda_engine
+from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.engine import Engine, KernelCall, Plan
 from grugen.runtime.forward import Run
 from grugen.runtime.generated import generated_module
@@ -32,6 +34,8 @@ __all__ = [
     "Cell",
     "CellModule",
     "CompiledEngine",
+    "CudaEngine",
+    "DeviceArray",
     "Dim",
     "Engine",
     "Frozen",
@@ -51,6 +55,7 @@ __all__ = [
     "StateInit",
     "Stepper",
     "compiled_engine",
+    "cuda_engine",
     "generated_module",
     "get_num_threads",
     "interpreted_engine",

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grugen.errors import UsageError
-from grugen.runtime.engine import Array
+from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.places import AnyArray
 from grugen.spec.dims import Shape
 from grugen.spec.names import did_you_mean, listed
 
@@ -44,12 +45,15 @@ class ArrayRule:
 
     def check(
         self, value: object, leading: tuple[int, ...] | None = None, reason: str = ""
-    ) -> Array:
+    ) -> AnyArray:
         """`value` as a plain C-contiguous array of the dtype, without copying unless it is a mask.
 
-        `leading` None leaves the leading sizes open; `reason` says what fixed them.
+        It may be a DeviceArray. `leading` None leaves the leading sizes open; `reason` says what
+        fixed them.
         """
         array = self.check_loosely(value, leading, reason)
+        if isinstance(array, DeviceArray):
+            return array
         if not array.flags.c_contiguous:
             raise UsageError(
                 f"{self.what} is not C-contiguous\nhelp: pass np.ascontiguousarray({self.name})"
@@ -60,8 +64,10 @@ class ArrayRule:
 
     def check_loosely(
         self, value: object, leading: tuple[int, ...] | None = None, reason: str = ""
-    ) -> Array:
+    ) -> AnyArray:
         """`value` as a plain array of the right dtype and shape, in any layout."""
+        if isinstance(value, DeviceArray):
+            return self._fitting(value, leading, reason)
         if not isinstance(value, np.ndarray):
             raise UsageError(
                 f"{self.what} is of type {type(value).__name__}; "
@@ -72,7 +78,10 @@ class ArrayRule:
                 f"{self.what} is a masked array, and its mask would be lost\n"
                 f"help: pass {self.name}.filled(0), and what is missing as an input of its own"
             )
-        array: Array = np.asarray(value)
+        return self._fitting(np.asarray(value), leading, reason)
+
+    def _fitting(self, array: AnyArray, leading: tuple[int, ...] | None, reason: str) -> AnyArray:
+        """`array` in the right dtype, if its shape is right, too."""
         known = len(self.leading)
         if array.dtype != self.dtype and not (self.mask and array.dtype in (np.bool_, np.uint8)):
             raise UsageError(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, tail_of
-from grugen.runtime.engine import Array, KernelCall, Plan
-from grugen.runtime.forward import EMPTY, Record, Run, first_steps
+from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.engine import KernelCall, Plan
+from grugen.runtime.forward import EMPTY, Record, Run, adopted
+from grugen.runtime.host_place import HOST
+from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.target.abi import ArrayInfo, Group, ParamInfo, StateInfo
 
@@ -29,15 +31,16 @@ _RESULTS = (Group.FINAL, Group.OUTPUT, Group.SEQUENCE_SUM, Group.TOTAL)
 class Grads:
     """What `backward` returns: d loss / d of what the names stand for.
 
-    `params` are shaped as the params, `inputs` (T, B, ...) with 0 past a sequence's end, `static`
-    (B, ...), `states` (B, ...) for the states before the first step. What has no gradient has no
-    key: masks, inputs declared without one, constants, hypers.
+    They are NumPy arrays; DeviceArrays if those of the run were, or if any of the gradients that
+    `backward` was given. `params` are shaped as the params, `inputs` (T, B, ...) with 0 past a
+    sequence's end, `static` (B, ...), `states` (B, ...) for the states before the first step. What
+    has no gradient has no key: masks, inputs declared without one, constants, hypers.
     """
 
-    params: Mapping[str, Array]
-    inputs: Mapping[str, Array]
-    static: Mapping[str, Array]
-    states: Mapping[str, Array]
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    static: Mapping[str, Any]
+    states: Mapping[str, Any]
     plan: Plan
 
     @property
@@ -48,20 +51,26 @@ class Grads:
 
 def run_backward(
     binding: Binding,
-    params: Mapping[str, Array],
+    params: Mapping[str, AnyArray],
     run: Run,
     owner: object,
     outputs: object,
     states: object,
     threads: int | None,
+    stream: object = None,
 ) -> Grads:
     """Call the backward kernel. Raises UsageError for a run or gradients that do not fit."""
     record = _record(binding, run, owner)
     given = record.given
     reason = f"the run has T = {given.steps} and B = {given.batch}"
     leading = (given.steps, given.batch)
-    d_outputs = _accept(binding, Group.OUTPUT, "outputs", outputs, leading, reason)
-    d_states = _accept(binding, Group.FINAL, "states", states, leading[1:], reason)
+    work = given.work if stream is None else binding.engine.place(given.work.device, stream)
+    work.after(given.work)
+    d_outputs = _accept(binding, work, Group.OUTPUT, "outputs", outputs, leading, reason)
+    d_states = _accept(binding, work, Group.FINAL, "states", states, leading[1:], reason)
+    found = (*d_outputs.values(), *d_states.values())
+    on_device = given.place is not HOST or any(isinstance(a, DeviceArray) for a in found)
+    place = work if on_device else HOST
     read = {
         Group.INPUT: given.inputs,
         Group.STATIC: given.static,
@@ -70,19 +79,19 @@ def run_backward(
         Group.OUTPUT_GRADIENT: d_outputs,
         Group.INITIAL: d_states,
     }
-    arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
-    written: dict[Group, dict[str, Array]] = {group: {} for group in _RESULTS}
+    arrays: dict[tuple[Group, str], AnyArray | float] = dict(binding.settings.fixed)
+    written: dict[Group, dict[str, AnyArray]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
     for slot in binding.backward_states if record.states_only else binding.backward:
         group, name = slot.key
         if group in written:
             make = slot.new if runs else slot.zeros
-            arrays[slot.key] = written[group][name] = make(*leading, binding.dtype)
+            arrays[slot.key] = written[group][name] = make(place, *leading, binding.dtype)
         elif group in read:
             present = read[group].get(name)
             if present is None:
                 # an output or a state whose gradient was not given: it counts as 0
-                present = slot.zeros(*leading, binding.dtype)
+                present = slot.zeros(place, *leading, binding.dtype)
             arrays[slot.key] = present
     plan = EMPTY
     if runs:
@@ -98,12 +107,14 @@ def run_backward(
                 get_num_threads() if threads is None else checked_threads(threads),
                 arrays,
                 states_only=record.states_only,
+                place=work,
             )
         )
     else:
         for name, gradient in written[Group.FINAL].items():
-            gradient[...] = arrays[Group.INITIAL, name]
-    return _with_first_states(binding, record, _grads(binding, written, leading, plan))
+            place.copy(gradient, d_states.get(name, gradient))
+    grads = _grads(binding, place, written, leading, plan)
+    return _with_first_states(binding, place, record, grads)
 
 
 def _record(binding: Binding, run: object, owner: object) -> Record:
@@ -124,14 +135,15 @@ def _record(binding: Binding, run: object, owner: object) -> Record:
 
 def _accept(
     binding: Binding,
+    work: Place,
     group: Group,
     argument: str,
     values: object,
     leading: tuple[int, ...],
     reason: str,
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """The checked gradients that were given for outputs or states."""
-    found = check_mapping(argument, values)
+    found = adopted(binding, work, check_mapping(argument, values), group)
     rules = binding.rules[group]
     check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
     return {name: rules[name].check(value, leading, reason) for name, value in found.items()}
@@ -139,7 +151,8 @@ def _accept(
 
 def _grads(
     binding: Binding,
-    written: Mapping[Group, Mapping[str, Array]],
+    place: Place,
+    written: Mapping[Group, Mapping[str, AnyArray]],
     leading: tuple[int, int],
     plan: Plan,
 ) -> Grads:
@@ -147,12 +160,19 @@ def _grads(
     interface = binding.interface
     sizes = binding.settings.sizes
 
-    def collect(group: Group, infos: tuple[_Info, ...], axes: tuple[int, ...]) -> dict[str, Array]:
+    def collect(
+        group: Group, infos: tuple[_Info, ...], axes: tuple[int, ...]
+    ) -> dict[str, AnyArray]:
         found = written[group]
         return {
             info.name: found[info.name]
             if info.name in found
-            else np.zeros((*axes, *tail_of(info.shape, sizes)), binding.dtype)
+            else place.filled(
+                f"gradient of '{info.name}'",
+                (*axes, *tail_of(info.shape, sizes)),
+                0.0,
+                binding.dtype,
+            )
             for info in infos
             if not isinstance(info, ArrayInfo) or (info.gradient and not info.mask)
         }
@@ -166,17 +186,13 @@ def _grads(
     )
 
 
-def _with_first_states(binding: Binding, record: Record, grads: Grads) -> Grads:
+def _with_first_states(binding: Binding, place: Place, record: Record, grads: Grads) -> Grads:
     """Let the gradient of a state that started as an input flow on into that input."""
     given = record.given
     for state in binding.interface.states:
         target = grads.inputs.get(state.init.first)
         if target is None or state.name in given.passed:
             continue
-        first = first_steps(given.steps, given.batch, given.lengths, given.reverse)
-        gradient = grads.states[state.name][first.rows]
-        if gradient.ndim > target.ndim - 1:
-            # one number was spread over the whole state
-            gradient = gradient.sum(axis=tuple(range(1, gradient.ndim)))
-        target[first.times, first.rows] += gradient
+        gradient = grads.states[state.name]
+        place.add_first_states(target, gradient, given.lengths, given.reverse)
     return grads

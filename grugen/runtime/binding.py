@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
-from grugen.runtime.engine import Array, Engine, Key
-from grugen.runtime.memory import empty, filled
+from grugen.runtime.engine import Engine, Key
+from grugen.runtime.host_place import HOST
+from grugen.runtime.memory import filled
+from grugen.runtime.places import AnyArray, Place
 from grugen.spec.dims import Shape
 from grugen.spec.names import listed
 from grugen.spec.shapes import LARGEST_SIZE
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, ArrayInfo, Group, Interface, Signature
 
-OPTIONS = ("seed", "target", "dtype")
+OPTIONS = ("seed", "target", "dtype", "device")
 """The arguments of `Cell` that are no names of the spec."""
 
 _LEADING = {
@@ -52,13 +54,13 @@ class Slot:
     leading: int
     tail: tuple[int, ...]
 
-    def new(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
+    def new(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
         """An array for it, not yet filled."""
-        return empty(self.what, self.full(steps, batch), dtype)
+        return place.empty(self.what, self.full(steps, batch), dtype)
 
-    def zeros(self, steps: int, batch: int, dtype: np.dtype[Any]) -> Array:
+    def zeros(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
         """An array of zeros for it."""
-        return filled(self.what, self.full(steps, batch), 0.0, dtype)
+        return place.filled(self.what, self.full(steps, batch), 0.0, dtype)
 
     def full(self, steps: int, batch: int) -> tuple[int, ...]:
         """Its shape."""
@@ -70,7 +72,7 @@ class Settings:
     """What `Cell(...)` was given: `sizes` of the dims, and `fixed` constants and hypers."""
 
     sizes: Mapping[str, int]
-    fixed: Mapping[Key, Array | float]
+    fixed: Mapping[Key, AnyArray | float]
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -85,7 +87,7 @@ class Binding:
 
     `rules` has, by group, what each argument of a user must be; OUTPUT stands for the gradients of
     outputs and FINAL for those of final states. The slots are the arguments of the kernels;
-    `backward_states` is the one that reads states only from the tape.
+    `backward_states` is the one that reads states only from the tape. Kernels run in `place`.
     """
 
     interface: Interface
@@ -95,6 +97,7 @@ class Binding:
     forward: tuple[Slot, ...]
     backward: tuple[Slot, ...]
     backward_states: tuple[Slot, ...]
+    place: Place
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -102,8 +105,10 @@ class Binding:
         return self.engine.dtype
 
 
-def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
-    """Work out once what every call needs."""
+def bind(
+    interface: Interface, engine: Engine, settings: Settings, device: object = None
+) -> Binding:
+    """Work out once what every call needs. Raises UsageError for a device that there is not."""
     kinds: tuple[tuple[Group, str, tuple[Any, ...]], ...] = (
         (Group.INPUT, "input", interface.inputs),
         (Group.STATIC, "static input", interface.static),
@@ -126,7 +131,17 @@ def bind(interface: Interface, engine: Engine, settings: Settings) -> Binding:
         _slots(interface.forward, settings.sizes, _FORWARD_WORDS),
         _slots(interface.backward, settings.sizes, _BACKWARD_WORDS),
         _slots(interface.backward_states or interface.backward, settings.sizes, _BACKWARD_WORDS),
+        engine.place(device, None),
     )
+
+
+def moved(binding: Binding, place: Place, home: Place) -> Binding:
+    """The same with kernels that run in `place`, and constants that are kept in `home`."""
+    fixed = {
+        key: value if isinstance(value, float) else home.copy_of(f"constant '{key[1]}'", value)
+        for key, value in binding.settings.fixed.items()
+    }
+    return replace(binding, settings=Settings(binding.settings.sizes, fixed), place=place)
 
 
 def accept_settings(
@@ -142,7 +157,7 @@ def accept_settings(
     if missing:
         raise UsageError(f"{where} needs {listed(missing)} too")
     sizes = {name: _size(name, values[name]) for name in interface.dims}
-    fixed: dict[Key, Array | float] = {}
+    fixed: dict[Key, AnyArray | float] = {}
     for name, info in constants.items():
         rule = _rule(f"constant '{name}'", Group.CONSTANT, info, sizes, dtype)
         if name not in values:
@@ -150,7 +165,7 @@ def accept_settings(
         elif not rule.tail and is_number(values[name]):
             fixed[Group.CONSTANT, name] = np.array(values[name], dtype)
         else:
-            fixed[Group.CONSTANT, name] = np.array(rule.check_loosely(values[name]), order="C")
+            fixed[Group.CONSTANT, name] = HOST.copy_of(rule.what, rule.check_loosely(values[name]))
     for name, default in hypers.items():
         fixed[Group.HYPER, name] = _number(name, values.get(name, default))
     return Settings(sizes, fixed)

@@ -13,9 +13,9 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.backward import Grads, run_backward
-from grugen.runtime.binding import Binding
-from grugen.runtime.engine import Array
+from grugen.runtime.binding import Binding, moved
 from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
 from grugen.runtime.stepper import Stepper
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def params(self) -> Params:
-        """The parameters by name: arrays to read, and to write into."""
+        """The parameters by name: arrays to read, and to write into; see `Params`."""
         return self._params
 
     @property
@@ -47,13 +47,30 @@ class Cell:
 
     @property
     def target(self) -> str:
-        """`numpy`, `sequential` or `openmp`."""
+        """`numpy`, `sequential`, `openmp` or `cuda`."""
         return self._binding.engine.target
+
+    @property
+    def device(self) -> str:
+        """Where calls run: `cpu`, or `cuda:0` say."""
+        return self._binding.place.device
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of every array but masks and lengths."""
         return self._binding.dtype
+
+    def to(self, device: str) -> Cell:
+        """A cell of target `cuda` that runs on `device` and keeps parameters and constants there.
+
+        They are copies of this cell's. Without it, they are on the host and are brought to the
+        device by every call; `to("cpu")` gives a cell like that again. Raises UsageError for a
+        device that the target does not have.
+        """
+        name = None if device == HOST.device else device
+        place = self._binding.engine.place(name, None)
+        home = HOST if name is None else place
+        return Cell(moved(self._binding, place, home), self._params.copy(home))
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(
@@ -69,12 +86,13 @@ class Cell:
         self,
         /,
         *unnamed: object,
-        states: Mapping[str, Array] | None = None,
-        lengths: Array | None = None,
+        states: Mapping[str, Any] | None = None,
+        lengths: Any = None,
         reverse: bool = False,
         tape: Tape = False,
         threads: int | None = None,
-        **arrays: Array,
+        stream: int | None = None,
+        **arrays: Any,
     ) -> Run:
         """Run over whole sequences: per-step inputs (T, B, ...) and static inputs (B, ...) by name.
 
@@ -84,10 +102,16 @@ class Cell:
         needs: True or "gates" keeps all that is costly to compute again, "states" keeps only the
         states that entered each step, a fraction of it, and lets `backward` compute the rest anew.
         Raises UsageError for what does not fit.
+
+        With target `cuda`, arrays may be on the cell's device: what has `__cuda_array_interface__`
+        or `__dlpack__`. If any is, results are DeviceArrays and work is only started, on `stream`
+        (a handle of CUDA's; default: the default stream), unless arrays of the host have to be
+        brought there; else results are NumPy's. `lengths` are always checked on the host.
+        `threads` is for the other targets.
         """
         if not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
+        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
         return run_forward(
             self._binding, self._params, given, threads, owner, states_only=tape == "states"
@@ -97,17 +121,21 @@ class Cell:
         self,
         run: Run,
         *,
-        outputs: Mapping[str, Array] | None = None,
-        states: Mapping[str, Array] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        states: Mapping[str, Any] | None = None,
         threads: int | None = None,
+        stream: int | None = None,
     ) -> Grads:
         """The gradients of a loss, from its gradients with respect to the outputs and last states.
 
         `run` is what `forward(..., tape=True)` returned; its inputs and the parameters must be
         unchanged. `outputs` (T, B, ...) and `states` (B, ...) that are left out count as 0. May be
-        called again. Raises UsageError for what does not fit.
+        called again. Raises UsageError for what does not fit. `stream` is that of the run by
+        default.
         """
-        return run_backward(self._binding, self._params, run, self, outputs, states, threads)
+        return run_backward(
+            self._binding, self._params, run, self, outputs, states, threads, stream
+        )
 
     def freeze(self) -> Frozen:
         """A snapshot that later changes of the parameters do not reach; it keeps no tapes."""
@@ -131,7 +159,8 @@ class Frozen:
     def __init__(self, binding: Binding, params: Params) -> None:
         self._binding = binding
         self._source = params
-        self._params = params.copy()
+        # where the kernel runs: it is not to be brought there again
+        self._params = params.copy(binding.place)
         self._packed = pack(binding, self._params)
 
     def refresh(self) -> None:
@@ -143,16 +172,17 @@ class Frozen:
         self,
         /,
         *unnamed: object,
-        states: Mapping[str, Array] | None = None,
-        lengths: Array | None = None,
+        states: Mapping[str, Any] | None = None,
+        lengths: Any = None,
         reverse: bool = False,
         threads: int | None = None,
-        **arrays: Array,
+        stream: int | None = None,
+        **arrays: Any,
     ) -> Run:
         """As `Cell.forward`, without a tape."""
         if "tape" in arrays:
             raise UsageError(
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
+        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
         return run_forward(self._binding, self._params, given, threads, packed=self._packed)

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from grugen.runtime.places import AnyArray, Place
 from grugen.target.abi import SUFFIXES, Group
 
-BUILT = ("sequential", "openmp")
+ON_CPU = ("sequential", "openmp")
+BUILT = (*ON_CPU, "cuda")
 TARGETS = ("numpy", *BUILT)
 """Where a cell can run; what is not built is interpreted."""
 DTYPES = tuple(SUFFIXES)
@@ -28,7 +30,8 @@ Key = tuple[Group, str]
 class Plan:
     """How a call was run: the name of the way that was taken, and on how many threads at most.
 
-    `workspace_bytes` is the memory that the kernel worked in beside the arrays of the call.
+    No thread of the CPU computes where the target is `cuda`: `threads` is 0. `workspace_bytes` is
+    the memory that the kernel worked in beside the arrays of the call.
     """
 
     name: str
@@ -45,6 +48,9 @@ class KernelCall:
     `sizes` has every dimension; `lengths` None means that all are `steps`. `packed` is what `pack`
     made of the parameters; None lets the kernel pack them for itself. With `states_only` the tape
     that is written or read has the states and nothing else.
+
+    The target `cuda` runs in `place`, its default where that is None; arrays may be NumPy's, which
+    are carried there and back. If all are on the device, the kernel is only started.
     """
 
     steps: int
@@ -54,9 +60,10 @@ class KernelCall:
     reverse: bool
     keep_tape: bool
     threads: int
-    arrays: Mapping[Key, Array | float]
-    packed: Array | None = None
+    arrays: Mapping[Key, AnyArray | float]
+    packed: AnyArray | None = None
     states_only: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +87,12 @@ class Engine(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of every array."""
+
+    def place(self, device: object, stream: object) -> Place:
+        """Where the kernels find their arrays: on `device`, on which they run in `stream`.
+
+        None stands for the default. Raises UsageError for what the target does not have.
+        """
 
     def forward(self, call: KernelCall) -> Plan:
         """Fill the states after the last step, the outputs and, if asked, the tape."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from grugen.errors import UsageError
+from grugen.runtime.cuda.engine import cuda_engine
 from grugen.runtime.engine import Engine
 from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
@@ -20,7 +21,8 @@ from grugen.target.abi import SUFFIXES, Interface
 from grugen.toolchain.build import BuildOptions, SourceBundle
 from grugen.toolchain.march import NATIVE
 
-PREFERRED = ("openmp", "sequential")
+SUFFIXES_READ = (".c", ".h", ".cu", ".cuh")
+PREFERRED = ("openmp", "sequential", "cuda")
 """The target of a cell that names none: the first of these that was generated, else numpy."""
 
 
@@ -32,12 +34,13 @@ def generated_module(
     digest: str,
     builds: tuple[tuple[str, str], ...],
     march: str = NATIVE,
+    arch: str = NATIVE,
 ) -> CellModule:
     """The module of the folder of `init_file`.
 
     `builds` has the (target, dtype) pairs whose sources lie in the sub-folders; `spec` is the name
     of the spec file that they came from; the spec itself lies in the folder as `NAME.yaml`.
-    `march` is the instruction set that libraries are built for, as `grugen.load` takes it.
+    `march` and `arch` are what libraries are built for, as `grugen.load` takes them.
     `digest` stands in every source that was generated together with the module.
     """
     folder = Path(init_file).resolve().parent
@@ -53,16 +56,19 @@ def generated_module(
                 f"help: run  grugen build {spec} --target {target} --dtype {dtype}"
             )
         stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
-        sources = read_bundle(folder / target, stem)
+        sources = read_bundle(folder / target, stem, main_suffix(target))
         _check_digest(sources, digest, folder / target, spec)
-        return compiled_engine(sources, interface, target, dtype, BuildOptions(march))
+        options = BuildOptions(march, arch=arch)
+        if target == "cuda":
+            return cuda_engine(sources, interface, dtype, options)
+        return compiled_engine(sources, interface, target, dtype, options)
 
     return CellModule(interface, engine, default)
 
 
 def _check_digest(sources: SourceBundle, digest: str, folder: Path, spec: str) -> None:
     """A build that was killed may have left files of two specs side by side."""
-    for name in (f"{sources.stem}.c", f"{sources.stem}_abi.h"):
+    for name in (sources.main, f"{sources.stem}_abi.h"):
         if digest not in sources.text(name):
             raise UsageError(
                 f"'{folder / name}' was generated from another spec than the module beside it\n"
@@ -70,12 +76,17 @@ def _check_digest(sources: SourceBundle, digest: str, folder: Path, spec: str) -
             )
 
 
-def read_bundle(folder: Path, stem: str) -> SourceBundle:
+def main_suffix(target: str) -> str:
+    """What the name of a target's main file ends with."""
+    return ".cu" if target == "cuda" else ".c"
+
+
+def read_bundle(folder: Path, stem: str, suffix: str = ".c") -> SourceBundle:
     """The sources of one library: all of `folder`, but those that belong to another dtype."""
-    first = (f"{stem}.c", f"{stem}_abi.h")
+    first = (f"{stem}{suffix}", f"{stem}_abi.h")
     others = tuple(f"{stem.rpartition('_')[0]}_{suffix}" for suffix in SUFFIXES.values())
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".c", ".h"))
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES_READ)
         mine = [n for n in names if n.startswith(stem) or not n.startswith(others)]
         ordered = [*first, *(name for name in mine if name not in first)]
         return SourceBundle(

@@ -16,6 +16,8 @@ from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
 from grugen.passes.pipeline import Steps, lower
 from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.host_place import only_host
+from grugen.runtime.places import Place
 from grugen.spec.load import read_spec
 from grugen.target.abi import group_of
 from grugen.target.interface import constant_names
@@ -29,6 +31,10 @@ class InterpretedEngine:
     def __init__(self, steps: Steps, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
         self._steps = steps
+
+    def place(self, device: object, stream: object) -> Place:
+        """See `Engine`."""
+        return only_host(self.target, device, stream)
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""

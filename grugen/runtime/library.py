@@ -16,13 +16,16 @@ import numpy as np
 from _cffi_backend import from_buffer  # without the look-up of types that ffi's own does
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
-from grugen.runtime.loading import open_library
+from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.host_place import only_host
+from grugen.runtime.loading import load_built, open_library
 from grugen.runtime.memory import workspace
+from grugen.runtime.places import Place
 from grugen.runtime.pool import Lease
+from grugen.runtime.structs import CallForm
 from grugen.runtime.threads import usable_threads
-from grugen.target.abi import Group, Interface, Signature
-from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
+from grugen.target.abi import Interface, Signature
+from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 from grugen.toolchain.cpu import instructions
 
 
@@ -33,20 +36,7 @@ class _Kernel:
         self, ffi: Any, library: Any, name: str, signature: Signature, dims: tuple[str, ...]
     ) -> None:
         self._ffi = ffi
-        self._call_type = ffi.typeof(f"{name}_call *")
-        members = dict(self._call_type.item.fields)
-        # dims go by position: C may spell them otherwise
-        spelled = [field for field, _ in members["dims"].type.fields] if dims else []
-        if len(spelled) != len(dims):
-            raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
-        self._dims = tuple(zip(spelled, dims, strict=True))
-        groups: dict[Group, list[tuple[str, Any, Key]]] = {}
-        for argument in signature.arguments:
-            field = dict(members[argument.group.value].type.fields)[argument.field]
-            entry = (argument.field, field.type, (argument.group, argument.key))
-            groups.setdefault(argument.group, []).append(entry)
-        self._numbers = groups.pop(Group.HYPER, [])
-        self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
+        self._form = CallForm(ffi, name, signature, dims)
         self.run: Callable[[Any], None] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
@@ -61,28 +51,17 @@ class _Kernel:
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
-        struct = self._ffi.new(self._call_type)
-        struct.T = call.steps
-        struct.B = call.batch
-        if self._dims:
-            dims = struct.dims
-            for field, name in self._dims:
-                setattr(dims, field, call.sizes[name])
+        struct = self._form.filled(call)
         if call.lengths is not None:
             struct.lengths = self._ffi.from_buffer("int64_t *", call.lengths)
-        struct.reverse = call.reverse
-        struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         struct.threads = usable_threads(call.threads)
         arrays = call.arrays
-        for group, entries in self._arrays:
+        for group, entries in self._form.arrays:
             member = getattr(struct, group)
             for field, type_, key in entries:
                 array: Any = arrays.get(key)
                 if array is not None:
                     setattr(member, field, from_buffer(type_, array))
-        if self._numbers:
-            for field, _, key in self._numbers:
-                setattr(struct.hyper, field, arrays[key])
         if call.packed is not None:
             struct.packed = self._ffi.from_buffer(call.packed)
         return struct
@@ -134,6 +113,10 @@ class CompiledEngine:
             raise InternalError(f"{library} does not fit its interface: {error}") from error
         self._forward, self._backward = kernels["forward"], kernels["backward"]
         self._backward_states = kernels.get("backward_states", self._backward)
+
+    def place(self, device: object, stream: object) -> Place:
+        """See `Engine`."""
+        return only_host(self.target, device, stream)
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
@@ -195,12 +178,4 @@ def compiled_engine(
     def load(library: Path) -> CompiledEngine:
         return CompiledEngine(library, declarations, bundle.stem, interface, target, dtype)
 
-    try:
-        return load(build(bundle, options))
-    except OSError:
-        # such as a cache folder that came from a machine with another C library
-        library = build(bundle, options, afresh=True)
-    try:
-        return load(library)
-    except OSError as error:
-        raise ToolchainError(f"a library was built but cannot be loaded: {error}") from error
+    return load_built(bundle, options, load)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 
@@ -21,6 +22,13 @@ ALIGNMENT = 64
 """Of memory that kernels work in, in bytes: a cache line and the widest vector."""
 MOST_KEPT = 2**30
 """Bytes that are kept for later calls, where that is at most an eighth of the machine's memory."""
+
+
+class ReleasesMemory(Protocol):
+    """Something that keeps memory for later calls."""
+
+    def release(self) -> int:
+        """Give it back; returns how many bytes."""
 
 
 def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -77,9 +85,15 @@ def workspace(what: str, size: int) -> Lease:
 def release_memory() -> int:
     """Give the memory that is kept for later calls back to the system; returns how many bytes.
 
-    Arrays that are still in use, and their memory, stay as they are.
+    Arrays that are still in use, and their memory, stay as they are. Memory of devices is given
+    back, too.
     """
-    return _POOL.release()
+    return _POOL.release() + sum(pool.release() for pool in list(_OTHERS))
+
+
+def also_release(pool: ReleasesMemory) -> None:
+    """Let `release_memory` release what `pool` keeps."""
+    _OTHERS.add(pool)
 
 
 def too_large(what: str, shape: str, size: int) -> UsageError:
@@ -100,5 +114,6 @@ def machine_memory() -> int:
         return sys.maxsize
 
 
+_OTHERS: WeakSet[ReleasesMemory] = WeakSet()
 # of the process, as its heap is
 _POOL = Pool(min(MOST_KEPT, machine_memory() // 8))

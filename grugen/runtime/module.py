@@ -55,12 +55,14 @@ class CellModule:
         seed: int | None = None,
         target: str | None = None,
         dtype: str | type[np.floating[Any]] | np.dtype[Any] | None = None,
+        device: str | None = None,
         **settings: object,
     ) -> Cell:
         """A cell with its dims, constants and hypers given by name, and its parameters drawn.
 
-        A `seed` draws the same parameters every time, whatever the target and dtype. Raises
-        UsageError for what does not fit, ToolchainError where a library cannot be built.
+        A `seed` draws the same parameters every time, whatever the target and dtype. With a
+        `device` the cell is `Cell.to` that device. Raises UsageError for what does not fit,
+        ToolchainError where a library cannot be built, DeviceError where there is no GPU for it.
         """
         if unnamed:
             raise _by_name(self.interface, unnamed)
@@ -70,7 +72,8 @@ class CellModule:
         start = _checked_seed(seed)
         # last: the first engine of its kind may have to be compiled
         params = new_params(self.interface, accepted.sizes, accepted.numbers, element, start)
-        return Cell(bind(self.interface, self._engine(chosen, element), accepted), params)
+        cell = Cell(bind(self.interface, self._engine(chosen, element), accepted), params)
+        return cell if device is None else cell.to(device)
 
     def _engine(self, target: str, dtype: np.dtype[Any]) -> Engine:
         with self._lock:

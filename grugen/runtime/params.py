@@ -14,23 +14,34 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import ArrayRule, check_keys, check_mapping, is_number
 from grugen.runtime.engine import Array
+from grugen.runtime.host_place import HOST
 from grugen.runtime.init import DRAWN, draw
 from grugen.runtime.memory import gib, machine_memory, too_large
+from grugen.runtime.places import AnyArray, Place
 from grugen.target.abi import Interface
 
 
-class Params(Mapping[str, Array]):
+class Params(Mapping[str, Any]):
     """Writable arrays by name, in the spec's order; what is written is used by the next call.
 
     `params["W"][...] = a` writes in place, as `params["W"] = a` does after a check of dtype and
     shape. A parameter that is one number is an array of shape ().
+
+    Those of a cell that was moved to a device are device arrays: `params["W"].numpy()` reads one,
+    `params["W"] = a` writes one, `a` being on the device or NumPy's.
     """
 
-    def __init__(self, rules: Mapping[str, ArrayRule], arrays: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, ArrayRule],
+        arrays: Mapping[str, AnyArray],
+        place: Place = HOST,
+    ) -> None:
         self._rules = rules
         self._arrays = dict(arrays)
+        self._place = place
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> Any:
         if name not in self._arrays:
             check_keys("params", [name], self._arrays, "the params")
         return self._arrays[name]
@@ -48,26 +59,31 @@ class Params(Mapping[str, Array]):
         shapes = ", ".join(f"{name}: {array.shape}" for name, array in self._arrays.items())
         return f"<params {{{shapes}}}>"
 
-    def __setitem__(self, name: str, value: Array | float) -> None:
-        np.copyto(self[name], self._checked(name, value))
+    def __setitem__(self, name: str, value: object) -> None:
+        self._place.copy(self[name], self._checked(name, value))
 
-    def update(self, values: Mapping[str, Array | float]) -> None:
+    def update(self, values: Mapping[str, Any]) -> None:
         """Assign several; if one of them does not fit, none is changed."""
         found = check_mapping("params", values)
         check_keys("params", found, self._arrays, "the params")
         checked = {name: self._checked(name, value) for name, value in found.items()}
         for name, array in checked.items():
-            np.copyto(self._arrays[name], array)
+            self._place.copy(self._arrays[name], array)
 
-    def copy(self) -> Params:
-        """A snapshot: the same values in arrays of its own."""
-        return Params(self._rules, {name: array.copy() for name, array in self._arrays.items()})
+    def copy(self, place: Place | None = None) -> Params:
+        """A snapshot: the same values in arrays of its own, in `place` or where these are."""
+        there = self._place if place is None else place
+        copies = {
+            name: there.copy_of(self._rules[name].what, array)
+            for name, array in self._arrays.items()
+        }
+        return Params(self._rules, copies, there)
 
-    def _checked(self, name: str, value: object) -> Array:
+    def _checked(self, name: str, value: object) -> AnyArray:
         rule = self._rules[name]
         if not rule.tail and is_number(value):
             return np.array(value, rule.dtype)
-        return rule.check_loosely(value)
+        return rule.check_loosely(self._place.adopt(rule.what, rule.name, value))
 
 
 def new_params(

@@ -13,10 +13,11 @@ import numpy as np
 from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
 from grugen.runtime.engine import Array, KernelCall, Key
-from grugen.runtime.forward import spread
+from grugen.runtime.host_place import spread
 from grugen.runtime.memory import filled
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
+from grugen.runtime.places import AnyArray
 from grugen.runtime.rows import Rows, check_rows
 from grugen.target.abi import ArrayInfo, Group, OutputInfo, StateInfo
 
@@ -66,12 +67,13 @@ class Stepper:
         self._binding = binding
         self._source = params
         self._starting: list[StateInfo] = []
-        self._params = params.copy()
+        # where the kernel runs: it is not to be brought there again
+        self._params = params.copy(binding.place)
         self._packed = pack(binding, self._params)
         inputs = _buffers(binding, Group.INPUT, interface.inputs, (1, batch))
         static = _buffers(binding, Group.STATIC, interface.static, (batch,))
         outputs = _buffers(binding, Group.OUTPUT, interface.outputs, (1, batch))
-        shared: dict[Key, Array | float] = {
+        shared: dict[Key, AnyArray | float] = {
             **binding.settings.fixed,
             **{(Group.PARAM, name): array for name, array in self._params.items()},
             **inputs,
@@ -194,12 +196,12 @@ def _states(binding: Binding, batch: int) -> dict[str, Array]:
 
 def _turn(
     binding: Binding,
-    shared: Mapping[Key, Array | float],
+    shared: Mapping[Key, AnyArray | float],
     states: Mapping[str, Array],
     finals: Mapping[str, Array],
     batch: int,
     threads: int,
-    packed: Array,
+    packed: AnyArray,
 ) -> _Turn:
     arrays = {
         **shared,
@@ -207,6 +209,7 @@ def _turn(
         **{(Group.FINAL, name): array for name, array in finals.items()},
     }
     sizes = binding.settings.sizes
-    call = KernelCall(1, batch, sizes, None, False, False, threads, arrays, packed)
+    place = binding.place
+    call = KernelCall(1, batch, sizes, None, False, False, threads, arrays, packed, place=place)
     prepared = binding.engine.prepare(call)
     return _Turn(prepared.run, Buffers("the states", states), prepared.kept)

@@ -124,7 +124,15 @@ class VectorTotal:
     argument: Argument
 
 
-Total = OuterTotal | VectorTotal
+@dataclass(frozen=True, slots=True)
+class SequenceTotal:
+    """A vector or number summed over the rows of each sequence."""
+
+    value: str
+    argument: Argument
+
+
+Total = OuterTotal | VectorTotal | SequenceTotal
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,7 @@ class KernelPlan:
 
     def stages(self) -> Iterator[tuple[Pointwise, Stage]]:
         """Every loop over rows with matrix products in it; each has panels of its own."""
-        if not self.schedule.tiles:
+        if not self.schedule.staged:
             return
         uses = use_counts(self.function)
         parts = [buffer.parts for buffer in self.buffers()]

@@ -36,10 +36,11 @@ from grugen.target.plan import (
     OuterTotal,
     Phase,
     Place,
+    SequenceTotal,
     Total,
     VectorTotal,
 )
-from grugen.target.schedule import OPENMP, SEQUENTIAL, Schedule
+from grugen.target.schedule import CUDA, OPENMP, SEQUENTIAL, Schedule
 from grugen.target.side_by_side import side_by_side
 
 _ALL_ROWS = (SourceRole.INPUT, SourceRole.TAPE, SourceRole.OUTPUT_GRADIENT)
@@ -59,6 +60,14 @@ def plan_openmp(function: Function, direction: str) -> KernelPlan:
     function = order_terms(function)
     function, strata = sink_cheap(function, split_strata(function))
     return side_by_side(_Planner(function, direction, OPENMP, _drafts(strata)).plan())
+
+
+def plan_cuda(function: Function, direction: str) -> KernelPlan:
+    """As for `openmp`, but without time blocks: memory holds all rows of a call."""
+    function = order_terms(function)
+    function, strata = sink_cheap(function, split_strata(function))
+    drafts = _drafts(strata, sequences=Index.BATCH, rows=Index.STEP)
+    return _Planner(function, direction, CUDA, drafts).plan()
 
 
 @dataclass(slots=True)
@@ -88,19 +97,23 @@ class _Draft:
         )
 
 
-def _drafts(strata: Strata) -> list[_Draft]:
+def _drafts(
+    strata: Strata, sequences: Index = Index.TILE_SEQUENCE, rows: Index = Index.TILE_ROW
+) -> list[_Draft]:
     drafts = [
         _Draft("once", strata.once, Index.NONE),
-        _Draft("per_sequence", strata.per_sequence, Index.TILE_SEQUENCE),
-        _Draft("ahead", strata.rows[0], Index.TILE_ROW),
+        _Draft("per_sequence", strata.per_sequence, sequences),
+        _Draft("ahead", strata.rows[0], rows),
     ]
-    for number, (loop, rows) in enumerate(zip(strata.loops, strata.rows[1:], strict=True), start=1):
+    for number, (loop, lines) in enumerate(
+        zip(strata.loops, strata.rows[1:], strict=True), start=1
+    ):
         name = "step_" + "_".join(loop.states)
         while any(draft.name == name for draft in drafts):
             name += "_"  # loops over a, b and over a_b
-        drafts.append(_Draft(name, loop.lines, Index.TILE_ROW, loop.states))
+        drafts.append(_Draft(name, loop.lines, rows, loop.states))
         last = number == len(strata.loops)
-        drafts.append(_Draft("behind" if last else f"between_{number}", rows, Index.TILE_ROW))
+        drafts.append(_Draft("behind" if last else f"between_{number}", lines, rows))
     return drafts
 
 
@@ -128,7 +141,12 @@ class _Planner:
 
     @property
     def baseline(self) -> bool:
-        return not self.schedule.tiles
+        return not self.schedule.staged
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the rows of a phase are computed in no order: nothing can be added up there."""
+        return self.schedule.staged and not self.schedule.block_bytes
 
     def plan(self) -> KernelPlan:
         self.split()
@@ -138,7 +156,7 @@ class _Planner:
             for number, draft in enumerate(self.drafts)
             if draft.states is not None
         }
-        totals = tuple(self.total(result) for result in self.function.results_of(ResultRole.TOTAL))
+        totals = tuple(self.total(result) for result in self.summed())
         self.place_values(carries)
         for result in self.function.results:
             self.hand_out(result)
@@ -206,8 +224,15 @@ class _Planner:
             for state in draft.states
         )
 
+    def summed(self) -> Iterator[Result]:
+        """The results that are summed up when all rows are there."""
+        late = (ResultRole.SEQUENCE_SUM,) if self.at_once else ()
+        return self.function.results_of(ResultRole.TOTAL, *late)
+
     def total(self, result: Result) -> Total:
-        argument = self.arguments[Group.TOTAL, result.key]
+        argument = self.arguments[group_of(result.role), result.key]
+        if result.role is ResultRole.SEQUENCE_SUM:
+            return SequenceTotal(result.value, argument)
         let = self.lets.get(result.value)
         if let is not None and let.op is Op.OUTER:
             return OuterTotal(let.args[0], let.args[1], argument)
@@ -217,7 +242,9 @@ class _Planner:
 
     def place_values(self, carries: Mapping[int, tuple[Carry, ...]]) -> None:
         users = self.users(carries)
-        kept = frozenset() if self.baseline else frozenset(self.total_operands())
+        # in the memory of a block is faster to read again than what is kept of all rows
+        early = self.baseline or self.at_once
+        kept = frozenset() if early else frozenset(self.total_operands())
         for draft in self.drafts:
             over_rows = draft.name not in ("once", "per_sequence")
             for number, nest in enumerate(draft.nests):
@@ -232,7 +259,7 @@ class _Planner:
                         index = Index.STEP if keep else index
                         self.store(draft, let.name, Buffer(let.name, index, self.width(let.name)))
         self.save_states(carries, users)
-        for value in kept:
+        for value in [] if self.baseline else self.total_operands():
             self.keep_all_rows(value)
 
     def users(self, carries: Mapping[int, tuple[Carry, ...]]) -> dict[str, set[tuple[str, int]]]:
@@ -288,7 +315,7 @@ class _Planner:
     def total_operands(self) -> list[str]:
         """Every vector that totals are made of."""
         operands: dict[str, None] = {}
-        for result in self.function.results_of(ResultRole.TOTAL):
+        for result in self.summed():
             let = self.lets.get(result.value)
             outer = let is not None and let.op is Op.OUTER
             operands |= dict.fromkeys(let.args if let and outer else (result.value,))
@@ -316,7 +343,7 @@ class _Planner:
         argument = self.arguments[group_of(result.role), result.key]
         if result.role in _PER_STEP:
             self.write(result.value, Place(argument))
-        elif result.role is ResultRole.SEQUENCE_SUM:
+        elif result.role is ResultRole.SEQUENCE_SUM and not self.at_once:
             self.write(result.value, Place(argument), add=True)
 
     def write(self, value: str, place: Place, *, add: bool = False) -> None:

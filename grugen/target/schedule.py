@@ -65,15 +65,31 @@ def stage_tile(shapes: TileShapes, sums: int) -> tuple[int, int, int]:
     return shapes.rows[vectors - 1], vectors, groups
 
 
+CUDA_SUMS = 32
+"""Sums that a thread has in registers, at most, beside weights and operands."""
+CUDA_TILE_ROWS = 4
+"""Rows of a thread's tile, at most, as `grugen_tiling.cuh` has it."""
+
+
+def cuda_tile_rows(sums: int) -> int:
+    """How many rows a thread of target `cuda` takes together in a stage of so many sums."""
+    rows = CUDA_TILE_ROWS
+    while rows > 1 and rows * sums > CUDA_SUMS:
+        rows //= 2
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How a kernel is cut up.
 
-    `tiles` are in order of preference, the last serves every machine; a target without tiles runs
-    row by row. A tile of the batch has `tile_sequences` sequences at most; a time block has as
-    many steps as keep its rows within `block_bytes`.
+    One that is `staged` computes what it can for many rows together, products first; another runs
+    row by row. `tiles` are in order of preference, the last serves every machine. A tile of the
+    batch has `tile_sequences` sequences at most; a time block has as many steps as keep its rows
+    within `block_bytes`; without one, all rows of a call are in memory at the same time.
     """
 
+    staged: bool = False
     tiles: tuple[TileShapes, ...] = ()
     tile_sequences: int = 1
     block_bytes: int = 0
@@ -82,6 +98,7 @@ class Schedule:
 SEQUENTIAL = Schedule()
 
 OPENMP = Schedule(
+    staged=True,
     tiles=tuple(
         tile_shapes(unit)
         for unit in (
@@ -94,3 +111,5 @@ OPENMP = Schedule(
     tile_sequences=TILE_SEQUENCES,
     block_bytes=256 * 1024,
 )
+
+CUDA = Schedule(staged=True)

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # these change what a compiler reads or writes, and are no part of a library's key
-_DROPPED = ("CPATH", "C_INCLUDE_PATH", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "LANGUAGE")
+_DROPPED = (
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"),
+    *("DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "LANGUAGE"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from calls import run
 from libraries import STRICT, build_together
 from trials import trials
 
-from grugen.driver import TARGETS
+from grugen.driver import CPU_TARGETS
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g0")
 
@@ -22,9 +22,11 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g0")
 def main(count: int, seed: int) -> None:
     found, _ = trials(count, seed)
     cells = [trial.cell for trial in found]
-    modules = build_together(cells, TARGETS, ["float32"], "-O0", *STRICT, *SANITIZE, poison=False)
+    modules = build_together(
+        cells, CPU_TARGETS, ["float32"], "-O0", *STRICT, *SANITIZE, poison=False
+    )
     for trial in found:
-        for target in TARGETS:
+        for target in CPU_TARGETS:
             for threads in (1, 3):
                 run(modules[trial.cell.spec.name], trial.call, target, "float32", threads)
     print(len(found), "cells are clean")

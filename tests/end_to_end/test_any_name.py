@@ -14,7 +14,7 @@ from libraries import STRICT, build_together
 from trials import compiled
 from yardstick import Yardstick
 
-from grugen.driver import TARGETS, bundle
+from grugen.driver import CPU_TARGETS, bundle
 from grugen.spec.functions import FUNCTIONS
 from grugen.spec.names import C_KEYWORDS, CELL_OPTIONS, FORWARD_OPTIONS, PYTHON_KEYWORDS
 
@@ -42,7 +42,7 @@ def words() -> list[str]:
     """Every word in the generated text and the headers of all targets that a spec may use."""
     cell = compiled(TYPICAL)
     found: set[str] = set()
-    for target in TARGETS:
+    for target in CPU_TARGETS:
         for _, text in bundle(cell, target, "float32").files:
             found.update(re.findall(r"\b[A-Za-z]\w*", re.sub(r"//.*", "", text)))
     found -= {*TAKEN, *re.findall(r"\b[A-Za-z]\w*", TYPICAL)}
@@ -118,7 +118,7 @@ SPECS = {
 }
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", CPU_TARGETS)
 @pytest.mark.parametrize("what", SPECS)
 def test_our_own_words_are_names_like_others(what: str, target: str, tmp_path: Path) -> None:
     assert len(WORDS) > 150

@@ -13,13 +13,13 @@ from libraries import STRICT, build_together
 from trials import compiled
 from yardstick import Yardstick, interpreted
 
-from grugen.driver import TARGETS, Compiled, compile_spec
+from grugen.driver import CPU_TARGETS, Compiled, compile_spec
 from grugen.runtime import CellModule
 
 pytestmark = pytest.mark.compiles
 
 ELEMENTS = ("float32", "float64")
-EVERYWHERE = [("numpy", "float64"), *((t, e) for t in TARGETS for e in ELEMENTS)]
+EVERYWHERE = [("numpy", "float64"), *((t, e) for t in CPU_TARGETS for e in ELEMENTS)]
 SMALL = {"D": 5, "H": 9}
 
 Modules = Mapping[str, CellModule]
@@ -34,7 +34,7 @@ def cells() -> dict[str, Compiled]:
 
 @pytest.fixture(scope="module")
 def modules(cells: dict[str, Compiled]) -> Modules:
-    return build_together(list(cells.values()), TARGETS, ELEMENTS, "-O1", *STRICT)
+    return build_together(list(cells.values()), CPU_TARGETS, ELEMENTS, "-O1", *STRICT)
 
 
 def call_of(cell: Compiled, steps: int = 7, batch: int = 6, seed: int = 0) -> Call:
@@ -115,7 +115,7 @@ def test_saturated_gates(
     plain = call_of(cell)
     yardstick = Yardstick(cell, replace(plain, inputs={"x": plain.inputs["x"] * size}))
     assert all(np.isfinite(values).all() for values in yardstick.reference.values())
-    for target in TARGETS:
+    for target in CPU_TARGETS:
         for element in ELEMENTS:
             found = run_on(cell, modules, yardstick.call, target, element)
             yardstick.check(found, element, target)
@@ -157,7 +157,7 @@ def test_a_sum_that_starts_from_nothing(
         assert not np.isnan(values).any()
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", CPU_TARGETS)
 def test_denormals_are_zero_inside_and_nowhere_else(
     target: str, cells: dict[str, Compiled], modules: Modules
 ) -> None:

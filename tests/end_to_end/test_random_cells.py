@@ -15,7 +15,7 @@ from libraries import STRICT, build_together
 from trials import Trial, trials
 from yardstick import Yardstick
 
-from grugen.driver import TARGETS
+from grugen.driver import CPU_TARGETS
 from grugen.runtime import CellModule
 from grugen.spec.functions import FUNCTIONS
 
@@ -53,13 +53,13 @@ def modules(random_trials: list[Trial]) -> dict[tuple[str, str], Modules]:
         (target, element): build_together(
             cells, [target], [element], "-O1" if fast else "-O0", *STRICT
         )
-        for target in TARGETS
+        for target in CPU_TARGETS
         for element, fast in (("float32", True), ("float64", False))
     }
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", CPU_TARGETS)
 def test_compiled_is_interpreted(
     target: str,
     element: str,
@@ -74,7 +74,7 @@ def test_compiled_is_interpreted(
             yardsticks[name].check(found, element, f"{target} {tape}")
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", CPU_TARGETS)
 def test_optimized_is_interpreted(target: str, yardsticks: dict[str, Yardstick]) -> None:
     """With the flags that users' libraries are built with."""
     some = list(yardsticks.values())[-OPTIMIZED:]
@@ -119,6 +119,6 @@ def test_how_many_and_of_what(
     with capsys.disabled():
         discarded = sum(trial.discarded for trial in found)
         print(
-            f"\n{len(found)} random cells through each of {', '.join(TARGETS)} in "
+            f"\n{len(found)} random cells through each of {', '.join(CPU_TARGETS)} in "
             f"{' and '.join(ELEMENTS)}; {discarded} calls and {lost} cells discarded at switches"
         )

@@ -14,7 +14,7 @@ from trials import trial
 from yardstick import Yardstick
 
 from grugen.assets import shipped_specs
-from grugen.driver import TARGETS, Compiled, compile_spec
+from grugen.driver import CPU_TARGETS, Compiled, compile_spec
 from grugen.runtime import CellModule
 
 VALID = {path.stem: path for path in sorted(Path(__file__).parents[1].glob("spec/valid/*.yaml"))}
@@ -59,13 +59,13 @@ def modules(cells: dict[str, Compiled]) -> Modules:
     """By element type: in float32 as users build them, in float64 quickly."""
     all_cells = list(cells.values())
     return {
-        "float32": build_together(all_cells, TARGETS, ["float32"], *STRICT),
-        "float64": build_together(all_cells, TARGETS, ["float64"], "-O0", *STRICT),
+        "float32": build_together(all_cells, CPU_TARGETS, ["float32"], *STRICT),
+        "float64": build_together(all_cells, CPU_TARGETS, ["float64"], "-O0", *STRICT),
     }
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", CPU_TARGETS)
 @pytest.mark.parametrize("name", CELLS)
 def test_compiled_is_interpreted(
     name: str,

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import leak
+import leak_cuda
 import numpy as np
 import pytest
+from emulated import left_out
 
 from grugen.runtime import Cell, CellModule
 
@@ -18,10 +20,22 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def cuda_module() -> CellModule:
+    """The target `cuda`, emulated."""
+    reason = left_out()
+    if reason:
+        pytest.skip(reason)
+    return leak_cuda.module()
+
+
 @pytest.fixture(
-    scope="session", params=["numpy", pytest.param("openmp", marks=pytest.mark.compiles)]
+    scope="session", params=["numpy", pytest.param("openmp", marks=pytest.mark.compiles), "cuda"]
 )
 def module(request: pytest.FixtureRequest) -> CellModule:
+    if request.param == "cuda":
+        found: CellModule = request.getfixturevalue("cuda_module")
+        return found
     return leak.module(request.param)
 
 

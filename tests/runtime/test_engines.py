@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from grugen.errors import InternalError, ToolchainError, UsageError
-from grugen.runtime import CellModule, CompiledEngine, compiled_engine, generated_module, library
+from grugen.runtime import CellModule, CompiledEngine, compiled_engine, generated_module, loading
 from grugen.runtime.threads import default_threads, get_num_threads, set_num_threads
 from grugen.toolchain.build import build
 
@@ -75,6 +75,7 @@ def test_what_was_not_generated(generated: CellModule) -> None:
     [
         ((("sequential", "float32"), ("openmp", "float64")), "openmp"),
         ((("cuda", "float32"), ("sequential", "float32")), "sequential"),
+        ((("cuda", "float32"),), "cuda"),
         ((), "numpy"),
     ],
 )
@@ -125,7 +126,7 @@ def test_library_that_cannot_be_loaded_is_built_once_more(monkeypatch: pytest.Mo
             path.write_text("not a library")
         return path
 
-    monkeypatch.setattr(library, "build", fake_build)
+    monkeypatch.setattr(loading, "build", fake_build)
     arguments = leak.bundle("float32"), leak.INTERFACE, "openmp", np.dtype("float32")
     broken_for_good = False
     assert isinstance(compiled_engine(*arguments), CompiledEngine)

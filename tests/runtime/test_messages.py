@@ -200,7 +200,8 @@ SHARED = np.zeros(2**27, np.float32)
         ),
         (
             {"D": 3, "c": C, "target": 3},
-            "there is no target 3\nhelp: the targets are 'numpy', 'sequential' and 'openmp'",
+            "there is no target 3\n"
+            "help: the targets are 'numpy', 'sequential', 'openmp' and 'cuda'",
         ),
     ],
 )

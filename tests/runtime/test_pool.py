@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -260,6 +261,7 @@ def test_what_a_call_needs_is_told() -> None:
 
 def test_release_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_POOL", Pool(2**30))
+    monkeypatch.setattr(memory, "_OTHERS", WeakSet())
     memory.empty("it", (PAGE,), np.dtype(np.float32))
     assert grugen.release_memory() == 4 * PAGE
     assert grugen.release_memory() == 0

@@ -17,6 +17,7 @@ import pytest
 
 from grugen.errors import InternalError, ToolchainError
 from grugen.toolchain import build as build_module
+from grugen.toolchain import recipes
 from grugen.toolchain.build import BuildOptions, SourceBundle, build
 
 BUILD = """
@@ -126,7 +127,7 @@ def test_key_knows_compiler_and_cpu(
 ) -> None:
     environment["CC"] = fake_compiler("echo x > three.so\n")
     paths = {build(bundle, environment=environment)}
-    monkeypatch.setattr(build_module, "cpu_features", lambda: "another")
+    monkeypatch.setattr(recipes, "cpu_features", lambda: "another")
     paths.add(build(bundle, environment=environment))
     script = Path(environment["CC"])
     script.write_text(script.read_text().replace("1.0", "1.01"))

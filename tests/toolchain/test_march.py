@@ -11,7 +11,7 @@ import pytest
 
 import grugen
 import grugen.runtime.library as library_module
-import grugen.toolchain.build as build_module
+import grugen.toolchain.recipes as recipes
 from grugen.cli import main
 from grugen.driver import bundle, compile_spec
 from grugen.errors import ToolchainError, UsageError
@@ -60,7 +60,7 @@ def test_commands_of_levels(
         lines = log.read_text().splitlines()
         return [line.split(" ", 2)[2] for line in lines if line.startswith("command: ")]
 
-    monkeypatch.setattr(build_module, "machine", lambda: "x86_64")
+    monkeypatch.setattr(recipes, "machine", lambda: "x86_64")
     assert commands("levels") == [
         f"-std=c11 -O3 -fPIC {flags} -march=x86-64-{level} "
         f"-DGRUGEN_LEVEL=_{level} -c three.c -o three_{level}.o"
@@ -69,7 +69,7 @@ def test_commands_of_levels(
         f"-std=c11 -O3 -fPIC -shared {flags} -march=x86-64-v2 "
         "three_levels.c three_v2.o three_v3.o three_v4.o -o three.so -lm"
     ]
-    monkeypatch.setattr(build_module, "machine", lambda: "aarch64")
+    monkeypatch.setattr(recipes, "machine", lambda: "aarch64")
     alone = [f"-std=c11 -O3 -fPIC -shared {flags} three.c -o three.so -lm"]
     assert commands("levels") == commands("baseline") == alone
 

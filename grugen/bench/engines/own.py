@@ -12,10 +12,8 @@ from grugen.driver import load
 class _Own:
     def __init__(self, job: Job, target: str) -> None:
         data = job.data
-        constants = cast(data.constants, "float32")
-        self._cell = load(job.spec).Cell(
-            target=target, dtype="float32", seed=0, **data.sizes, **constants
-        )
+        settings: dict[str, Any] = {**data.sizes, **cast(data.constants, "float32")}
+        self._cell = load(job.spec).Cell(target=target, dtype="float32", seed=0, **settings)
         self._cell.params.update(data.params)
         self._arrays: dict[str, Any] = {**data.inputs, **data.static}
         self._d_outputs = data.d_outputs

@@ -1,0 +1,123 @@
+"""Memory of a CUDA kernel: what is carved out of the workspace, and what blocks keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from grugen.ir.nodes import Op
+from grugen.render.c_expr import C_TYPES
+from grugen.render.places import Spelling, factor
+from grugen.spec.dims import Dim
+from grugen.target.nests import Pointwise
+from grugen.target.plan import Buffer, Index, Loop
+from grugen.target.stages import Segment, Stage
+
+_COUNTS = {
+    Index.STEP: "call->T * call->B",
+    Index.BATCH: "call->B",
+    Index.TILE_SEQUENCE: "sequences",
+}
+
+
+def take(spelling: Spelling, owner: str, buffer: Buffer) -> str:
+    """The line that carves out the memory of `buffer`."""
+    real = C_TYPES[spelling.element]
+    count = factor(spelling.stride(buffer))
+    if buffer.index is not Index.NONE:
+        count = f"{_COUNTS[buffer.index]} * {count}"
+    name = spelling.names.buffers[buffer]
+    return (
+        f"{owner}->{name} = static_cast<{real} *>("
+        f"grugen_take(arena, {count} * (int64_t)sizeof({real})));"
+    )
+
+
+def member(spelling: Spelling, buffer: Buffer) -> str:
+    """The declaration of a buffer's pointer."""
+    rows = "" if buffer.index is Index.NONE else f"[{buffer.index}]"
+    name = spelling.names.buffers[buffer]
+    return f"{C_TYPES[spelling.element]} *{name}; // {rows}[{buffer.width}]"
+
+
+def loop_buffers(spelling: Spelling, loop: Loop) -> tuple[list[Buffer], list[Buffer]]:
+    """Memory of the sequences of a loop: vectors, which blocks share, and numbers."""
+    places = [place for group in loop.phase.writes.values() for place in group]
+    places += [copy.place for copy in loop.phase.copies]
+    arrays = {place.array for place in places} | {carry.buffer for carry in loop.carries}
+    own = [
+        buffer
+        for buffer in spelling.names.buffers
+        if buffer in arrays and buffer.index is Index.TILE_SEQUENCE
+    ]
+    vectors = [buffer for buffer in own if buffer.width != Dim.fixed(1)]
+    return vectors, [buffer for buffer in own if buffer not in vectors]
+
+
+Panel = tuple[Pointwise, Stage, Segment]
+
+
+def panels_of(spelling: Spelling, nests: Iterable[object]) -> Iterator[Panel]:
+    """The packed matrices of those of `nests` that are stages."""
+    stages = dict(spelling.plan.stages())
+    for nest in nests:
+        if isinstance(nest, Pointwise) and nest in stages:
+            for segment in stages[nest].segments:
+                yield nest, stages[nest], segment
+
+
+def depth_of(spelling: Spelling, segment: Segment) -> str:
+    """How many elements the vector of a segment has."""
+    return spelling.dim(spelling.types[segment.operand].shape[0])
+
+
+def panel_sizes(spelling: Spelling, panel: Panel) -> str:
+    """Depth, matrices and units of a panel, as arguments."""
+    nest, _, segment = panel
+    assert nest.size is not None
+    return f"{depth_of(spelling, segment)}, {len(segment.lets)}, {spelling.dim(nest.size)}"
+
+
+def found(spelling: Spelling, owner: str, panel: Panel) -> str:
+    """The line that takes a panel as it lies in memory."""
+    nest, _, segment = panel
+    assert nest.size is not None
+    name = spelling.panel(segment)
+    matrices = len(segment.lets)
+    return f"{owner}{name} = grugen_panel_at(work->{name}, {matrices}, {spelling.dim(nest.size)});"
+
+
+def kept_bytes(spelling: Spelling, panel: Panel, parts: str) -> str:
+    """What a block's slice of a panel takes."""
+    size = f"grugen_kept_size({panel_sizes(spelling, panel)}, {parts})"
+    return f"{size} * (int64_t)sizeof({C_TYPES[spelling.element]})"
+
+
+def kept(spelling: Spelling, panel: Panel, plan: str) -> str:
+    """The line that copies a block's slice of a panel to where it stays.
+
+    `plan` is how its stage is spread over threads.
+    """
+    name = spelling.panel(panel[2])
+    memory = f"grugen_take(&own, {kept_bytes(spelling, panel, 'tiling.parts')})"
+    return (
+        f"tile.{name} = grugen_keep_panel(team, work->{name}, {panel_sizes(spelling, panel)}, "
+        f"{plan}.split, {memory});"
+    )
+
+
+def packs(spelling: Spelling, panels: Iterable[Panel]) -> Iterator[str]:
+    """The calls that bring matrices into the order in which products read them."""
+    for panel in panels:
+        segment = panel[2]
+        for number, let in enumerate(segment.lets):
+            rows, columns = (spelling.dim(dim) for dim in spelling.types[let.args[0]].shape)
+            units, strides = rows, f"{columns}, 1"
+            if let.op is Op.MATVEC_T:
+                units, strides = columns, f"1, {columns}"
+            matrix = spelling.base(spelling.plan.reads[let.args[0]].array)
+            place = f"{number}, {len(segment.lets)}"
+            name = f"work->{spelling.panel(segment)}"
+            yield (
+                f"grugen_pack(team, {name}, {depth_of(spelling, segment)}, {place}, {matrix}, "
+                f"{units}, {strides});"
+            )

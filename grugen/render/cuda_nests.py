@@ -1,0 +1,276 @@
+"""The nests of a phase as functions of CUDA, each with what it needs to stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from grugen.render.c_expr import c_text
+from grugen.render.cuda_memory import depth_of, found, panels_of
+from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
+from grugen.render.nest_text import PhaseText
+from grugen.render.phase_text import title_of
+from grugen.render.places import Spelling, index_of
+from grugen.render.thread_text import ThreadText, copied, joined
+from grugen.render.words import sizes_of, words_of
+from grugen.spec.dims import Dim
+from grugen.target.nests import Join, Nest, Pointwise
+from grugen.target.plan import Buffer, Copy, Index, Loop, Phase, Place
+from grugen.target.schedule import cuda_tile_rows
+from grugen.target.stages import Stage
+
+_ROWS = {
+    Index.STEP: "const int64_t row = here.row;",
+    Index.TILE_SEQUENCE: "const int64_t slot = here.slot;",
+    Index.BATCH: "const int64_t b = here.b;",
+}
+
+
+MOST_TILED_SUMS = 20
+"""With more sums for a unit, a block's tile would not fit its shared memory."""
+
+
+def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
+    """What tells whether the caller wants a tape, where code asks for it."""
+    line = "const int keep_tape = call->keep_tape;"
+    return (line,) if "keep_tape" in words_of(code) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class InLoop:
+    """What a nest of a loop knows beside its lines.
+
+    `meet` is who waits for each other before it, `copies` are made beside its own work.
+    """
+
+    meet: str
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NestWriter:
+    """Writes the nests of one kernel."""
+
+    spelling: Spelling
+    symbol: str
+    back: bool
+    stages: Mapping[Pointwise, Stage]
+
+    def sizes(self, *texts: str) -> tuple[str, ...]:
+        """The declarations of the dimensions that code mentions."""
+        # the device counts in 32 bits faster
+        return tuple(
+            f"const int {line.removeprefix('const int64_t ').split(' = ')[0]} = "
+            f"(int){line.split(' = ')[1]}"
+            for line in sizes_of(self.spelling, texts)
+        )
+
+    def phase(self, phase: Phase, reads: Mapping[str, Place]) -> PhaseText:
+        """What writes one nest: its constants are its own."""
+        return PhaseText(self.spelling, phase, reads, _ROWS, ("", ""), self.back)
+
+    def nest(
+        self,
+        phase: Phase,
+        nest: Nest | Copy,
+        reads: Mapping[str, Place],
+        number: int,
+        inside: InLoop | None = None,
+    ) -> CudaNestView:
+        """One nest, copy or carry of a phase; `number` makes its name one of its own."""
+        text = self.phase(phase, reads)
+        stage = self.stages.get(nest) if isinstance(nest, Pointwise) else None
+        title = ""
+        operands: tuple[CudaOperandView, ...] = ()
+        multiplies: tuple[str, ...] = ()
+        lines: list[str] = []
+        size: Dim | None
+        if isinstance(nest, Copy):
+            body = copied(text, nest)
+            size = body.nest.size
+            title = f"// {nest.value} as it is"
+        elif isinstance(nest, Join):
+            body, size = joined(text, nest), nest.let.type.shape[0]
+            title = text.cited(nest.let)
+        else:
+            body = ThreadText(text, nest, stage, is_early=inside is not None)
+            lines, size = body.lines(), nest.size
+            lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
+        if stage is not None:
+            title = title_of(stage.segments)
+            operands, multiplies = self.products(text, stage)
+        rows = text.rows(body.places)
+        constants = tuple(text.constants.values())
+        shown = self.spelling.dim(size) if size is not None else ""
+        plan, plan_type = self.plan_of(stage, shown)
+        panels = tuple(
+            found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
+        )
+        pointers = [operand.pointer for operand in operands]
+        code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
+        return CudaNestView(
+            name=f"{self.symbol}_{number}_{phase.name}",
+            title=title,
+            sizes=self.sizes(*code),
+            all_sizes=self.sizes(*code, shown, *panels),
+            constants=(*_keep_tape(code), *constants),
+            rows=rows,
+            steady=tuple(body.steady),
+            lines=(*body.loads, *lines),
+            size=shown,
+            operands=operands,
+            multiplies=multiplies,
+            products=self.tiled(text, stage) if stage and inside is None else (),
+            wide=str(len(stage.sums)) if stage else "",
+            most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
+            early=tuple(body.early),
+            early_rows=text.rows(body.early_places),
+            asks=tuple(body.asks),
+            plan=plan,
+            plan_type=plan_type,
+            plan_line=f"const {plan_type} plan_{number} = {plan};" if plan else "",
+            panels_argument=", tile" if stage else "",
+            plan_argument=f", {plan}" if plan else "",
+            planned=f", plan_{number}" if plan else "",
+            plan_sizes=self.sizes(plan),
+            panels=panels,
+            caller_sizes=self.sizes(plan, *panels),
+            meet=inside.meet if inside else "",
+        )
+
+    def plan_of(self, stage: Stage | None, size: str) -> tuple[str, str]:
+        """The expression that spreads a nest over threads, and its type."""
+        if stage is not None:
+            depth = depth_of(self.spelling, stage.segments[0])
+            rows = f"grugen_fewer(ROWS, {cuda_tile_rows(len(stage.sums))})"
+            call = f"grugen_first_tile(team, rows.count(), {size}, {depth}, {rows})"
+            return call, "grugen_tile"
+        if size:
+            return f"grugen_spread_over(team, {size})", "grugen_spread"
+        return "", ""
+
+    def products(
+        self, text: PhaseText, stage: Stage
+    ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
+        """The vectors that a stage multiplies, and the calls that do it."""
+        values = list(dict.fromkeys(segment.operand for segment in stage.segments))
+        names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
+        operands = []
+        offset = ""
+        for value in values:
+            depth = self.spelling.dim(self.spelling.types[value].shape[0])
+            operands.append(
+                CudaOperandView(
+                    names[value],
+                    text.rows([text.place(value)]),
+                    self.spelling.row(text.place(value)),
+                    depth,
+                    str(self.is_aligned(text.place(value))).lower(),
+                    offset,
+                )
+            )
+            offset += f" + rows.count() * grugen_padded({depth})"
+        calls = []
+        for segment in stage.segments:
+            place = text.place(segment.operand)
+            aligned = self.is_aligned(place)
+            template = f"{segment.first}, {len(segment.lets)}, {str(aligned).lower()}"
+            calls.append(
+                f"grugen_multiply<{template}>(at, panels.{self.spelling.panel(segment)}, "
+                f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
+            )
+        return tuple(operands), tuple(calls)
+
+    def is_aligned(self, place: Place) -> bool:
+        """Whether a row can be read by fours to its end, where zeros fill it up."""
+        own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
+        return own and self.spelling.is_whole(place)
+
+    def gathered(self, views: Iterable[CudaNestView]) -> str:
+        """Elements of memory that the stage with most operands gathers for a sequence."""
+        sizes = [
+            " + ".join(f"grugen_padded({operand.depth})" for operand in view.operands)
+            for view in views
+            if view.operands
+        ]
+        text = ""
+        for size in dict.fromkeys(sizes):
+            text = f"grugen_larger({text}, {size})" if text else size
+        return text or "0"
+
+    def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
+        """The products of a stage for tiles of many rows."""
+        if len(stage.sums) > MOST_TILED_SUMS:
+            return ()
+        found = []
+        for segment in stage.segments:
+            place = text.place(segment.operand)
+            found.append(
+                ProductView(
+                    f"{segment.first}, {len(segment.lets)}",
+                    self.spelling.panel(segment),
+                    depth_of(self.spelling, segment),
+                    text.rows([place]),
+                    self.spelling.row(place),
+                )
+            )
+        return tuple(found)
+
+    def in_place(
+        self, loop: Loop, reads: Mapping[str, Place], number: int
+    ) -> tuple[CudaNestView, tuple[str, ...], tuple[str, ...]]:
+        """A loop as one nest, how its states start in registers, and how they are handed out."""
+        text = self.phase(loop.phase, reads)
+        lets = tuple(
+            let for nest in loop.phase.nests if isinstance(nest, Pointwise) for let in nest.lets
+        )
+        size = loop.carries[0].buffer.width
+        # "now" beside the name of a state: its value between steps
+        registers = {
+            carry.buffer: text.beside(text.name(carry.state), "now") for carry in loop.carries
+        }
+        body = ThreadText(text, Pointwise(size, lets), registers=registers)
+        body.named = frozenset(carry.value for carry in loop.carries)
+        entering: list[str] = []
+        for carry in loop.carries:
+            if carry.state in loop.phase.writes:
+                body.element(carry.state)
+                entering += body.stores(carry.state)
+        lines = body.lines()
+        # all states are read before the first of them changes
+        after = [
+            f"{registers[carry.buffer]} = {c_text(body.element(carry.value).expr)};"
+            for carry in loop.carries
+        ]
+        real = body.c_type(False)
+        states, finals = [], []
+        for carry in loop.carries:
+            register = registers[carry.buffer]
+            start, end = (
+                self.element_of(Place(argument)) for argument in (carry.initial, carry.final)
+            )
+            states.append(f"{real} {register} = {start};")
+            finals.append(f"{end} = {register};")
+        constants = tuple(text.constants.values())
+        code = (*constants, *body.steady, *body.loads, *entering, *lines, *after)
+        shown = self.spelling.dim(size)
+        view = CudaNestView(
+            name=f"{self.symbol}_{number}_{loop.phase.name}",
+            title="",
+            sizes=self.sizes(*code, *states, *finals, shown),
+            all_sizes=(),
+            constants=(*_keep_tape(code), *constants),
+            rows=(),
+            steady=tuple(body.steady),
+            lines=(*body.loads, *entering, *lines, *after),
+            size=shown,
+            caller_sizes=self.sizes(shown),
+        )
+        return view, tuple(states), tuple(finals)
+
+    def element_of(self, place: Place) -> str:
+        """Element j of the current sequence in one of the caller's arrays."""
+        offsets = self.spelling.offsets(place)
+        if index_of(place.array) is Index.BATCH and not getattr(place.array, "shape", ()):
+            return f"{self.spelling.base(place.array)}[{' + '.join(offsets)}]"
+        return f"{self.spelling.base(place.array)}[{' + '.join([*offsets, 'j'])}]"

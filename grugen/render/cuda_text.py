@@ -1,0 +1,344 @@
+"""A `KernelPlan` becomes the strings that a kernel template of target `cuda` puts in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+
+from grugen.render.c_expr import C_TYPES, ElementType
+from grugen.render.cuda_memory import (
+    Panel,
+    depth_of,
+    found,
+    kept,
+    kept_bytes,
+    loop_buffers,
+    member,
+    packs,
+    panel_sizes,
+    panels_of,
+    take,
+)
+from grugen.render.cuda_nests import InLoop, NestWriter
+from grugen.render.cuda_totals import lists_of, parts_of
+from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
+from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
+from grugen.render.views import BlockView, MemoryView
+from grugen.spec.dims import Dim
+from grugen.target.abi import Group
+from grugen.target.meetings import (
+    Meeting,
+    folded_copies,
+    loop_accesses,
+    meetings,
+    own_copies,
+    swapped_carries,
+)
+from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
+from grugen.target.planning import reads_in
+
+_OWNERS = {
+    Index.NONE: "work",
+    Index.STEP: "work",
+    Index.BATCH: "work",
+    Index.TILE_SEQUENCE: "tile",
+}
+MOST_HELD = 8
+"""Matrices of which a lane can hold a share in its registers."""
+_MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
+
+
+def cuda_view(
+    plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
+) -> CudaKernelView:
+    """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
+    spelling = Spelling(
+        plan,
+        element,
+        kernel_names(plan, dims),
+        _OWNERS,
+        restrict=False,
+        lets={let.name: let for let in plan.function.lets},
+        types=plan.function.types(),
+        numbers=given_numbers(plan.function),
+    )
+    symbol = f"{stem}_{plan.direction}"
+    nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))
+    return _CudaText(plan, spelling, symbol, nests, count(1)).view()
+
+
+@dataclass(frozen=True, slots=True)
+class _CudaText:
+    plan: KernelPlan
+    spelling: Spelling
+    symbol: str
+    nests: NestWriter
+    numbers: Iterator[int]
+
+    def view(self) -> CudaKernelView:
+        plan = self.plan
+        panels = [
+            panel for phase in self.row_phases() for panel in panels_of(self.spelling, phase.nests)
+        ]
+        real = C_TYPES[self.spelling.element]
+        panel_members, panel_takes = [], []
+        for panel in panels:
+            name = self.spelling.panel(panel[2])
+            matrices = ", ".join(let.args[0] for let in panel[2].lets)
+            panel_members.append(f"{real} *{name}; // packed {matrices}")
+            size = f"grugen_panel_size({panel_sizes(self.spelling, panel)})"
+            panel_takes.append(
+                f"work->{name} = static_cast<{real} *>("
+                f"grugen_take(arena, {size} * (int64_t)sizeof({real})));"
+            )
+        lists = lists_of(self.spelling)
+        once = self.rows(plan.once)
+        per_sequence = self.rows(plan.per_sequence)
+        body = tuple(self.part(part) for part in plan.body)
+        return CudaKernelView(
+            symbol=self.symbol,
+            title=plan.direction,
+            real=real,
+            work=self.work(),
+            panels=MemoryView(
+                tuple(panel_members), self.nests.sizes(*panel_takes), tuple(panel_takes)
+            ),
+            packs=self.block(packs(self.spelling, panels)),
+            tile=self.tile(panels),
+            once=once,
+            per_sequence=per_sequence,
+            body=body,
+            past_the_end=tuple(self.past_the_end()),
+            lists=lists,
+        )
+
+    def row_phases(self) -> Iterator[Phase]:
+        return (phase for phase in self.plan.phases() if phase is not self.plan.once)
+
+    def block(self, lines: Iterable[str]) -> BlockView:
+        body = tuple(lines)
+        return BlockView(self.nests.sizes(*body), body)
+
+    def work(self) -> MemoryView:
+        """The struct of memory for all blocks."""
+        own = [b for b in self.spelling.names.buffers if _OWNERS[b.index] == "work"]
+        members = [member(self.spelling, buffer) for buffer in own]
+        takes = [take(self.spelling, "work", buffer) for buffer in own]
+        for loop in self.loops():
+            name = self.common(loop)
+            members.append(f"char *{name}; // what blocks of {loop.phase.name} have in common")
+            cut = f"{self.symbol}_{loop.phase.name}_cut(call, device)"
+            takes.append(f"const grugen_tiling {name} = {cut};")
+            takes.append(
+                f"work->{name} = static_cast<char *>("
+                f"grugen_take(arena, {name}.common * {name}.groups));"
+            )
+        real = C_TYPES[self.spelling.element]
+        parts = parts_of(self.spelling, self.symbol)
+        if parts:
+            members.append(f"{real} *parts; // of totals")
+            takes += ["int64_t parts = 0;", *parts]
+            takes.append(
+                f"work->parts = static_cast<{real} *>("
+                f"grugen_take(arena, parts * (int64_t)sizeof({real})));"
+            )
+        return MemoryView(tuple(members), self.nests.sizes(*takes), tuple(takes))
+
+    def loops(self) -> list[Loop]:
+        """The loops that blocks run step by step."""
+        return [part for part in self.plan.body if isinstance(part, Loop) and not part.in_place]
+
+    def common(self, loop: Loop) -> str:
+        return f"grugen_{loop.phase.name}"
+
+    def tile(self, panels: Iterable[Panel]) -> tuple[str, ...]:
+        buffers = [b for b in self.spelling.names.buffers if _OWNERS[b.index] == "tile"]
+        in_registers = {
+            carry.buffer
+            for part in self.plan.body
+            if isinstance(part, Loop) and part.in_place
+            for carry in part.carries
+        }
+        members = [member(self.spelling, b) for b in buffers if b not in in_registers]
+        for _, _, segment in panels:
+            matrices = ", ".join(let.args[0] for let in segment.lets)
+            members.append(f"grugen_panel {self.spelling.panel(segment)}; // {matrices}")
+        return tuple(members)
+
+    def rows(self, phase: Phase) -> CudaPhaseView:
+        """A phase whose nests run over rows, one after the other."""
+        reads = self.plan.reads
+        nests = [
+            self.nests.nest(phase, nest, reads, next(self.numbers))
+            for nest in (*phase.nests, *phase.copies)
+        ]
+        return CudaPhaseView(f"{self.symbol}_{phase.name}", tuple(nests))
+
+    def part(self, part: Phase | Loop) -> CudaPhaseView:
+        if not isinstance(part, Loop):
+            return self.rows(part)
+        reads = reads_in(self.plan, part)
+        if part.in_place:
+            nest, states, finals = self.nests.in_place(part, reads, next(self.numbers))
+            return CudaPhaseView(
+                f"{self.symbol}_{part.phase.name}",
+                (nest,),
+                loop=True,
+                in_place=True,
+                states=states,
+                finals=finals,
+            )
+        return self.loop(part, reads)
+
+    def loop(self, loop: Loop, reads: Mapping[str, Place]) -> CudaPhaseView:
+        """A loop that blocks run step by step."""
+        plan, spelling = self.plan, self.spelling
+        swapped = swapped_carries(plan, loop)
+        copies = [
+            Copy(carry.value, Place(carry.buffer)) for carry in loop.carries if carry not in swapped
+        ]
+        folded = folded_copies(plan, loop)
+        work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
+        found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
+        accesses = loop_accesses(plan, loop, reads)
+        nests = tuple(
+            self.nests.nest(
+                loop.phase,
+                nest,
+                where,
+                next(self.numbers),
+                InLoop(_MEET[level], folded.get(number, ())),
+            )
+            for number, (nest, where, level) in enumerate(
+                zip(work, found_in, meetings(accesses), strict=True)
+            )
+        )
+        vectors, numbers = loop_buffers(spelling, loop)
+        panels = list(panels_of(spelling, loop.phase.nests))
+        swaps = [self.swap(carry) for carry in swapped]
+        kept_lines = [
+            f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
+        ]
+        matrices = sum(len(segment.lets) for _, _, segment in panels)
+        gathered = self.nests.gathered(nests)
+        holds = 0 < matrices <= MOST_HELD
+        return CudaPhaseView(
+            name=f"{self.symbol}_{loop.phase.name}",
+            nests=tuple(
+                replace(nest, loop_panels=", panels" if holds else nest.panels_argument)
+                if nest.multiplies
+                else nest
+                for nest in nests
+            ),
+            loop=True,
+            cuts=True,
+            common=self.common(loop),
+            starts=tuple(
+                self.carry(c, Place(c.buffer), Place(c.initial), "") for c in loop.carries
+            ),
+            finishes=tuple(
+                self.carry(
+                    c, Place(c.final), Place(c.buffer), "if (!rows.ended(slot)) { continue; }"
+                )
+                for c in loop.carries
+            ),
+            memory=self.block(take(spelling, "tile", buffer) for buffer in vectors),
+            numbers=self.block(take(spelling, "tile", buffer) for buffer in numbers),
+            panels=self.block(found(spelling, "tile->", panel) for panel in panels),
+            keeps=self.block(self.keep(nests, loop)),
+            kept=self.block(kept_lines),
+            swaps=tuple(swaps),
+            holds=holds,
+            held=tuple(
+                f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
+                for _, _, segment in panels
+            ),
+            gathered=(
+                f"grugen_find_room(device, tiling.sequences * ({gathered}) * "
+                f"(int64_t)sizeof({C_TYPES[spelling.element]}), &tiling);",
+            ),
+            hold_lines=tuple(self.hold(nests, loop)),
+            can_hold=tuple(
+                f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
+                "GRUGEN_THREADS)"
+                for nest, _, segment in panels
+                if nest.size is not None
+            ),
+            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
+            model=self.block([*self.model(loop, nests), *self.size_uses(gathered)]),
+            items=self.block(self.items(nests)),
+        )
+
+    def hold(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a lane's share of the matrices to its registers."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for _, _, segment in panels_of(self.spelling, [nest]):
+                name = self.spelling.panel(segment)
+                depth = depth_of(self.spelling, segment)
+                plan = view.planned.removeprefix(", ")
+                yield f"grugen_hold({plan}, tile.{name}, {depth}, &panels.{name});"
+
+    def keep(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a block's share of the matrices to its memory."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for panel in panels_of(self.spelling, [nest]):
+                yield kept(self.spelling, panel, view.planned.removeprefix(", "))
+
+    def swap(self, carry: Carry) -> str:
+        names = self.spelling.names.buffers
+        array = self.plan.reads[carry.value].array
+        assert isinstance(array, Buffer)
+        return f"grugen_swap(&tile.{names[carry.buffer]}, &tile.{names[array]});"
+
+    def carry(self, carry: Carry, target: Place, source: Place, skip: str) -> CarryView:
+        """One element of a state brought from place to place."""
+        is_number = carry.buffer.width == Dim.fixed(1)
+        index = [] if is_number else ["j"]
+        texts = []
+        for place in (target, source):
+            offsets = " + ".join([*self.spelling.offsets(place), *index])
+            texts.append(f"{self.spelling.base(place.array)}[{offsets}]")
+        size = "" if is_number else self.spelling.dim(width_of(carry.buffer))
+        line = f"{texts[0]} = {texts[1]};"
+        if is_number and skip:
+            skip = skip.replace("!rows.ended(slot)", "!rows.ended(slot) || team.part > 0")
+        return CarryView(size, self.nests.sizes(line, size), skip, line)
+
+    def model(self, loop: Loop, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
+        """What the model of costs is told of a loop."""
+        sizes = []
+        for nest, _, segment in panels_of(self.spelling, loop.phase.nests):
+            assert nest.size is not None
+            depth = self.spelling.dim(self.spelling.types[segment.operand].shape[0])
+            factors = [factor(depth), str(len(segment.lets)), factor(self.spelling.dim(nest.size))]
+            sizes.append(" * ".join(factors))
+        stages = sum(bool(nest.multiplies) for nest in nests)
+        weights = " + ".join(sizes) or "0"
+        yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
+
+    def size_uses(self, text: str) -> Iterator[str]:
+        """Lines that make sizes known where later lines need them."""
+        for line in self.nests.sizes(text):
+            name = line.split(" = ")[0].rsplit(" ", 1)[-1]
+            yield f"(void){name};"
+
+    def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
+        """How many threads a sequence can use in one nest."""
+        yield "int64_t items = GRUGEN_WARP;"
+        for size in dict.fromkeys(nest.size for nest in nests if nest.size):
+            yield f"items = grugen_larger(items, {size});"
+
+    def past_the_end(self) -> Iterator[BlockView]:
+        for argument in self.plan.signature.arguments:
+            if argument.group is Group.OUTPUT:
+                array = self.spelling.base(argument)
+                if not argument.shape:
+                    yield BlockView((), (f"{array}[row] = 0;",))
+                    continue
+                size = self.spelling.dim(argument.shape[0])
+                line = f"{array}[row * {factor(size)} + j] = 0;"
+                loop = (
+                    f"for (int64_t j = threadIdx.x % GRUGEN_WARP; j < {size}; j += GRUGEN_WARP) {{"
+                )
+                yield self.block([loop, line, "}"])

@@ -1,0 +1,168 @@
+"""What the templates of target `cuda` see: strings and tuples of strings, as in `views`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grugen.render.views import BlockView, MemoryView
+
+
+@dataclass(frozen=True, slots=True)
+class CudaOperandView:
+    """A vector that a stage multiplies: `name` holds where it is for each row of a tile.
+
+    Where rows are gathered, those of this vector begin at `offset`.
+    """
+
+    name: str
+    rows: tuple[str, ...]
+    pointer: str
+    depth: str
+    aligned: str
+    offset: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductView:
+    """The packed matrices of a `panel` times the vector at `pointer`, for tiles of many rows."""
+
+    template: str
+    panel: str
+    depth: str
+    rows: tuple[str, ...]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class CudaNestView:
+    """One nest as a function of its own, for rows of any kind.
+
+    It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
+    numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for all
+    rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
+    for it. The `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for
+    all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
+    who must wait for each other before it in a loop.
+    """
+
+    name: str
+    title: str
+    sizes: tuple[str, ...]
+    all_sizes: tuple[str, ...]
+    constants: tuple[str, ...]
+    rows: tuple[str, ...]
+    steady: tuple[str, ...]
+    lines: tuple[str, ...]
+    size: str
+    operands: tuple[CudaOperandView, ...] = ()
+    multiplies: tuple[str, ...] = ()
+    products: tuple[ProductView, ...] = ()
+    wide: str = ""
+    most_rows: str = ""
+    early: tuple[str, ...] = ()
+    early_rows: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    plan: str = ""
+    plan_type: str = ""
+    plan_line: str = ""
+    plan_argument: str = ""
+    panels_argument: str = ""
+    loop_panels: str = ""
+    planned: str = ""
+    plan_sizes: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()
+    caller_sizes: tuple[str, ...] = ()
+    meet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryView:
+    """One element of a state brought to where a loop finds it, or to the caller.
+
+    Numbers have no `size`; `skip` passes over sequences that have more steps.
+    """
+
+    size: str
+    sizes: tuple[str, ...]
+    skip: str
+    line: str
+
+
+NOTHING = BlockView((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class CudaPhaseView:
+    """A part of a kernel.
+
+    Nests over rows are launched one by one. A loop is cut by a `model`; it carries states from
+    their `starts` to their `finishes`, and `swaps` memory at the end of a step. `memory` carves out
+    what its blocks have `common`, `numbers` what each has for itself; `panels` are read where they
+    lie, or `keeps` brings them to a block's memory, where they take what is `kept`. `items` is how
+    many threads a sequence can use. One that runs `in_place` is a single nest over the elements of
+    its states, with `states` in registers and `finals` to hand them out.
+    """
+
+    name: str
+    nests: tuple[CudaNestView, ...]
+    loop: bool = False
+    in_place: bool = False
+    cuts: bool = False
+    common: str = ""
+    starts: tuple[CarryView, ...] = ()
+    finishes: tuple[CarryView, ...] = ()
+    memory: BlockView = NOTHING
+    numbers: BlockView = NOTHING
+    panels: BlockView = NOTHING
+    keeps: BlockView = NOTHING
+    kept: BlockView = NOTHING
+    swaps: tuple[str, ...] = ()
+    model: BlockView = NOTHING
+    items: BlockView = NOTHING
+    plan_sizes: tuple[str, ...] = ()
+    holds: bool = False
+    held: tuple[str, ...] = ()
+    gathered: tuple[str, ...] = ()
+    hold_lines: tuple[str, ...] = ()
+    can_hold: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    finals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    """Totals that one launch sums up."""
+
+    name: str
+    type: str
+    sizes: tuple[str, ...]
+    members: tuple[str, ...]
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class CudaKernelView:
+    """One kernel, forward or backward; names mean what they mean for target `openmp`."""
+
+    symbol: str
+    title: str
+    real: str
+    work: MemoryView
+    panels: MemoryView
+    packs: BlockView
+    tile: tuple[str, ...]
+    once: CudaPhaseView
+    per_sequence: CudaPhaseView
+    body: tuple[CudaPhaseView, ...]
+    past_the_end: tuple[BlockView, ...]
+    lists: tuple[ListView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CudaFileView:
+    """The main file; `kernels` are rendered already."""
+
+    banner: tuple[str, ...]
+    stem: str
+    real: str
+    kernels: tuple[str, ...]

@@ -1,0 +1,211 @@
+"""One loop over elements, one element a thread: the lines of a step as CUDA has them.
+
+A stage is such a loop, too: some of its values come out of the registers of a product's tile.
+Numbers of a row are computed by all lanes of a warp, which form sums over vectors together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grugen.ir.nodes import Let, Op
+from grugen.ir.shapes import PRODUCTS
+from grugen.render.c_expr import (
+    C_TYPES,
+    Apply,
+    Atom,
+    CExpr,
+    Conditional,
+    Infix,
+    c_text,
+    literal,
+    spell,
+)
+from grugen.render.nest_text import PhaseText, guarded
+from grugen.render.places import factor, index_of
+from grugen.render.vector_expr import Term
+from grugen.render.vector_text import VectorText
+from grugen.spec.dims import Dim
+from grugen.target.abi import WRITTEN, Argument
+from grugen.target.nests import INLINE, Join, Pointwise
+from grugen.target.plan import Buffer, Copy, Index, Place
+
+
+@dataclass(slots=True)
+class ThreadText(VectorText):
+    """Writes one nest of a phase; `registers` names the states that a thread has in registers.
+
+    A stage that `is_early` asks for what it finds in memory before its products.
+    """
+
+    registers: Mapping[Buffer, str] = field(default_factory=dict)
+    is_early: bool = False
+    early: list[str] = field(default_factory=list)
+    """Declarations of what is asked for early."""
+    asks: list[str] = field(default_factory=list)
+    early_places: list[Place] = field(default_factory=list)
+
+    def c_type(self, condition: bool) -> str:
+        """The type of a value, or of a condition."""
+        return "bool" if condition else C_TYPES[self.phase.spelling.element]
+
+    def spelled(self, let: Let, args: Sequence[Term]) -> Term:
+        """One line of the step, from its arguments."""
+        return Term(spell(let, [arg.expr for arg in args], self.phase.spelling.element), True)
+
+    def spread(self, number: CExpr) -> CExpr:
+        """A number as an element."""
+        return number
+
+    def as_value(self, condition: CExpr) -> CExpr:
+        """A condition as it is stored."""
+        one, zero = (literal(n, self.phase.spelling.element) for n in (1.0, 0.0))
+        return Conditional(condition, one, zero)
+
+    def as_condition(self, stored: CExpr) -> CExpr:
+        """A condition as it was stored."""
+        return Infix("!=", stored, literal(0.0, self.phase.spelling.element))
+
+    def value(self, let: Let) -> Term:
+        """One line of the step as an expression; a sum of products is in a register already."""
+        if self.stage is not None and let.name in self.stage.sums:
+            return Term(Atom(f"sum[{self.stage.sums.index(let.name)}]"), True)
+        if let.op in (Op.SUM, Op.DOT) or let.op in PRODUCTS:
+            return Term(self.reduced(let), True)
+        return VectorText.value(self, let)
+
+    def reduced(self, let: Let) -> CExpr:
+        """A sum over vectors: by a warp, or by a thread where a product has but one row."""
+        spelling = self.phase.spelling
+        size = Atom(spelling.dim(spelling.types[let.args[-1]].shape[0]))
+        vectors = tuple(Atom(self.pointer(arg)) for arg in let.args)
+        if let.op is Op.SUM:
+            return Apply("grugen_sum_v", (*vectors, size))
+        if let.op is Op.DOT:
+            return Apply("grugen_dot_v", (*vectors, size))
+        columns = spelling.dim(spelling.types[let.args[0]].shape[1])
+        start, stride = (f"j * {factor(columns)}", "1")
+        if let.op is Op.MATVEC_T:
+            start, stride = ("j", columns)
+        matrix, vector = vectors
+        row = Atom(f"{matrix.text} + {start}")
+        return Apply("grugen_dot_strided", (row, Atom(stride), vector, size))
+
+    def copy(self, copy: Copy) -> str:
+        """The statement that copies one element as it is."""
+        spelling = self.phase.spelling
+        expr = self.element(copy.value).expr
+        if spelling.types[copy.value].condition:
+            expr = self.as_value(expr)
+        return guarded(spelling, copy.place, self.store(copy.value, copy.place, c_text(expr)))
+
+    def pointer(self, value: str) -> str:
+        """The first element of a vector or matrix that is read whole."""
+        place = self.phase.place(value)
+        if index_of(place.array) is not Index.NONE:
+            self.places.append(place)
+        return " + ".join([self.phase.base(value, place), *self.phase.spelling.offsets(place)])
+
+    def read(self, value: str) -> Term:
+        """Have a value declared before the lines."""
+        array = self.phase.place(value).array
+        if isinstance(array, Buffer) and array in self.registers:
+            name = self.phase.name(value)
+            self.loads.append(f"const {self.c_type(False)} {name} = {self.registers[array]};")
+            return Term(Atom(name), True)
+        is_row = index_of(array) is not Index.NONE and value not in self.phase.spelling.numbers
+        if self.is_early and self.stage is not None and is_row:
+            return self.asked(value)
+        # not super(): a class with slots is made anew, and the bare form would look for the old one
+        return VectorText.read(self, value)
+
+    def asked(self, value: str) -> Term:
+        """Have a value asked for before the products."""
+        spelling = self.phase.spelling
+        place = self.phase.place(value)
+        self.early_places.append(place)
+        base = self.phase.base(value, place)
+        shape = spelling.types[value].shape
+        offsets = " + ".join([*spelling.offsets(place), *(["j"] if shape else [])])
+        name = self.phase.name(value)
+        condition = spelling.types[value].condition
+        element = Atom(self.fetched(base, place, offsets))
+        text = c_text(self.as_condition(element)) if condition else element.text
+        zero = "false" if condition else "0"
+        self.early.append(f"{self.c_type(condition)} {name} = {zero};")
+        self.asks.append(f"{name} = {text};")
+        return Term(Atom(name), True)
+
+    def load(self, value: str, place: Place) -> str:
+        """The current element as an expression."""
+        offsets = " + ".join([*self.phase.spelling.offsets(place), "j"])
+        return self.fetched(self.phase.base(value, place), place, offsets)
+
+    def fetched(self, base: str, place: Place, offsets: str) -> str:
+        """An element of an array; what a kernel never writes can be read ahead of other work."""
+        if isinstance(place.array, Argument) and place.array.group not in WRITTEN:
+            return f"__ldg({base} + {offsets})"
+        return f"{base}[{offsets}]"
+
+    def element_of(self, base: str, place: Place, index: str) -> str:
+        """Element `index` of the current row of an array."""
+        return f"{base}[{' + '.join([*self.phase.spelling.offsets(place), *index.split()])}]"
+
+    def store(self, value: str, place: Place, text: str) -> str:
+        """The statement that writes the current element; a number's first lane does it."""
+        if isinstance(place.array, Buffer) and place.array in self.registers:
+            return f"{self.registers[place.array]} = {text};"
+        if index_of(place.array) is not Index.NONE:
+            self.places.append(place)
+        base = self.phase.base(value, place)
+        if self.nest.size is not None:
+            return f"{self.element_of(base, place, 'j')} = {text};"
+        offsets = " + ".join(self.phase.spelling.offsets(place)) or "0"
+        # every block has numbers of its own, but there is one array of the caller's
+        is_own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
+        condition = "team.lane() == 0" if is_own else "team.lane() == 0 && team.part == 0"
+        return f"if ({condition}) {{ {base}[{offsets}] = {text}; }}"
+
+
+def copied(phase: PhaseText, copy: Copy) -> ThreadText:
+    """A row as it is from place to place, as a nest of its own."""
+    shape = phase.spelling.types[copy.value].shape
+    text = ThreadText(phase, Pointwise(shape[0] if shape else None, ()))
+    line = text.copy(copy)
+    text.steady, steady = [], text.steady
+    text.loads = [*steady, *text.loads, line]
+    return text
+
+
+def joined(phase: PhaseText, nest: Join) -> ThreadText:
+    """The parts of a vector, one after the other: each element finds the part that it is of."""
+    size = nest.let.type.shape[0]
+    text = ThreadText(phase, Pointwise(size, (nest.let,)))
+    parts = list(_parts(text, nest))
+    expr = parts[-1][1]
+    for end, part in reversed(parts[:-1]):
+        expr = Conditional(Infix("<", Atom("j"), Atom(phase.spelling.dim(end))), part, expr)
+    place = phase.reads[nest.let.name]
+    text.loads.append(text.store(nest.let.name, place, c_text(expr)))
+    return text
+
+
+def _parts(text: ThreadText, nest: Join) -> Iterator[tuple[Dim, CExpr]]:
+    """Each part's end in the joined vector, and its element for number j of the whole."""
+    phase = text.phase
+    start = Dim(())
+    for arg in nest.let.args:
+        shape = phase.spelling.types[arg].shape
+        end = start + (shape[0] if shape else Dim.fixed(1))
+        let = phase.spelling.lets.get(arg)
+        if not shape or (let is not None and let.op in INLINE):
+            yield end, text.element(arg).expr
+        else:
+            place = phase.place(arg)
+            if index_of(place.array) is not Index.NONE:
+                text.places.append(place)
+            index = "j" if start == Dim(()) else f"j - {factor(phase.spelling.dim(start))}"
+            offsets = " + ".join([*phase.spelling.offsets(place), index])
+            yield end, Atom(f"{phase.base(arg, place)}[{offsets}]")
+        start = end

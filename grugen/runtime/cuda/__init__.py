@@ -1,0 +1,1 @@
+"""Cells on a GPU: device memory, arrays of other libraries, the engine of a CUDA library."""

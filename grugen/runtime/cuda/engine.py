@@ -1,0 +1,283 @@
+"""A CUDA library becomes an engine: arrays of the device go to its kernels, others are carried.
+
+A call whose arrays are all on the device is only started. One that reads or fills NumPy arrays
+returns when they are filled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+from numpy.typing import NDArray
+
+from grugen.errors import InternalError, UsageError
+from grugen.runtime.cuda.driver import Driver
+from grugen.runtime.cuda.place import DevicePlace
+from grugen.runtime.cuda.pool import DevicePool
+from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.loading import Build, load_built, open_library
+from grugen.runtime.memory import also_release
+from grugen.runtime.structs import CallForm
+from grugen.target.abi import WRITTEN, Group, Interface, Signature
+from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
+
+STEADY = (Group.PARAM, Group.CONSTANT)
+"""What stays the same between the calls of a prepared kernel."""
+
+_WRITTEN = frozenset(group.value for group in WRITTEN)
+_STEADY = frozenset(group.value for group in STEADY)
+
+Host = NDArray[Any]
+
+
+class _Kernel:
+    """One of a library's kernels, with what all its calls have in common."""
+
+    def __init__(
+        self, ffi: Any, library: Any, name: str, signature: Signature, dims: tuple[str, ...]
+    ) -> None:
+        self._ffi = ffi
+        self.form = CallForm(ffi, name, signature, dims)
+        self.run: Callable[[Any], int] = getattr(library, name)
+        self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
+        self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
+        self.pack: Callable[[Any], int] = getattr(library, f"{name}_pack")
+        self._plan: Callable[[Any], Any] = getattr(library, f"{name}_plan")
+
+    def plan(self, struct: Any) -> str:
+        """The word for how a call runs."""
+        return str(self._ffi.string(self._plan(struct)).decode())
+
+
+class _Started:
+    """The struct of a call, and what has to be carried for it.
+
+    `sources` are copied to the device before each run, `results` to the host after it.
+    """
+
+    def __init__(self, ffi: Any, kernel: _Kernel, call: KernelCall, place: DevicePlace) -> None:
+        self.place = place
+        self.struct = kernel.form.filled(call)
+        self.steady: list[tuple[DeviceArray, Host]] = []
+        self.sources: list[tuple[DeviceArray, Host]] = []
+        self.results: list[tuple[DeviceArray, Host]] = []
+        # the struct points into them
+        self.kept: list[object] = []
+        cast = ffi.cast
+        self.struct.stream = cast("void *", place.stream)
+        for group, entries in kernel.form.arrays:
+            member = getattr(self.struct, group)
+            for field, type_, key in entries:
+                array: Any = call.arrays.get(key)
+                if array is not None:
+                    there = self._on_device(f"'{key[1]}'", group, array)
+                    setattr(member, field, cast(type_, there.address))
+        if call.lengths is not None:
+            there = self._on_device("the lengths", "", call.lengths)
+            self.struct.lengths = cast("int64_t *", there.address)
+        if isinstance(call.packed, DeviceArray):
+            self.struct.packed = cast("void *", call.packed.address)
+            self.kept.append(call.packed)
+
+    def _on_device(self, what: str, group: str, array: DeviceArray | Host) -> DeviceArray:
+        if isinstance(array, DeviceArray):
+            self.kept.append(array)
+            return array
+        there = self.place.empty(f"the copy of {what}", array.shape, array.dtype)
+        self.kept.append(there)
+        if group in _WRITTEN:
+            self.results.append((there, array))
+        elif group in _STEADY:
+            self.steady.append((there, array))
+        else:
+            self.sources.append((there, array))
+        return there
+
+    def send(self, arrays: list[tuple[DeviceArray, Host]]) -> None:
+        """Start to copy arrays to the device; they stay as they are until the call has settled."""
+        driver, stream = self.place.driver, self.place.stream
+        for there, array in arrays:
+            source = driver.address(array.ctypes.data)
+            driver.copy(driver.address(there.address), source, array.nbytes, stream)
+
+    def settle(self, what: str) -> None:
+        """Fetch the results, if the call has to do with the host at all."""
+        for there, array in self.results:
+            self.place.fetch_into(array, there.address)
+        if self.steady or self.sources or self.results:
+            self.place.settle(what)
+
+
+class CudaEngine:
+    """The kernels of one CUDA library, on every device of this machine.
+
+    `regime` is one of the library's ways to run a loop; 0 lets its model choose.
+    """
+
+    target = "cuda"
+
+    def __init__(
+        self,
+        library: Path,
+        declarations: str,
+        stem: str,
+        interface: Interface,
+        dtype: np.dtype[Any],
+        regime: int = 0,
+    ) -> None:
+        """`declarations` is C without preprocessor lines. Raises OSError if it cannot be loaded.
+
+        Raises DeviceError where there is no GPU.
+        """
+        self.dtype = dtype
+        self.regime = regime
+        self._name = interface.name
+        self._file = library
+        self._ffi = cffi.FFI()
+        self._ffi.cdef(declarations)
+        # kept: the functions are its attributes
+        self._library = open_library(self._ffi, library)
+        signatures = {
+            "forward": interface.forward,
+            "backward": interface.backward,
+            "backward_states": interface.backward_states,
+        }
+        try:
+            self.driver = Driver(self._ffi, self._library, stem)
+            self._kernels = {
+                name: _Kernel(self._ffi, self._library, f"{stem}_{name}", signature, interface.dims)
+                for name, signature in signatures.items()
+                if signature is not None
+            }
+        except (AttributeError, KeyError) as error:
+            raise InternalError(f"{library} does not fit its interface: {error}") from error
+        self._kernels.setdefault("backward_states", self._kernels["backward"])
+        self._pool = DevicePool(self.driver)
+        also_release(self._pool)
+        self._default = self._place(0, 0)
+
+    def place(self, device: object, stream: object) -> DevicePlace:
+        """See `Engine`; the default device is cuda:0, the default stream CUDA's default stream."""
+        if device is None and stream is None:
+            return self._default
+        place = self._default if device is None else self._place(checked_device(device), 0)
+        return place if stream is None else place.on(checked_stream(stream))
+
+    def _place(self, index: int, stream: int) -> DevicePlace:
+        self.driver.check_device(index, str(self._file))
+        return DevicePlace(self.driver, self._pool, index, stream, self.dtype)
+
+    def forward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run("forward", "forward", call)
+
+    def backward(self, call: KernelCall) -> Plan:
+        """See `Engine`."""
+        return self._run("backward_states" if call.states_only else "backward", "backward", call)
+
+    def packed_bytes(self, call: KernelCall) -> int:
+        """See `Engine`."""
+        kernel, place = self._kernels["forward"], self._place_of(call)
+        with self.driver.on(place.index):
+            size = kernel.packed_bytes(kernel.form.filled(call))
+            self.driver.check(max(-size, 0), f"packing for '{self._name}'", place.index)
+        return size
+
+    def pack(self, call: KernelCall) -> None:
+        """See `Engine`; returns when it is done, so that any stream may read what was packed."""
+        kernel, what = self._kernels["forward"], f"packing for '{self._name}'"
+        started = _Started(self._ffi, kernel, call, self._place_of(call))
+        with self.driver.on(started.place.index):
+            started.send(started.steady)
+            self.driver.check(kernel.pack(started.struct), what, started.place.index)
+            started.place.settle(what)
+
+    def prepare(self, call: KernelCall) -> Prepared:
+        """See `Engine`; what is NumPy's is carried by every run, but for params and constants."""
+        kernel = self._kernels["forward"]
+        started, workspace = self._started(kernel, "forward", call)
+        with self.driver.on(started.place.index):
+            started.send(started.steady)
+            started.place.settle("copying params")
+        return Prepared(
+            partial(self._again, kernel, started, f"a step of '{self._name}'"),
+            (call, started, workspace),
+        )
+
+    def _run(self, name: str, word: str, call: KernelCall) -> Plan:
+        kernel = self._kernels[name]
+        started, workspace = self._started(kernel, word, call)
+        with self.driver.on(started.place.index):
+            started.send(started.steady)
+            plan = kernel.plan(started.struct)
+        self._again(kernel, started, f"{word} of '{self._name}'")
+        return Plan(plan, 0, workspace.nbytes)
+
+    def _started(
+        self, kernel: _Kernel, word: str, call: KernelCall
+    ) -> tuple[_Started, DeviceArray]:
+        started = _Started(self._ffi, kernel, call, self._place_of(call))
+        struct, place = started.struct, started.place
+        struct.regime = self.regime
+        with self.driver.on(place.index):
+            size = kernel.workspace_size(struct)
+            self.driver.check(max(-size, 0), f"{word} of '{self._name}'", place.index)
+        workspace = place.workspace("a kernel's workspace", size)
+        struct.workspace = self.driver.address(workspace.address)
+        return started, workspace
+
+    def _again(self, kernel: _Kernel, started: _Started, what: str) -> None:
+        with self.driver.on(started.place.index):
+            started.send(started.sources)
+            self.driver.check(kernel.run(started.struct), what, started.place.index)
+            started.settle(what)
+
+    def _place_of(self, call: KernelCall) -> DevicePlace:
+        return call.place if isinstance(call.place, DevicePlace) else self._default
+
+
+def checked_device(device: object) -> int:
+    """The number in `cuda:0`. Raises UsageError for what is no device."""
+    found = re.fullmatch(r"cuda(?::(\d{1,4}))?", device) if isinstance(device, str) else None
+    if found is None:
+        raise UsageError(f"device is {device!r}; 'cpu' or a GPU such as 'cuda:0' is needed")
+    return int(found[1] or 0)
+
+
+def checked_stream(stream: object) -> int:
+    """The handle of a stream. Raises UsageError for what is none."""
+    if isinstance(stream, int) and not isinstance(stream, bool) and 0 <= stream < 2**64:
+        return stream
+    raise UsageError(
+        f"stream is {stream!r}; the handle of a CUDA stream is needed, a whole number\n"
+        "help: it is stream.ptr of CuPy's, stream.cuda_stream of PyTorch's"
+    )
+
+
+def cuda_engine(
+    bundle: SourceBundle,
+    interface: Interface,
+    dtype: np.dtype[Any],
+    options: BuildOptions = DEFAULTS,
+    *,
+    regime: int = 0,
+    build_library: Build | None = None,
+) -> CudaEngine:
+    """The engine of `bundle`, built if the cache lacks it; `STEM_abi.h` holds the declarations.
+
+    `build_library` builds it in place of the toolchain. Raises ToolchainError where that fails,
+    DeviceError where there is no GPU.
+    """
+    declarations = bundle.text(f"{bundle.stem}_abi.h")
+
+    def load(library: Path) -> CudaEngine:
+        return CudaEngine(library, declarations, bundle.stem, interface, dtype, regime)
+
+    return load_built(bundle, options, load, build_library)

@@ -1,0 +1,137 @@
+// Products on tensor cores: each warp a tile of 16 by 16, the left side by asynchronous copies into
+// two buffers.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_pipeline_primitives.h>
+#include <mma.h>
+
+#include "entry.h"
+
+using namespace nvcuda;
+
+constexpr int tile = 16;
+constexpr int depth = 64;
+constexpr int columns = 64;
+
+template <class T>
+__device__ void product(const T* left, const T* right, float* result) {
+    __shared__ __align__(32) T kept[2][tile * tile];
+    const int column = threadIdx.x / 32 * tile;
+    wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;
+    wmma::fill_fragment(total, 0.0f);
+    const auto fetch = [&](int buffer, int k) {
+        if (threadIdx.x < 32) {
+            const int row = threadIdx.x / 2;
+            const int offset = threadIdx.x % 2 * 8;
+            __pipeline_memcpy_async(&kept[buffer][row * tile + offset],
+                                    &left[row * depth + k + offset], 16);
+        }
+        __pipeline_commit();
+    };
+    fetch(0, 0);
+    for (int k = 0, buffer = 0; k < depth; k += tile, buffer ^= 1) {
+        if (k + tile < depth) {
+            fetch(buffer ^ 1, k + tile);
+        } else {
+            __pipeline_commit();
+        }
+        __pipeline_wait_prior(1);
+        __syncthreads();
+        wmma::fragment<wmma::matrix_a, 16, 16, 16, T, wmma::row_major> a;
+        wmma::fragment<wmma::matrix_b, 16, 16, 16, T, wmma::col_major> b;
+        wmma::load_matrix_sync(a, kept[buffer], tile);
+        wmma::load_matrix_sync(b, right + column * depth + k, depth);
+        wmma::mma_sync(total, a, b, total);
+        __syncthreads();
+    }
+    for (int i = 0; i < total.num_elements; ++i) total.x[i] = total.x[i] * 0.5f;
+    wmma::store_matrix_sync(result + column, total, columns, wmma::mem_row_major);
+}
+
+__device__ __half kept_as(float value, __half) {
+    return __float2half(value);
+}
+__device__ __nv_bfloat16 kept_as(float value, __nv_bfloat16) {
+    return __float2bfloat16(value);
+}
+
+/// left [tile, depth], right [columns, depth] and the result one after another in `numbers`.
+template <class T>
+__device__ void converted_product(float* numbers) {
+    T* left = reinterpret_cast<T*>(numbers + 2 * depth * (tile + columns));
+    T* right = left + tile * depth;
+    for (int i = threadIdx.x; i < (tile + columns) * depth; i += blockDim.x) {
+        left[i] = kept_as(numbers[i], T());
+    }
+    __syncthreads();
+    product(left, right, numbers + depth * (tile + columns));
+}
+
+__global__ void product_half(float* numbers) {
+    converted_product<__half>(numbers);
+}
+__global__ void product_bf16(float* numbers) {
+    converted_product<__nv_bfloat16>(numbers);
+}
+
+__global__ void product_tf32(float* numbers) {
+    const float* left = numbers;
+    const float* right = numbers + tile * depth + threadIdx.x / 32 * tile * depth;
+    float* result = numbers + depth * (tile + columns) + threadIdx.x / 32 * tile;
+    wmma::fragment<wmma::accumulator, 16, 16, 8, float> total;
+    wmma::fill_fragment(total, 0.0f);
+    for (int k = 0; k < depth; k += 8) {
+        wmma::fragment<wmma::matrix_a, 16, 16, 8, wmma::precision::tf32, wmma::row_major> a;
+        wmma::fragment<wmma::matrix_b, 16, 16, 8, wmma::precision::tf32, wmma::col_major> b;
+        wmma::load_matrix_sync(a, left + k, depth);
+        wmma::load_matrix_sync(b, right + k, depth);
+        for (auto& element : a.x) element = wmma::__float_to_tf32(element);
+        for (auto& element : b.x) element = wmma::__float_to_tf32(element);
+        wmma::mma_sync(total, a, b, total);
+    }
+    wmma::store_matrix_sync(result, total, columns, wmma::mem_row_major);
+}
+
+/// Relies on where a lane's elements are, which CUDA does not say.
+__global__ void guessed_map(float* numbers) {
+    wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;
+    for (int i = 0; i < total.num_elements; ++i) total.x[i] = threadIdx.x * 8 + i;
+    wmma::store_matrix_sync(numbers, total, tile, wmma::mem_row_major);
+}
+ENTRY(guessed_map, 1, 32)
+
+__global__ void unaligned(float* numbers) {
+    wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;
+    wmma::fill_fragment(total, 0.0f);
+    wmma::store_matrix_sync(numbers + 1, total, tile, wmma::mem_row_major);  // at unaligned
+}
+ENTRY(unaligned, 1, 32)
+
+template <class Kernel>
+int multiply(Kernel* kernel, const float* left, const float* right, float* result) {
+    float* numbers = nullptr;
+    const size_t used = depth * (tile + columns);
+    if (const cudaError_t status = cudaMalloc(&numbers, 4 * used * sizeof(float))) return status;
+    const size_t bytes = tile * depth * sizeof(float);
+    cudaMemcpy(numbers, left, bytes, cudaMemcpyHostToDevice);
+    cudaMemcpy(numbers + tile * depth, right, columns * depth * sizeof(float),
+               cudaMemcpyHostToDevice);
+    void* arguments[] = {&numbers};
+    cudaError_t status = cudaLaunchKernel(kernel, dim3(1), dim3(128), arguments, 0, nullptr);
+    if (!status) {
+        status = cudaMemcpy(result, numbers + used, tile * columns * sizeof(float),
+                            cudaMemcpyDeviceToHost);
+    }
+    cudaFree(numbers);
+    return status;
+}
+
+EXPORTED int multiply_half(const float* left, const float* right, float* result) {
+    return multiply(product_half, left, right, result);
+}
+EXPORTED int multiply_bf16(const float* left, const float* right, float* result) {
+    return multiply(product_bf16, left, right, result);
+}
+EXPORTED int multiply_tf32(const float* left, const float* right, float* result) {
+    return multiply(product_tf32, left, right, result);
+}
