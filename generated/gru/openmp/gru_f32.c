@@ -201,8 +201,8 @@ static void gru_f32_forward_ahead(
         tile->operand[0][q - first] = call->input.x + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 3,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0, sums);
         const grugen_vector *sum = sums;
@@ -271,8 +271,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         tile->operand[0][q - first] = tile->h + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0, sums);
         const grugen_vector *sum = sums;
@@ -320,8 +320,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         tile->operand[0][q - first] = tile->t5 + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -820,8 +820,8 @@ static void gru_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -859,8 +859,8 @@ static void gru_f32_backward_step_d_h_carried(
         tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -938,8 +938,8 @@ static void gru_f32_backward_behind(
         tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -1453,8 +1453,8 @@ static void gru_f32_backward_states_ahead(
         tile->operand[1][q - first] = call->tape_read.h + row * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 2, 2, 0, sums);
         grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[1], 0, 2, 2, 1, sums);
@@ -1500,8 +1500,8 @@ static void gru_f32_backward_states_ahead(
         tile->operand[1][q - first] = work->t5 + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_x, D, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -1593,8 +1593,8 @@ static void gru_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -1631,8 +1631,8 @@ static void gru_f32_backward_states_step_d_h_carried(
         tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -1690,8 +1690,8 @@ static void gru_f32_backward_states_behind(
         tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);

@@ -234,8 +234,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -367,8 +367,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         tile->operand[1][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 3,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0, sums);
         grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[1], 0, 3, 3, 1, sums);
@@ -458,8 +458,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0, sums);
         const grugen_vector *sum = sums;
@@ -506,8 +506,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -1059,8 +1059,8 @@ static void gru_d_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -1099,8 +1099,8 @@ static void gru_d_f32_backward_step_d_h_carried(
         tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -1215,8 +1215,8 @@ static void gru_d_f32_backward_between_1(
         tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -1962,8 +1962,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -2004,8 +2004,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[2][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 2, 2, 0, sums);
         grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[1], 0, 2, 2, 1, sums);
@@ -2058,8 +2058,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[2][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_x_hat, D, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -2155,8 +2155,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         const grugen_vector *sum = sums;
@@ -2194,8 +2194,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
@@ -2273,8 +2273,8 @@ static void gru_d_f32_backward_states_between_1(
         tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
         grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
