@@ -14,7 +14,7 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, tail_of
-from grugen.runtime.engine import Array, KernelCall, Plan
+from grugen.runtime.engine import Array, Common, KernelCall, Key, Plan
 from grugen.runtime.forward import EMPTY, Record, Run, first_steps
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.target.abi import ArrayInfo, Group, ParamInfo, StateInfo
@@ -48,7 +48,7 @@ class Grads:
 
 def run_backward(
     binding: Binding,
-    params: Mapping[str, Array],
+    common: Common,
     run: Run,
     owner: object,
     outputs: object,
@@ -66,31 +66,31 @@ def run_backward(
         Group.INPUT: given.inputs,
         Group.STATIC: given.static,
         Group.TAPE_READ: record.tape,
-        Group.PARAM: params,
         Group.OUTPUT_GRADIENT: d_outputs,
         Group.INITIAL: d_states,
     }
-    arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
+    arrays: dict[Key, Array | float] = {}
     written: dict[Group, dict[str, Array]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
+    dtype, steps, batch = binding.engine.dtype, given.steps, given.batch
     for slot in binding.backward_states if record.states_only else binding.backward:
-        group, name = slot.key
+        key, group = slot.key, slot.group
         if group in written:
             make = slot.new if runs else slot.zeros
-            arrays[slot.key] = written[group][name] = make(*leading, binding.dtype)
-        elif group in read:
-            present = read[group].get(name)
+            arrays[key] = written[group][key[1]] = make(steps, batch, dtype)
+        else:
+            present = read[group].get(key[1])
             if present is None:
                 # an output or a state whose gradient was not given: it counts as 0
-                present = slot.zeros(*leading, binding.dtype)
-            arrays[slot.key] = present
+                present = slot.zeros(steps, batch, dtype)
+            arrays[key] = present
     plan = EMPTY
     if runs:
         plan = binding.engine.backward(
             KernelCall(
+                common,
                 given.steps,
                 given.batch,
-                binding.settings.sizes,
                 given.lengths,
                 # the derivative of a cell is a cell that runs the other way
                 not given.reverse,
@@ -131,10 +131,18 @@ def _accept(
     reason: str,
 ) -> dict[str, Array]:
     """The checked gradients that were given for outputs or states."""
-    found = check_mapping(argument, values)
+    if values is None:
+        return {}
     rules = binding.rules[group]
-    check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
-    return {name: rules[name].check(value, leading, reason) for name, value in found.items()}
+    found = check_mapping(argument, values)
+    if not found.keys() <= rules.keys():
+        check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
+    return {
+        name: value  # type: ignore[misc]
+        if rules[name].fits(value, leading)
+        else rules[name].check(value, leading, reason)
+        for name, value in found.items()
+    }
 
 
 def _grads(

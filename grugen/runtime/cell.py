@@ -34,6 +34,8 @@ class Cell:
     def __init__(self, binding: Binding, params: Params) -> None:
         self._binding = binding
         self._params = params
+        # its arrays stay where they are
+        self._common = binding.common(params)
 
     @property
     def params(self) -> Params:
@@ -85,13 +87,11 @@ class Cell:
         states that entered each step, a fraction of it, and lets `backward` compute the rest anew.
         Raises UsageError for what does not fit.
         """
-        if not (isinstance(tape, (bool, str)) and tape in _TAPES):
+        if tape is not False and not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
         owner = self if tape else None
-        return run_forward(
-            self._binding, self._params, given, threads, owner, states_only=tape == "states"
-        )
+        return run_forward(self._binding, self._common, given, threads, owner, tape == "states")
 
     def backward(
         self,
@@ -107,7 +107,7 @@ class Cell:
         unchanged. `outputs` (T, B, ...) and `states` (B, ...) that are left out count as 0. May be
         called again. Raises UsageError for what does not fit.
         """
-        return run_backward(self._binding, self._params, run, self, outputs, states, threads)
+        return run_backward(self._binding, self._common, run, self, outputs, states, threads)
 
     def freeze(self) -> Frozen:
         """A snapshot that later changes of the parameters do not reach; it keeps no tapes."""
@@ -133,6 +133,7 @@ class Frozen:
         self._source = params
         self._params = params.copy()
         self._packed = pack(binding, self._params)
+        self._common = binding.common(self._params, self._packed)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
@@ -155,4 +156,4 @@ class Frozen:
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse)
-        return run_forward(self._binding, self._params, given, threads, packed=self._packed)
+        return run_forward(self._binding, self._common, given, threads)

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grugen.errors import UsageError
-from grugen.runtime.arrays import check_keys, check_lengths, check_mapping
+from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
-from grugen.runtime.engine import Array, KernelCall, Plan
+from grugen.runtime.engine import Array, Common, KernelCall, Key, Plan
 from grugen.runtime.memory import empties, filled
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.spec.names import listed
-from grugen.target.abi import WRITTEN, ArrayInfo, Group, StateInfo
+from grugen.target.abi import Group, StateInfo
 
 Tape = bool | Literal["gates", "states"]
 OPTIONS = ("states", "lengths", "reverse", "tape", "threads")
 """The arguments of `forward` that are no names of the spec."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class Given(NamedTuple):
     """What a forward call was given, checked and completed.
 
     `passed` names the states that the caller gave; `initial` has those that were not, too.
@@ -44,8 +43,7 @@ class Given:
     reverse: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
+class Record(NamedTuple):
     """What `backward` needs of a run: who ran it, on what, and the tape."""
 
     owner: object
@@ -92,37 +90,38 @@ def accept(
 ) -> Given:
     """Check the arguments of a forward call. Raises UsageError for the first that does not fit."""
     interface = binding.interface
-    where = f"forward of '{interface.name}'"
-    infos = (*interface.inputs, *interface.static)
     if unnamed:
-        required = [f"{info.name}=..." for info in infos if info.default is None]
+        required = [f"{name}=..." for name in binding.required]
         example = f"\nhelp: write forward({', '.join(required)})" if required else ""
-        raise UsageError(f"{where} takes its arrays by name{example}")
-    check_keys(where, arrays, (info.name for info in infos), "its arrays", OPTIONS)
-    missing = [info for info in infos if info.default is None and info.name not in arrays]
+        raise UsageError(f"forward of '{interface.name}' takes its arrays by name{example}")
+    if not arrays.keys() <= binding.given.keys():
+        check_keys(f"forward of '{interface.name}'", arrays, binding.given, "its arrays", OPTIONS)
+    missing = [name for name in binding.required if name not in arrays]
     if missing:
-        forms = [f"'{info.name}' with shape {_form(binding, info)}" for info in missing]
-        raise UsageError(f"{where} needs {', '.join(forms)} too")
-    steps, batch, reason, inputs = _accept_inputs(binding, arrays)
+        forms = [f"'{name}' with shape {binding.given[name].form}" for name in missing]
+        raise UsageError(f"forward of '{interface.name}' needs {', '.join(forms)} too")
+    sizes, inputs = _accept_inputs(binding, arrays)
+    steps, batch = sizes.steps, sizes.batch
     static: dict[str, Array] = {}
     for info in interface.static:
         rule = binding.rules[Group.STATIC][info.name]
         if info.name in arrays:
-            static[info.name] = rule.check(arrays[info.name], (batch,), reason)
+            static[info.name] = sizes.checked(rule, arrays[info.name], (batch,))
         else:
             shape = (batch, *rule.tail)
             static[info.name] = filled(rule.what, shape, info.default, binding.dtype)
-    if not isinstance(reverse, (bool, np.bool_)):
+    if reverse is not False and not isinstance(reverse, (bool, np.bool_)):
         raise UsageError(f"reverse is {reverse!r}; True or False is needed")
-    ends = None if lengths is None else check_lengths(lengths, steps, batch, reason)
-    passed = check_mapping("states", states)
-    known = (state.name for state in interface.states)
-    check_keys(f"states of '{interface.name}'", passed, known, "its states")
+    ends = None if lengths is None else check_lengths(lengths, steps, batch, sizes.reason)
+    rules = binding.rules[Group.INITIAL]
+    passed = _NO_STATES if states is None else check_mapping("states", states)
+    if passed:
+        check_keys(f"states of '{interface.name}'", passed, rules, "its states")
     initial: dict[str, Array] = {}
     for state in interface.states:
-        rule = binding.rules[Group.INITIAL][state.name]
+        rule = rules[state.name]
         if state.name in passed:
-            initial[state.name] = rule.check(passed[state.name], (batch,), reason)
+            initial[state.name] = sizes.checked(rule, passed[state.name], (batch,))
         elif state.init.first:
             first = first_steps(steps, batch, ends, bool(reverse))
             initial[state.name] = _first(binding, state, inputs[state.init.first], first)
@@ -132,16 +131,31 @@ def accept(
     return Given(steps, batch, inputs, static, initial, frozenset(passed), ends, bool(reverse))
 
 
-def _form(binding: Binding, info: ArrayInfo) -> str:
-    inputs = binding.rules[Group.INPUT]
-    rules = inputs if info.name in inputs else binding.rules[Group.STATIC]
-    return rules[info.name].form
+_NO_STATES: Mapping[str, object] = {}
+
+
+class _Sizes(NamedTuple):
+    """T and B, and the input that fixed them."""
+
+    steps: int
+    batch: int
+    fixed_by: str
+
+    @property
+    def reason(self) -> str:
+        return f"input '{self.fixed_by}' has T = {self.steps} and B = {self.batch}"
+
+    def checked(self, rule: ArrayRule, value: object, leading: tuple[int, ...]) -> Array:
+        """`value` if it fits the rule. The words for one that does not are made only then."""
+        if rule.fits(value, leading):
+            return value  # type: ignore[return-value]
+        return rule.check(value, leading, self.reason)
 
 
 def _accept_inputs(
     binding: Binding, arrays: Mapping[str, object]
-) -> tuple[int, int, str, dict[str, Array]]:
-    """T, B, a sentence that says what fixed them, and every per-step input."""
+) -> tuple[_Sizes, dict[str, Array]]:
+    """The sizes of the call, and every per-step input."""
     infos = binding.interface.inputs
     rules = binding.rules[Group.INPUT]
     given = [info.name for info in infos if info.name in arrays]
@@ -149,20 +163,23 @@ def _accept_inputs(
         names = listed((info.name for info in infos), "or")
         means = f"give one of {names}" if names else "the cell has no per-step inputs"
         raise UsageError(f"forward of '{binding.interface.name}' cannot tell T and B: {means}")
-    found = rules[given[0]].check(arrays[given[0]])
-    steps, batch = found.shape[:2]
-    reason = f"input '{given[0]}' has T = {steps} and B = {batch}"
+    found: Any = arrays[given[0]]
+    leading = getattr(found, "shape", ())[:2]
+    if len(leading) != 2 or not rules[given[0]].fits(found, leading):
+        found = rules[given[0]].check(found)
+    sizes = _Sizes(*found.shape[:2], given[0])
+    steps, batch, _ = sizes
     inputs: dict[str, Array] = {}
     for info in infos:
         if info.name == given[0]:
             inputs[info.name] = found
         elif info.name in arrays:
-            inputs[info.name] = rules[info.name].check(arrays[info.name], (steps, batch), reason)
+            inputs[info.name] = sizes.checked(rules[info.name], arrays[info.name], (steps, batch))
         else:
             rule = rules[info.name]
             shape = (steps, batch, *rule.tail)
             inputs[info.name] = filled(rule.what, shape, info.default, binding.dtype)
-    return steps, batch, reason, inputs
+    return sizes, inputs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,70 +215,57 @@ def spread(values: Array, axes: int) -> Array:
 
 def run_forward(
     binding: Binding,
-    params: Mapping[str, Array],
+    common: Common,
     given: Given,
     threads: int | None,
     owner: object = None,
-    packed: Array | None = None,
     states_only: bool = False,
 ) -> Run:
     """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one.
 
-    It has all that is costly to compute again, or the states only. `packed` is what `pack` made of
-    the params.
+    It has all that is costly to compute again, or the states only.
     """
+    steps, batch = given.steps, given.batch
+    read = {Group.INPUT: given.inputs, Group.STATIC: given.static, Group.INITIAL: given.initial}
+    outputs: dict[str, Array] = {}
+    finals: dict[str, Array] = {}
+    written = {Group.OUTPUT: outputs, Group.FINAL: finals}
+    arrays: dict[Key, Array | float] = {}
+    for slot in binding.reads:
+        key = slot.key
+        arrays[key] = read[slot.group][key[1]]
+    dtype = binding.engine.dtype
+    for slot in binding.writes:
+        key = slot.key
+        arrays[key] = written[slot.group][key[1]] = slot.new(steps, batch, dtype)
     keep_tape = owner is not None
-    arrays: dict[tuple[Group, str], Array | float] = dict(binding.settings.fixed)
-    read = {
-        Group.INPUT: given.inputs,
-        Group.STATIC: given.static,
-        Group.INITIAL: given.initial,
-        Group.PARAM: params,
-    }
-    written: dict[Group, dict[str, Array]] = {group: {} for group in WRITTEN}
-    for slot in binding.forward:
-        group, name = slot.key
-        if group in read:
-            arrays[slot.key] = read[group][name]
-        elif group in written and group is not Group.TAPE:
-            array = slot.new(given.steps, given.batch, binding.dtype)
-            arrays[slot.key] = written[group][name] = array
     tape = _new_tape(binding, given, states_only) if keep_tape else {}
-    arrays.update(((Group.TAPE, name), array) for name, array in tape.items())
-    if given.steps and given.batch:
+    for name, array in tape.items():
+        arrays[Group.TAPE, name] = array
+    if steps and batch:
         count = get_num_threads() if threads is None else checked_threads(threads)
+        lengths, reverse = given.lengths, given.reverse
         plan = binding.engine.forward(
             KernelCall(
-                given.steps,
-                given.batch,
-                binding.settings.sizes,
-                given.lengths,
-                given.reverse,
-                keep_tape,
-                count,
-                arrays,
-                packed,
-                states_only,
+                common, steps, batch, lengths, reverse, keep_tape, count, arrays, states_only
             )
         )
     else:
         plan = EMPTY
-        for name, final in written[Group.FINAL].items():
+        for name, final in finals.items():
             final[...] = given.initial[name]
     record = Record(owner, given, tape, states_only) if keep_tape else None
-    return Run(written[Group.OUTPUT], written[Group.FINAL], plan, record)
+    return Run(outputs, finals, plan, record)
 
 
 def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, Array]:
     """Arrays for the tape, not yet filled, in one piece of memory: nobody keeps a part of it."""
     steps, batch = given.steps, given.batch
-    slots = [slot for slot in binding.forward if slot.group is Group.TAPE]
-    if states_only:
-        read = {s.key[1] for s in binding.backward_states if s.group is Group.TAPE_READ}
-        slots = [slot for slot in slots if slot.key[1] in read]
-    whats = tuple(slot.what for slot in slots)
-    shapes = tuple(slot.full(steps, batch) for slot in slots)
-    arrays = empties(whats, shapes, binding.dtype)
+    slots = binding.tapes[states_only]
+    whats = [slot.what for slot in slots]
+    shapes = [slot.full(steps, batch) for slot in slots]
+    sizes = [steps * batch * slot.row_bytes for slot in slots]
+    arrays = empties(whats, shapes, sizes, binding.dtype)
     return {slot.key[1]: array for slot, array in zip(slots, arrays, strict=True)}
 
 

@@ -6,24 +6,52 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cffi
 import numpy as np
-from _cffi_backend import from_buffer  # without the look-up of types that ffi's own does
+from _cffi_backend import cast, from_buffer  # without the look-up of types that ffi's own do
 
 from grugen.errors import InternalError, ToolchainError
 from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
 from grugen.runtime.loading import open_library
-from grugen.runtime.memory import workspace
+from grugen.runtime.memory import borrow, give_back, workspace
 from grugen.runtime.pool import Lease
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
 from grugen.toolchain.cpu import instructions
+
+
+MOST_FORMS = 64
+"""How many sizes of calls a cell remembers; with more of them it starts anew."""
+
+
+class _Form:
+    """What calls of a cell that differ in their arrays only have in common.
+
+    `spare` are C structs that are complete but for the places of those arrays and the workspace.
+    """
+
+    __slots__ = ("places", "plans", "size", "spare", "word")
+
+    def __init__(self, places: tuple[tuple[int, Any, Key], ...], size: int, word: str) -> None:
+        self.places = places
+        self.size = size
+        self.word = word
+        self.plans: dict[int, Plan] = {}
+        self.spare: deque[tuple[Any, Any]] = deque()
+
+    def plan(self, threads: int) -> Plan:
+        """How such a call ran that got `threads` threads."""
+        found = self.plans.get(threads)
+        if found is None:
+            found = self.plans[threads] = Plan(self.word, threads, self.size)
+        return found
 
 
 class _Kernel:
@@ -34,30 +62,38 @@ class _Kernel:
     ) -> None:
         self._ffi = ffi
         self._call_type = ffi.typeof(f"{name}_call *")
-        members = dict(self._call_type.item.fields)
+        struct_type = self._call_type.item
+        members = dict(struct_type.fields)
         # dims go by position: C may spell them otherwise
         spelled = [field for field, _ in members["dims"].type.fields] if dims else []
         if len(spelled) != len(dims):
             raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
         self._dims = tuple(zip(spelled, dims, strict=True))
-        groups: dict[Group, list[tuple[str, Any, Key]]] = {}
+
+        def place(*fields: str) -> int:
+            """Which pointer of the struct it is, if the struct were nothing but pointers."""
+            return int(ffi.offsetof(struct_type, *fields)) // int(ffi.sizeof("void *"))
+
+        numbers: list[tuple[str, Key]] = []
+        places: list[tuple[int, Any, Key]] = []
         for argument in signature.arguments:
-            field = dict(members[argument.group.value].type.fields)[argument.field]
-            entry = (argument.field, field.type, (argument.group, argument.key))
-            groups.setdefault(argument.group, []).append(entry)
-        self._numbers = groups.pop(Group.HYPER, [])
-        self._arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
-        self.run: Callable[[Any], None] = getattr(library, name)
-        self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
+            group = argument.group.value
+            key = (argument.group, argument.key)
+            type_ = dict(members[group].type.fields)[argument.field].type
+            if argument.group is Group.HYPER:
+                numbers.append((argument.field, key))
+            else:
+                places.append((place(group, argument.field), type_, key))
+        self._numbers = tuple(numbers)
+        self._places = tuple(places)
+        self._workspace = place("workspace")
+        self._pointers = ffi.typeof("void **")
+        self._pointer = ffi.typeof("void *")
+        self.run: Callable[[Any], int] = getattr(library, name)
+        self._workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
         self.pack: Callable[[Any], None] = getattr(library, f"{name}_pack")
-
-        self.threads: Callable[[Any], int] = getattr(library, f"{name}_threads")
         self._plan: Callable[[Any], Any] = getattr(library, f"{name}_plan")
-
-    def plan(self, struct: Any) -> str:
-        """The word for how a call runs."""
-        return str(self._ffi.string(self._plan(struct)).decode())
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
@@ -67,31 +103,65 @@ class _Kernel:
         if self._dims:
             dims = struct.dims
             for field, name in self._dims:
-                setattr(dims, field, call.sizes[name])
+                setattr(dims, field, call.common.sizes[name])
         if call.lengths is not None:
             struct.lengths = self._ffi.from_buffer("int64_t *", call.lengths)
         struct.reverse = call.reverse
         struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         struct.threads = usable_threads(call.threads)
-        arrays = call.arrays
-        for group, entries in self._arrays:
-            member = getattr(struct, group)
-            for field, type_, key in entries:
-                array: Any = arrays.get(key)
-                if array is not None:
-                    setattr(member, field, from_buffer(type_, array))
-        if self._numbers:
-            for field, _, key in self._numbers:
-                setattr(struct.hyper, field, arrays[key])
-        if call.packed is not None:
-            struct.packed = self._ffi.from_buffer(call.packed)
+        pointers = cast(self._pointers, struct)
+        for place, type_, key in self._places:
+            array: Any = call.argument(key)
+            if array is not None:
+                pointers[place] = from_buffer(type_, array)
+        for field, key in self._numbers:
+            setattr(struct.hyper, field, call.argument(key))
+        if call.common.packed is not None:
+            struct.packed = self._ffi.from_buffer(call.common.packed)
         return struct
 
     def with_workspace(self, struct: Any) -> Lease:
         """Memory for the struct's workspace, which it must outlive."""
-        memory = workspace("a kernel's workspace", self.workspace_size(struct))
+        memory = workspace("a kernel's workspace", self._workspace_size(struct))
         struct.workspace = self._ffi.from_buffer(memory)
         return memory
+
+    def call(self, call: KernelCall) -> Plan:
+        """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
+        threads = usable_threads(call.threads)
+        _, steps, batch, lengths, reverse, keep_tape, _, arrays, states_only = call
+        kept = call.common.kept
+        # lengths lie elsewhere every time, and are rare in calls that are short
+        key = (self, steps, batch, reverse, keep_tape, states_only, threads)
+        form: _Form | None = kept.get(key) if lengths is None else None
+        if form is None:
+            struct = self.filled(call)
+            form = self._form(struct, arrays)
+            pointers = cast(self._pointers, struct)
+            if lengths is None:
+                if len(kept) >= MOST_FORMS:
+                    kept.clear()
+                kept[key] = form
+        else:
+            try:
+                struct, pointers = form.spare.pop()
+            except IndexError:
+                # the first ones are in use by other threads
+                struct = self.filled(call)
+                pointers = cast(self._pointers, struct)
+            for place, type_, argument in form.places:
+                pointers[place] = from_buffer(type_, arrays[argument])
+        block = borrow("a kernel's workspace", form.size)
+        pointers[self._workspace] = cast(self._pointer, block.address)
+        granted = self.run(struct)
+        give_back(block)
+        form.spare.append((struct, pointers))
+        return form.plan(granted)
+
+    def _form(self, struct: Any, arrays: Mapping[Key, Any]) -> _Form:
+        places = tuple(place for place in self._places if place[2] in arrays)
+        word = self._ffi.string(self._plan(struct)).decode()
+        return _Form(places, self._workspace_size(struct), word)
 
 
 class CompiledEngine:
@@ -137,18 +207,11 @@ class CompiledEngine:
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._forward, call)
+        return self._forward.call(call)
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        kernel = self._backward_states if call.states_only else self._backward
-        return self._run(kernel, call)
-
-    def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
-        struct = kernel.filled(call)
-        memory = kernel.with_workspace(struct)
-        kernel.run(struct)
-        return Plan(kernel.plan(struct), kernel.threads(struct), memory.size)
+        return (self._backward_states if call.states_only else self._backward).call(call)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.engine import Array
-from grugen.runtime.pool import PAGE, Lease, Pool
+from grugen.runtime.pool import PAGE, Block, Lease, Pool
 
 ALIGNMENT = 64
 """Of memory that kernels work in, in bytes: a cache line and the widest vector."""
@@ -38,19 +39,27 @@ def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def filled(what: str, shape: tuple[int, ...], value: float | None, dtype: np.dtype[Any]) -> Array:
     """An array of `value`s, None being 0. Raises UsageError as `empty` does."""
+    if not value and 0 < math.prod(shape) * dtype.itemsize < PAGE:
+        return np.zeros(shape, dtype)
     array = empty(what, shape, dtype)
     array.fill(value or 0.0)
     return array
 
 
 def empties(
-    whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]
+    whats: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    sizes: Sequence[int],
+    dtype: np.dtype[Any],
 ) -> list[Array]:
-    """Arrays that live and die together, in one piece of memory. Raises UsageError as `empty`."""
+    """Arrays that live and die together, in one piece of memory; `sizes` are those in bytes.
+
+    Raises UsageError as `empty` does.
+    """
     starts, end = [], 0
-    for shape in shapes:
+    for size in sizes:
         starts.append(end)
-        end += -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        end += -(-size // ALIGNMENT) * ALIGNMENT
     if end < PAGE:
         return [empty(what, shape, dtype) for what, shape in zip(whats, shapes, strict=True)]
     try:
@@ -60,10 +69,8 @@ def empties(
             for shape, start in zip(shapes, starts, strict=True)
         ]
     except (MemoryError, ValueError, OverflowError) as error:
-        sizes = [math.prod(shape) for shape in shapes]
         largest = sizes.index(max(sizes))
-        size = sizes[largest] * dtype.itemsize
-        raise too_large(whats[largest], str(shapes[largest]), size) from error
+        raise too_large(whats[largest], str(shapes[largest]), sizes[largest]) from error
 
 
 def workspace(what: str, size: int) -> Lease:
@@ -72,6 +79,19 @@ def workspace(what: str, size: int) -> Lease:
         return _POOL.lend(size)
     except MemoryError as error:
         raise too_large(what, f"({size},)", size) from error
+
+
+def borrow(what: str, size: int) -> Block:
+    """Memory for `size` bytes until it is given back. Raises UsageError as `empty` does."""
+    try:
+        return _POOL.take(size)
+    except MemoryError as error:
+        raise too_large(what, f"({size},)", size) from error
+
+
+def give_back(block: Block) -> None:
+    """End a `borrow`: nothing may use the block's memory any more."""
+    _POOL.give_back(block)
 
 
 def release_memory() -> int:

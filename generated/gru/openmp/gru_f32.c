@@ -529,7 +529,7 @@ static void gru_f32_forward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_forward(const gru_f32_forward_call *const call)
+int32_t gru_f32_forward(const gru_f32_forward_call *const call)
 {
     GRUGEN_START(gru_f32_forward);
     const grugen_tiling tiling = gru_f32_forward_cut(call);
@@ -548,16 +548,19 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_forward_plan(const gru_f32_forward_call *const call)
@@ -1160,7 +1163,7 @@ static void gru_f32_backward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_backward(const gru_f32_backward_call *const call)
+int32_t gru_f32_backward(const gru_f32_backward_call *const call)
 {
     GRUGEN_START(gru_f32_backward);
     const grugen_tiling tiling = gru_f32_backward_cut(call);
@@ -1191,16 +1194,19 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_backward_plan(const gru_f32_backward_call *const call)
@@ -1916,7 +1922,7 @@ static void gru_f32_backward_states_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
+int32_t gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
     GRUGEN_START(gru_f32_backward_states);
     const grugen_tiling tiling = gru_f32_backward_states_cut(call);
@@ -1947,16 +1953,19 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *const call)

@@ -25,16 +25,30 @@ enum {
     GRUGEN_TEAM_BYTES = 192 * 1024,
 };
 
+// Far more threads than processors only wait. The system is asked once: the size of a workspace
+// depends on the answer, and must hold for every later call.
+static inline int32_t grugen_useful_threads(int32_t threads)
+{
+    static int32_t most = 0;
+    int32_t known = __atomic_load_n(&most, __ATOMIC_RELAXED);
+    if (known == 0) {
+        known = 8 * omp_get_num_procs();
+        int32_t before = 0;
+        if (!__atomic_compare_exchange_n(&most, &before, known, 0, __ATOMIC_RELAXED,
+                                         __ATOMIC_RELAXED)) {
+            known = before;
+        }
+    }
+    return threads < known ? threads : known;
+}
+
 // `row_bytes` is the memory of a tile that grows with every row, `weights` that of packed weights.
 static inline grugen_tiling
 grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes, int64_t weights)
 {
     grugen_tiling tiling;
     if (threads < 1 || T * B * (row_bytes + weights / 8) <= GRUGEN_SMALL_BYTES) { threads = 1; }
-    // asked for only where it matters: the answer comes from the system. Far more threads than
-    // processors only wait
-    const int most = threads > 1 ? 8 * omp_get_num_procs() : 1;
-    if (threads > most) { threads = most; }
+    if (threads > 1) { threads = grugen_useful_threads(threads); }
     // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;

@@ -722,7 +722,7 @@ static void gru_d_f32_forward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
+int32_t gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
     GRUGEN_START(gru_d_f32_forward);
     const grugen_tiling tiling = gru_d_f32_forward_cut(call);
@@ -741,16 +741,19 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *const call)
@@ -1568,7 +1571,7 @@ static void gru_d_f32_backward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
+int32_t gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
     GRUGEN_START(gru_d_f32_backward);
     const grugen_tiling tiling = gru_d_f32_backward_cut(call);
@@ -1606,16 +1609,19 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *const call)
@@ -2650,7 +2656,7 @@ static void gru_d_f32_backward_states_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
+int32_t gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
     GRUGEN_START(gru_d_f32_backward_states);
     const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
@@ -2688,16 +2694,19 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *const call)
