@@ -16,7 +16,8 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
 from grugen.runtime.engine import Array, Common, Engine, Key
-from grugen.runtime.memory import PAGE, empty, filled, too_large
+from grugen.runtime.memory import empty, filled, too_large
+from grugen.runtime.pool import PAGE
 from grugen.spec.dims import Shape
 from grugen.spec.names import listed
 from grugen.spec.shapes import LARGEST_SIZE

@@ -28,7 +28,8 @@ Key = tuple[Group, str]
 class Plan:
     """How a call was run: the name of the way that was taken, and on how many threads.
 
-    They may be fewer than were asked for. `workspace_bytes` is the memory that the kernel worked in beside the arrays of the call.
+    They may be fewer than were asked for. `workspace_bytes` is the memory that the kernel worked in
+    beside the arrays of the call.
     """
 
     name: str

@@ -167,8 +167,8 @@ def _accept_inputs(
     leading = getattr(found, "shape", ())[:2]
     if len(leading) != 2 or not rules[given[0]].fits(found, leading):
         found = rules[given[0]].check(found)
-    sizes = _Sizes(*found.shape[:2], given[0])
-    steps, batch, _ = sizes
+    steps, batch = found.shape[:2]
+    sizes = _Sizes(steps, batch, given[0])
     inputs: dict[str, Array] = {}
     for info in infos:
         if info.name == given[0]:

@@ -26,7 +26,6 @@ from grugen.target.abi import Group, Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle, build
 from grugen.toolchain.cpu import instructions
 
-
 MOST_FORMS = 64
 """How many sizes of calls a cell remembers; with more of them it starts anew."""
 
@@ -150,9 +149,11 @@ class _Kernel:
                 struct = self.filled(call)
                 pointers = cast(self._pointers, struct)
             for place, type_, argument in form.places:
-                pointers[place] = from_buffer(type_, arrays[argument])
+                array: Any = arrays[argument]
+                pointers[place] = from_buffer(type_, array)
         block = borrow("a kernel's workspace", form.size)
-        pointers[self._workspace] = cast(self._pointer, block.address)
+        address: Any = block.address
+        pointers[self._workspace] = cast(self._pointer, address)
         granted = self.run(struct)
         give_back(block)
         form.spare.append((struct, pointers))

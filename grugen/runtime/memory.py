@@ -10,18 +10,20 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grugen.errors import UsageError
+from grugen.runtime.cgroup import memory_limits
 from grugen.runtime.engine import Array
 from grugen.runtime.pool import PAGE, Block, Lease, Pool
 
 ALIGNMENT = 64
 """Of memory that kernels work in, in bytes: a cache line and the widest vector."""
 MOST_KEPT = 2**30
-"""Bytes that are kept for later calls, where that is at most an eighth of the machine's memory."""
+"""Bytes that are kept for later calls, where that is at most an eighth of the memory there is."""
 
 
 def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -112,13 +114,17 @@ def gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def machine_memory() -> int:
-    """The bytes of memory that this machine has; where it does not say, as many as can be."""
+def usable_memory(root: Path = Path("/")) -> int:
+    """The bytes of memory that this process may use: what the machine has, or its control group.
+
+    As many as can be, where neither says.
+    """
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return sys.maxsize
+        machine = sys.maxsize
+    return min([machine, *memory_limits(root)])
 
 
 # of the process, as its heap is
-_POOL = Pool(min(MOST_KEPT, machine_memory() // 8))
+_POOL = Pool(min(MOST_KEPT, usable_memory() // 8))
