@@ -56,7 +56,8 @@ def components_of(plan: KernelPlan) -> Components:
     stages = dict(plan.stages())
     names = _Names()
     names.number(PACKING)
-    carries = {part.phase.name: part.carries for part in plan.body if isinstance(part, Loop)}
+    loops = [part for part in plan.body if isinstance(part, Loop)]
+    carries = {part.phase.name: part.carries for part in loops if not part.in_place}
     of: dict[str, tuple[int, ...]] = {}
     for phase in plan.phases():
         numbers = []

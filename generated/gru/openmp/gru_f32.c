@@ -446,7 +446,7 @@ int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *const call)
 static grugen_tiling gru_f32_forward_cut(const gru_f32_forward_call *const call)
 {
     const int64_t weights = gru_f32_forward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call), weights, 1);
 }
 
 int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
@@ -1084,7 +1084,8 @@ int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *const call)
 static grugen_tiling gru_f32_backward_cut(const gru_f32_backward_call *const call)
 {
     const int64_t weights = gru_f32_backward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
@@ -1842,7 +1843,7 @@ static grugen_tiling gru_f32_backward_states_cut(const gru_f32_backward_states_c
 {
     const int64_t weights = gru_f32_backward_states_packed_bytes(call);
     return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call),
-            weights);
+            weights, 1);
 }
 
 int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)

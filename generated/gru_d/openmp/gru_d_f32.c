@@ -53,7 +53,6 @@ GRUGEN_COMPONENTS(gru_d_f32_forward,
         "ahead: W_gh @ delta",
         "ahead: epilogue of W_gh @ delta",
         "step_x_last: loops",
-        "step_x_last: copies",
         "between_1: loops",
         "between_1: W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
         "between_1: epilogue of W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
@@ -276,6 +275,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     float *const x_last_tape = call->tape.x_last;
     const float *const m_given = call->input.m;
     const float *const x_given = call->input.x;
+    grugen_enter(3); // step_x_last: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -326,7 +326,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     float *const t25_at = tile->t25;
     float *const t30_at = tile->t30;
     float *const t32_at = tile->t32;
-    grugen_enter(5); // between_1: loops
+    grugen_enter(4); // between_1: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -356,7 +356,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(7); // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m
+    grugen_enter(6); // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m
     // gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
@@ -434,7 +434,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
     }
     grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
-    grugen_enter(8); // step_h: loops
+    grugen_enter(7); // step_h: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -452,7 +452,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(10); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(9); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
@@ -500,7 +500,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(12); // U_n @ t21    gru_d.yaml:37
+    grugen_enter(11); // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
@@ -536,7 +536,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(13); // step_h: copies
+    grugen_enter(12); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -603,7 +603,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(15); // the rest
+        grugen_enter(14); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -623,7 +623,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             gru_d_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     if (tile->team.member == 0) { gru_d_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -639,7 +639,8 @@ int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *const call)
 static grugen_tiling gru_d_f32_forward_cut(const gru_d_f32_forward_call *const call)
 {
     const int64_t weights = gru_d_f32_forward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
@@ -702,7 +703,7 @@ static void gru_d_f32_forward_share(
     if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     gru_d_f32_forward_tile tile;
     gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -782,7 +783,6 @@ GRUGEN_COMPONENTS(gru_d_f32_backward,
         "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
         "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
         "step_d_x_last_carried: loops",
-        "step_d_x_last_carried: copies",
         "behind: loops",
         "gradients: W_z, W_r, W_n",
         "gradients: U_z, U_r",
@@ -1283,6 +1283,7 @@ static void gru_d_f32_backward_step_d_x_last_carried(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
+    grugen_enter(10); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1319,7 +1320,7 @@ static void gru_d_f32_backward_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    grugen_enter(12); // behind: loops
+    grugen_enter(11); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1386,7 +1387,7 @@ static void gru_d_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(20); // the rest
+        grugen_enter(19); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1406,7 +1407,7 @@ static void gru_d_f32_backward_run_tile(
         gru_d_f32_backward_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_behind(tile, 0, rows);
     }
-    grugen_enter(20); // the rest
+    grugen_enter(19); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1423,7 +1424,7 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(13); // gradients: W_z, W_r, W_n
+    grugen_enter(12); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -1433,7 +1434,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
-    grugen_enter(14); // gradients: U_z, U_r
+    grugen_enter(13); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -1442,7 +1443,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
                 packed, work->sums);
     }
-    grugen_enter(15); // gradients: U_n
+    grugen_enter(14); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -1450,7 +1451,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
-    grugen_enter(16); // gradients: V_z, V_r, V_n
+    grugen_enter(15); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -1459,7 +1460,7 @@ static void gru_d_f32_backward_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(17); // gradients: W_gh
+    grugen_enter(16); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
@@ -1467,7 +1468,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(18); // gradients: b_z, b_r, b_n, w_gx and 2 more
+    grugen_enter(17); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -1492,7 +1493,8 @@ int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *const cal
 static grugen_tiling gru_d_f32_backward_cut(const gru_d_f32_backward_call *const call)
 {
     const int64_t weights = gru_d_f32_backward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
@@ -1549,7 +1551,7 @@ static void gru_d_f32_backward_share(
     if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(20); // the rest
+    grugen_enter(19); // the rest
     gru_d_f32_backward_tile tile;
     gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1657,7 +1659,6 @@ GRUGEN_COMPONENTS(gru_d_f32_backward_states,
         "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
         "between_1: loops",
         "step_d_x_last_carried: loops",
-        "step_d_x_last_carried: copies",
         "behind: loops",
         "gradients: W_z, W_r, W_n",
         "gradients: U_z, U_r",
@@ -2363,6 +2364,7 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
+    grugen_enter(17); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2399,7 +2401,7 @@ static void gru_d_f32_backward_states_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    grugen_enter(19); // behind: loops
+    grugen_enter(18); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2466,7 +2468,7 @@ static void gru_d_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(27); // the rest
+        grugen_enter(26); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -2488,7 +2490,7 @@ static void gru_d_f32_backward_states_run_tile(
         gru_d_f32_backward_states_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
-    grugen_enter(27); // the rest
+    grugen_enter(26); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -2505,7 +2507,7 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(20); // gradients: W_z, W_r, W_n
+    grugen_enter(19); // gradients: W_z, W_r, W_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
@@ -2515,7 +2517,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
-    grugen_enter(21); // gradients: U_z, U_r
+    grugen_enter(20); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
@@ -2524,7 +2526,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
                 work->sums);
     }
-    grugen_enter(22); // gradients: U_n
+    grugen_enter(21); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
@@ -2532,7 +2534,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
-    grugen_enter(23); // gradients: V_z, V_r, V_n
+    grugen_enter(22); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
@@ -2541,7 +2543,7 @@ static void gru_d_f32_backward_states_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(24); // gradients: W_gh
+    grugen_enter(23); // gradients: W_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
@@ -2549,7 +2551,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(25); // gradients: b_z, b_r, b_n, w_gx and 2 more
+    grugen_enter(24); // gradients: b_z, b_r, b_n, w_gx and 2 more
     {
         const grugen_summand vectors[] = {
             {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
@@ -2575,7 +2577,7 @@ static grugen_tiling gru_d_f32_backward_states_cut(const gru_d_f32_backward_stat
 {
     const int64_t weights = gru_d_f32_backward_states_packed_bytes(call);
     return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call),
-            weights);
+            weights, 1);
 }
 
 int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
@@ -2632,7 +2634,7 @@ static void gru_d_f32_backward_states_share(
     if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(27); // the rest
+    grugen_enter(26); // the rest
     gru_d_f32_backward_states_tile tile;
     gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
