@@ -57,9 +57,14 @@ def components_of(plan: KernelPlan) -> Components:
     names = _Names()
     names.number(PACKING)
     loops = [part for part in plan.body if isinstance(part, Loop)]
-    carries = {part.phase.name: part.carries for part in loops if not part.in_place}
+    carries = {part.phase.name: part.carries for part in loops}
     of: dict[str, tuple[int, ...]] = {}
+    in_place = {part.phase.name for part in loops if part.in_place}
     for phase in plan.phases():
+        if phase.name in in_place:
+            # one loop, also where its states only take each other's values
+            of[phase.name] = (names.number(f"{phase.name}: loops"),)
+            continue
         numbers = []
         for nest in phase.nests:
             stage = stages.get(nest) if isinstance(nest, Pointwise) else None
