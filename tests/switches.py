@@ -65,12 +65,14 @@ class SwitchWatch:
 
     def forward(self, call: KernelCall) -> Plan:
         given = {
-            (source.role, source.key): np.asarray(call.arrays[group_of(source.role), source.key])
+            (source.role, source.key): np.asarray(
+                call.argument((group_of(source.role), source.key))
+            )
             for source in self._step.sources
         }
         results = interpret.run(
             self._step,
-            sizes=call.sizes,
+            sizes=call.common.sizes,
             steps=call.steps,
             batch=call.batch,
             given=given,

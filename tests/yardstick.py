@@ -45,13 +45,13 @@ class Interpreter:
     def _run(self, function: Function, call: KernelCall) -> Plan:
         given = {
             (source.role, source.key): np.asarray(
-                call.arrays[group_of(source.role), source.key], self.dtype
+                call.argument((group_of(source.role), source.key)), self.dtype
             )
             for source in function.sources
         }
         results = interpret.run(
             function,
-            sizes=call.sizes,
+            sizes=call.common.sizes,
             steps=call.steps,
             batch=call.batch,
             given=given,
@@ -61,7 +61,7 @@ class Interpreter:
             shuffle=self._shuffle,
         )
         for (role, key), result in results.items():
-            place = call.arrays.get((group_of(role), key))
+            place = call.argument((group_of(role), key))
             if isinstance(place, np.ndarray):
                 place[...] = result
         return Plan(self.target, 1)

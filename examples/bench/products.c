@@ -83,7 +83,7 @@ void products_ahead(
             const GRUGEN_REAL *from[SOME];
             const int64_t some = last - r < SOME ? last - r : SOME;
             for (int64_t q = 0; q < some; ++q) { from[q] = operand + (r + q) * depth; }
-            for (grugen_tile at = grugen_first_tile(units, some, 1, &alone); at.unit < at.stop;
+            for (grugen_tile at = grugen_first_tile(units, 0, some, 1, &alone); at.left > 0;
                  grugen_next_tile(&at)) {
                 grugen_vector sums[GRUGEN_SUMS(1)];
                 grugen_multiply(&at, wanted, panel, depth, from, 0, 1, 1, 0, sums);

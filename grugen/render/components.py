@@ -56,9 +56,15 @@ def components_of(plan: KernelPlan) -> Components:
     stages = dict(plan.stages())
     names = _Names()
     names.number(PACKING)
-    carries = {part.phase.name: part.carries for part in plan.body if isinstance(part, Loop)}
+    loops = [part for part in plan.body if isinstance(part, Loop)]
+    carries = {part.phase.name: part.carries for part in loops}
     of: dict[str, tuple[int, ...]] = {}
+    in_place = {part.phase.name for part in loops if part.in_place}
     for phase in plan.phases():
+        if phase.name in in_place:
+            # one loop, also where its states only take each other's values
+            of[phase.name] = (names.number(f"{phase.name}: loops"),)
+            continue
         numbers = []
         for nest in phase.nests:
             stage = stages.get(nest) if isinstance(nest, Pointwise) else None

@@ -117,6 +117,7 @@ class _KernelText:
             tile=replace(tile, sizes=self.sizes([*own.takes, *tile.takes])),
             operands=tuple(str(i) for i in range(most_operands(self.spelling))),
             most_operands=str(max(1, most_operands(self.spelling))),
+            meets=str(int(any(isinstance(p, Loop) and not p.in_place for p in plan.body))),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
             panels=replace(panels, sizes=self.sizes(panels.takes)),
             packs=self.block(packs(self.spelling)),
@@ -195,7 +196,8 @@ class _KernelText:
         back = self.plan.direction != "forward"
         reads = reads_in(self.plan, loop)
         text = PhaseText(self.spelling, loop.phase, reads, _IN_TILE, ("first", "last"), back)
-        nests = (in_place_view(text, loop),)
+        number = self.components.of[loop.phase.name][0]
+        nests = (replace(in_place_view(text, loop), mark=self.components.mark(number)),)
         constants = tuple(text.constants.values())
         view = PhaseView(loop.phase.name, (), (), constants, (), nests, (), loop=False)
         texts = _phase_texts(view)

@@ -84,6 +84,7 @@ class KernelView:
     With a tape to write (`keeps_tape`), what writes it is `specialised`: inlined for none, for the
     states and for all of it, through a parameter that is a constant where it is called.
     `work` is shared by all threads, `tile` belongs to one or to a team, `own` to each member;
+    `meets` is 1 if the members of a team meet in every step, and 0 if all loops run in place;
     `row_bytes` is what a row of a time block takes of a tile. A stage multiplies `most_operands`
     vectors at most, `operands` counts them. `packs` fill the `panels` of packed weights. `starts`
     and `ends` load and hand out the states of a sequence (`ends` knows the sizes of `past_the_end`,
@@ -103,6 +104,7 @@ class KernelView:
     tile: MemoryView
     operands: tuple[str, ...]
     most_operands: str
+    meets: str
     row_bytes: BlockView
     panels: MemoryView
     packs: BlockView

@@ -43,6 +43,16 @@ class ArrayRule:
         """`(T, B, D) = (?, ?, 33)`."""
         return self._form(None)
 
+    def fits(self, value: object, leading: tuple[int, ...]) -> bool:
+        """Whether `check` would return `value` itself; False may also mean that it must look."""
+        return (
+            type(value) is np.ndarray
+            and value.dtype == self.dtype
+            and value.shape == leading + self.tail
+            # one flag for three: contiguous, aligned, and writable too
+            and value.flags.carray
+        )
+
     def check(
         self, value: object, leading: tuple[int, ...] | None = None, reason: str = ""
     ) -> AnyArray:
@@ -180,7 +190,7 @@ def check_mapping(what: str, value: object) -> Mapping[str, object]:
     """`value` if it is a mapping; None stands for an empty one."""
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise UsageError(
             f"{what} is of type {type(value).__name__}; a mapping of names to arrays is needed"
         )

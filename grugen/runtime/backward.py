@@ -14,7 +14,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, tail_of
 from grugen.runtime.device_array import DeviceArray
-from grugen.runtime.engine import KernelCall, Plan
+from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.forward import EMPTY, Record, Run, adopted
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
@@ -51,7 +51,7 @@ class Grads:
 
 def run_backward(
     binding: Binding,
-    params: Mapping[str, AnyArray],
+    common: Common,
     run: Run,
     owner: object,
     outputs: object,
@@ -75,31 +75,31 @@ def run_backward(
         Group.INPUT: given.inputs,
         Group.STATIC: given.static,
         Group.TAPE_READ: record.tape,
-        Group.PARAM: params,
         Group.OUTPUT_GRADIENT: d_outputs,
         Group.INITIAL: d_states,
     }
-    arrays: dict[tuple[Group, str], AnyArray | float] = dict(binding.settings.fixed)
+    arrays: dict[Key, AnyArray | float] = {}
     written: dict[Group, dict[str, AnyArray]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
+    dtype, steps, batch = binding.engine.dtype, given.steps, given.batch
     for slot in binding.backward_states if record.states_only else binding.backward:
-        group, name = slot.key
+        key, group = slot.key, slot.group
         if group in written:
             make = slot.new if runs else slot.zeros
-            arrays[slot.key] = written[group][name] = make(place, *leading, binding.dtype)
-        elif group in read:
-            present = read[group].get(name)
+            arrays[key] = written[group][key[1]] = make(place, steps, batch, dtype)
+        else:
+            present = read[group].get(key[1])
             if present is None:
                 # an output or a state whose gradient was not given: it counts as 0
-                present = slot.zeros(place, *leading, binding.dtype)
-            arrays[slot.key] = present
+                present = slot.zeros(place, steps, batch, dtype)
+            arrays[key] = present
     plan = EMPTY
     if runs:
         plan = binding.engine.backward(
             KernelCall(
-                given.steps,
-                given.batch,
-                binding.settings.sizes,
+                common,
+                steps,
+                batch,
                 given.lengths,
                 # the derivative of a cell is a cell that runs the other way
                 not given.reverse,
@@ -143,10 +143,18 @@ def _accept(
     reason: str,
 ) -> dict[str, AnyArray]:
     """The checked gradients that were given for outputs or states."""
-    found = adopted(binding, work, check_mapping(argument, values), group)
+    if values is None:
+        return {}
     rules = binding.rules[group]
-    check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
-    return {name: rules[name].check(value, leading, reason) for name, value in found.items()}
+    found = adopted(binding, work, check_mapping(argument, values), group)
+    if not found.keys() <= rules.keys():
+        check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
+    return {
+        name: value  # type: ignore[misc]
+        if rules[name].fits(value, leading)
+        else rules[name].check(value, leading, reason)
+        for name, value in found.items()
+    }
 
 
 def _grads(

@@ -5,6 +5,7 @@ Parameters are no part of it, because they change between calls.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
-from grugen.runtime.engine import Engine, Key
+from grugen.runtime.engine import Common, Engine, Key
 from grugen.runtime.host_place import HOST
-from grugen.runtime.memory import filled
+from grugen.runtime.memory import filled, too_large
 from grugen.runtime.places import AnyArray, Place
+from grugen.runtime.pool import PAGE
 from grugen.spec.dims import Shape
 from grugen.spec.names import listed
 from grugen.spec.shapes import LARGEST_SIZE
@@ -32,6 +34,8 @@ _LEADING = {
 }
 
 
+_COMMON = (Group.CONSTANT, Group.HYPER, Group.PARAM)
+_GIVEN = (Group.INPUT, Group.STATIC, Group.INITIAL)
 _FORWARD_WORDS = {Group.OUTPUT: "output", Group.FINAL: "last state", Group.TAPE: "tape of"}
 _BACKWARD_WORDS = {
     Group.OUTPUT_GRADIENT: "gradient of output",
@@ -53,10 +57,19 @@ class Slot:
     what: str
     leading: int
     tail: tuple[int, ...]
+    row_bytes: int
 
     def new(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
         """An array for it, not yet filled."""
-        return place.empty(self.what, self.full(steps, batch), dtype)
+        shape = self.full(steps, batch)
+        rows = steps * batch if self.leading == 2 else batch if self.leading else 1
+        if place is not HOST or not 0 < rows * self.row_bytes < PAGE:
+            return place.empty(self.what, shape, dtype)
+        try:
+            # as the host's `empty` does, with what is known of the shape already
+            return np.empty(shape, dtype)
+        except MemoryError as error:
+            raise too_large(self.what, str(shape), rows * self.row_bytes) from error
 
     def zeros(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
         """An array of zeros for it."""
@@ -64,7 +77,9 @@ class Slot:
 
     def full(self, steps: int, batch: int) -> tuple[int, ...]:
         """Its shape."""
-        return (steps, batch)[2 - self.leading :] + self.tail
+        if self.leading == 2:
+            return steps, batch, *self.tail
+        return (batch, *self.tail) if self.leading else self.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +101,37 @@ class Binding:
     """An interface whose sizes are known, and the engine that runs it.
 
     `rules` has, by group, what each argument of a user must be; OUTPUT stands for the gradients of
-    outputs and FINAL for those of final states. The slots are the arguments of the kernels;
-    `backward_states` is the one that reads states only from the tape. Kernels run in `place`.
+    outputs and FINAL for those of final states. `given` are those of inputs and static inputs, of
+    which the `required` ones have no default. The slots are the arguments of the kernels
+    that change from call to call: `reads` and `writes` are what a forward call is given and
+    returns, `tapes` what it can keep (all of it, or the states), `backward` and, where the tape
+    has states only, `backward_states` what a backward call reads and returns. Kernels run in
+    `place`.
     """
 
     interface: Interface
     engine: Engine
     settings: Settings
     rules: Mapping[Group, Mapping[str, ArrayRule]]
-    forward: tuple[Slot, ...]
     backward: tuple[Slot, ...]
     backward_states: tuple[Slot, ...]
+    given: Mapping[str, ArrayRule]
+    required: tuple[str, ...]
+    reads: tuple[Slot, ...]
+    writes: tuple[Slot, ...]
+    tapes: tuple[tuple[Slot, ...], tuple[Slot, ...]]
     place: Place
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of every array."""
         return self.engine.dtype
+
+    def common(self, params: Mapping[str, AnyArray], packed: AnyArray | None = None) -> Common:
+        """What calls with these params share."""
+        arrays: dict[Key, AnyArray | float] = dict(self.settings.fixed)
+        arrays.update(((Group.PARAM, name), array) for name, array in params.items())
+        return Common(self.settings.sizes, arrays, packed)
 
 
 def bind(
@@ -123,14 +152,27 @@ def bind(
         }
         for group, what, infos in kinds
     }
+
+    def slots(signature: Signature, words: Mapping[Group, str]) -> tuple[Slot, ...]:
+        return _slots(signature, settings.sizes, words, engine.dtype.itemsize)
+
+    forward = slots(interface.forward, _FORWARD_WORDS)
+    backward = slots(interface.backward, _BACKWARD_WORDS)
+    backward_states = slots(interface.backward_states or interface.backward, _BACKWARD_WORDS)
+    states = {slot.key[1] for slot in backward_states if slot.group is Group.TAPE_READ}
+    tape = tuple(slot for slot in forward if slot.group is Group.TAPE)
     return Binding(
         interface,
         engine,
         settings,
         rules,
-        _slots(interface.forward, settings.sizes, _FORWARD_WORDS),
-        _slots(interface.backward, settings.sizes, _BACKWARD_WORDS),
-        _slots(interface.backward_states or interface.backward, settings.sizes, _BACKWARD_WORDS),
+        tuple(slot for slot in backward if slot.group not in _COMMON),
+        tuple(slot for slot in backward_states if slot.group not in _COMMON),
+        {**rules[Group.INPUT], **rules[Group.STATIC]},
+        tuple(i.name for i in (*interface.inputs, *interface.static) if i.default is None),
+        tuple(slot for slot in forward if slot.group in _GIVEN),
+        tuple(slot for slot in forward if slot.group in (Group.OUTPUT, Group.FINAL)),
+        (tape, tuple(slot for slot in tape if slot.key[1] in states)),
         engine.place(device, None),
     )
 
@@ -185,7 +227,7 @@ def _rule(
 
 
 def _slots(
-    signature: Signature, sizes: Mapping[str, int], words: Mapping[Group, str]
+    signature: Signature, sizes: Mapping[str, int], words: Mapping[Group, str], itemsize: int
 ) -> tuple[Slot, ...]:
     return tuple(
         Slot(
@@ -194,6 +236,7 @@ def _slots(
             f"{words.get(argument.group, argument.group)} '{argument.key}'",
             len(_LEADING.get(argument.group, ())),
             tail_of(argument.shape, sizes),
+            math.prod(tail_of(argument.shape, sizes)) * itemsize,
         )
         for argument in signature.arguments
     )

@@ -34,6 +34,8 @@ class Cell:
     def __init__(self, binding: Binding, params: Params) -> None:
         self._binding = binding
         self._params = params
+        # its arrays stay where they are
+        self._common = binding.common(params)
 
     @property
     def params(self) -> Params:
@@ -109,13 +111,11 @@ class Cell:
         brought there; else results are NumPy's. `lengths` are always checked on the host.
         `threads` is for the other targets.
         """
-        if not (isinstance(tape, (bool, str)) and tape in _TAPES):
+        if tape is not False and not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
-        return run_forward(
-            self._binding, self._params, given, threads, owner, states_only=tape == "states"
-        )
+        return run_forward(self._binding, self._common, given, threads, owner, tape == "states")
 
     def backward(
         self,
@@ -134,7 +134,7 @@ class Cell:
         default.
         """
         return run_backward(
-            self._binding, self._params, run, self, outputs, states, threads, stream
+            self._binding, self._common, run, self, outputs, states, threads, stream
         )
 
     def freeze(self) -> Frozen:
@@ -162,6 +162,7 @@ class Frozen:
         # where the kernel runs: it is not to be brought there again
         self._params = params.copy(binding.place)
         self._packed = pack(binding, self._params)
+        self._common = binding.common(self._params, self._packed)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
@@ -185,4 +186,4 @@ class Frozen:
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
         given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
-        return run_forward(self._binding, self._params, given, threads, packed=self._packed)
+        return run_forward(self._binding, self._common, given, threads)

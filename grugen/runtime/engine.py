@@ -5,9 +5,9 @@ Everything is checked before it comes here; an engine trusts its caller and know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,11 @@ Key = tuple[Group, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a call was run: the name of the way that was taken, and on how many threads at most.
+    """How a call was run: the name of the way that was taken, and on how many threads.
 
-    No thread of the CPU computes where the target is `cuda`: `threads` is 0. `workspace_bytes` is
-    the memory that the kernel worked in beside the arrays of the call.
+    They may be fewer than were asked for. No thread of the CPU computes where the target is `cuda`:
+    `threads` is 0. `workspace_bytes` is the memory that the kernel worked in beside the arrays of
+    the call.
     """
 
     name: str
@@ -40,30 +41,47 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KernelCall:
-    """All that a kernel reads, and the arrays that it fills.
+class Common:
+    """What all calls of a cell share: `sizes` of its dims, and arrays that stay where they are.
 
-    `arrays` has every argument of the kernel's signature, laid out as its group says, C-contiguous
-    and of the engine's dtype; hypers are floats, and what no tape is to have is left out.
-    `sizes` has every dimension; `lengths` None means that all are `steps`. `packed` is what `pack`
-    made of the parameters; None lets the kernel pack them for itself. With `states_only` the tape
-    that is written or read has the states and nothing else.
+    `arrays` has the constants and params, and hypers as floats. `packed` is what `pack` made of the
+    params; None lets a kernel pack them for itself. An engine may keep in `kept` what calls of one
+    form have in common; it is for `Engine` alone, and any thread may use it at any time.
+    """
+
+    sizes: Mapping[str, int]
+    arrays: Mapping[Key, AnyArray | float]
+    packed: AnyArray | None = None
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class KernelCall(NamedTuple):
+    """All that a kernel reads, and the arrays that it fills; a tuple, because it is made quickly.
+
+    `arrays` has what `common` lacks of the kernel's signature, laid out as its group says,
+    C-contiguous and of the engine's dtype; what no tape is to have is left out. `lengths` None
+    means that all are `steps`. With `states_only` the tape that is written or read has the states
+    and nothing else.
 
     The target `cuda` runs in `place`, its default where that is None; arrays may be NumPy's, which
     are carried there and back. If all are on the device, the kernel is only started.
     """
 
+    common: Common
     steps: int
     batch: int
-    sizes: Mapping[str, int]
     lengths: NDArray[np.int64] | None
     reverse: bool
     keep_tape: bool
     threads: int
     arrays: Mapping[Key, AnyArray | float]
-    packed: AnyArray | None = None
     states_only: bool = False
     place: Place | None = None
+
+    def argument(self, key: Key) -> AnyArray | float | None:
+        """One of the call's arrays, or of those that all calls share."""
+        found = self.arrays.get(key)
+        return self.common.arrays.get(key) if found is None else found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +122,7 @@ class Engine(Protocol):
         """How many bytes `pack` fills; `call` needs sizes only."""
 
     def pack(self, call: KernelCall) -> None:
-        """Fill `call.packed` for the forward kernel; `call` needs parameters and settings only."""
+        """Fill `call.common.packed` for the forward kernel; `call` needs no arrays of its own."""
 
     def prepare(self, call: KernelCall) -> Prepared:
         """The forward kernel bound to `call`, to be run again and again on the same arrays."""

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grugen.errors import UsageError
-from grugen.runtime.arrays import check_keys, check_lengths, check_mapping
+from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
 from grugen.runtime.device_array import DeviceArray
-from grugen.runtime.engine import KernelCall, Plan
+from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
 from grugen.spec.names import listed
-from grugen.target.abi import WRITTEN, ArrayInfo, Group
+from grugen.target.abi import Group
 
 Tape = bool | Literal["gates", "states"]
 OPTIONS = ("states", "lengths", "reverse", "tape", "threads", "stream")
 """The arguments of `forward` that are no names of the spec."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class Given(NamedTuple):
     """What a forward call was given, checked and completed.
 
     `passed` names the states that the caller gave; `initial` has those that were not, too. The
@@ -50,8 +49,7 @@ class Given:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
+class Record(NamedTuple):
     """What `backward` needs of a run: who ran it, on what, and the tape."""
 
     owner: object
@@ -100,41 +98,37 @@ def accept(
 ) -> Given:
     """Check the arguments of a forward call. Raises UsageError for the first that does not fit."""
     work = binding.place if stream is None else binding.engine.place(binding.place.device, stream)
+    _check_names(binding, unnamed, arrays)
     interface = binding.interface
-    where = f"forward of '{interface.name}'"
-    infos = (*interface.inputs, *interface.static)
-    if unnamed:
-        required = [f"{info.name}=..." for info in infos if info.default is None]
-        example = f"\nhelp: write forward({', '.join(required)})" if required else ""
-        raise UsageError(f"{where} takes its arrays by name{example}")
-    check_keys(where, arrays, (info.name for info in infos), "its arrays", OPTIONS)
-    missing = [info for info in infos if info.default is None and info.name not in arrays]
-    if missing:
-        forms = [f"'{info.name}' with shape {_form(binding, info)}" for info in missing]
-        raise UsageError(f"{where} needs {', '.join(forms)} too")
-    passed = check_mapping("states", states)
-    found, passed = adopted(binding, work, arrays), adopted(binding, work, passed, Group.INITIAL)
-    given = () if work is HOST else (*found.values(), *passed.values())
-    place = work if any(isinstance(value, DeviceArray) for value in given) else HOST
-    steps, batch, reason, inputs = _accept_inputs(binding, found, place)
+    found = adopted(binding, work, arrays)
+    passed = _NO_STATES if states is None else check_mapping("states", states)
+    if passed:
+        passed = adopted(binding, work, passed, Group.INITIAL)
+    place: Place = HOST
+    if work is not HOST:
+        given = (*found.values(), *passed.values())
+        place = work if any(isinstance(value, DeviceArray) for value in given) else HOST
+    sizes, inputs = _accept_inputs(binding, found, place)
+    steps, batch = sizes.steps, sizes.batch
     static: dict[str, AnyArray] = {}
     for info in interface.static:
         rule = binding.rules[Group.STATIC][info.name]
         if info.name in found:
-            static[info.name] = rule.check(found[info.name], (batch,), reason)
+            static[info.name] = sizes.checked(rule, found[info.name], (batch,))
         else:
             shape = (batch, *rule.tail)
             static[info.name] = place.filled(rule.what, shape, info.default, binding.dtype)
-    if not isinstance(reverse, (bool, np.bool_)):
+    if reverse is not False and not isinstance(reverse, (bool, np.bool_)):
         raise UsageError(f"reverse is {reverse!r}; True or False is needed")
-    ends = None if lengths is None else _accept_lengths(work, lengths, steps, batch, reason)
-    known = (state.name for state in interface.states)
-    check_keys(f"states of '{interface.name}'", passed, known, "its states")
+    ends = None if lengths is None else _accept_lengths(work, lengths, sizes)
+    rules = binding.rules[Group.INITIAL]
+    if passed:
+        check_keys(f"states of '{interface.name}'", passed, rules, "its states")
     initial: dict[str, AnyArray] = {}
     for state in interface.states:
-        rule = binding.rules[Group.INITIAL][state.name]
+        rule = rules[state.name]
         if state.name in passed:
-            initial[state.name] = rule.check(passed[state.name], (batch,), reason)
+            initial[state.name] = sizes.checked(rule, passed[state.name], (batch,))
         elif state.init.first:
             values = inputs[state.init.first]
             initial[state.name] = place.first_states(values, rule.tail, ends, bool(reverse))
@@ -145,13 +139,55 @@ def accept(
     return Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
 
 
+_NO_STATES: Mapping[str, object] = {}
+
+
+def _check_names(
+    binding: Binding, unnamed: tuple[object, ...], arrays: Mapping[str, object]
+) -> None:
+    """Raise UsageError for arrays without a name, of an unknown name, or that are not there."""
+    interface = binding.interface
+    if unnamed:
+        required = [f"{name}=..." for name in binding.required]
+        example = f"\nhelp: write forward({', '.join(required)})" if required else ""
+        raise UsageError(f"forward of '{interface.name}' takes its arrays by name{example}")
+    if not arrays.keys() <= binding.given.keys():
+        check_keys(f"forward of '{interface.name}'", arrays, binding.given, "its arrays", OPTIONS)
+    missing = [name for name in binding.required if name not in arrays]
+    if missing:
+        forms = [f"'{name}' with shape {binding.given[name].form}" for name in missing]
+        raise UsageError(f"forward of '{interface.name}' needs {', '.join(forms)} too")
+
+
+class _Sizes(NamedTuple):
+    """T and B, and the input that fixed them."""
+
+    steps: int
+    batch: int
+    fixed_by: str
+
+    @property
+    def reason(self) -> str:
+        return f"input '{self.fixed_by}' has T = {self.steps} and B = {self.batch}"
+
+    def checked(self, rule: ArrayRule, value: object, leading: tuple[int, ...]) -> AnyArray:
+        """`value` if it fits the rule. The words for one that does not are made only then."""
+        if rule.fits(value, leading):
+            return value  # type: ignore[return-value]
+        return rule.check(value, leading, self.reason)
+
+
 def adopted(
     binding: Binding, work: Place, values: Mapping[str, object], *groups: Group
 ) -> Mapping[str, object]:
     """`values` by name, those that are on the device of `work` as DeviceArrays."""
-    if work is HOST and not any(isinstance(value, DeviceArray) for value in values.values()):
-        # a call should cost microseconds
-        return values
+    if work is HOST:
+        for value in values.values():
+            if isinstance(value, DeviceArray):
+                break
+        else:
+            # a call should cost microseconds
+            return values
     rules = {
         name: rule
         for group in groups or (Group.INPUT, Group.STATIC)
@@ -164,25 +200,17 @@ def adopted(
     }
 
 
-def _accept_lengths(
-    work: Place, lengths: object, steps: int, batch: int, reason: str
-) -> NDArray[np.int64]:
+def _accept_lengths(work: Place, lengths: object, sizes: _Sizes) -> NDArray[np.int64]:
     """Lengths are checked on the host wherever they are: kernels trust them."""
     found = work.adopt("lengths", "lengths", lengths)
     on_host = found.numpy() if isinstance(found, DeviceArray) else found
-    return check_lengths(on_host, steps, batch, reason)
-
-
-def _form(binding: Binding, info: ArrayInfo) -> str:
-    inputs = binding.rules[Group.INPUT]
-    rules = inputs if info.name in inputs else binding.rules[Group.STATIC]
-    return rules[info.name].form
+    return check_lengths(on_host, sizes.steps, sizes.batch, sizes.reason)
 
 
 def _accept_inputs(
     binding: Binding, arrays: Mapping[str, object], place: Place
-) -> tuple[int, int, str, dict[str, AnyArray]]:
-    """T, B, a sentence that says what fixed them, and every per-step input."""
+) -> tuple[_Sizes, dict[str, AnyArray]]:
+    """The sizes of the call, and every per-step input."""
     infos = binding.interface.inputs
     rules = binding.rules[Group.INPUT]
     given = [info.name for info in infos if info.name in arrays]
@@ -190,77 +218,76 @@ def _accept_inputs(
         names = listed((info.name for info in infos), "or")
         means = f"give one of {names}" if names else "the cell has no per-step inputs"
         raise UsageError(f"forward of '{binding.interface.name}' cannot tell T and B: {means}")
-    found = rules[given[0]].check(arrays[given[0]])
+    found: Any = arrays[given[0]]
+    leading = getattr(found, "shape", ())[:2]
+    if len(leading) != 2 or not rules[given[0]].fits(found, leading):
+        found = rules[given[0]].check(found)
     steps, batch = found.shape[:2]
-    reason = f"input '{given[0]}' has T = {steps} and B = {batch}"
+    sizes = _Sizes(steps, batch, given[0])
     inputs: dict[str, AnyArray] = {}
     for info in infos:
         if info.name == given[0]:
             inputs[info.name] = found
         elif info.name in arrays:
-            inputs[info.name] = rules[info.name].check(arrays[info.name], (steps, batch), reason)
+            inputs[info.name] = sizes.checked(rules[info.name], arrays[info.name], (steps, batch))
         else:
             rule = rules[info.name]
             shape = (steps, batch, *rule.tail)
             inputs[info.name] = place.filled(rule.what, shape, info.default, binding.dtype)
-    return steps, batch, reason, inputs
+    return sizes, inputs
 
 
 def run_forward(
     binding: Binding,
-    params: Mapping[str, AnyArray],
+    common: Common,
     given: Given,
     threads: int | None,
     owner: object = None,
-    packed: AnyArray | None = None,
     states_only: bool = False,
 ) -> Run:
     """Call the kernel on fresh arrays; the tape is kept for `owner`, if there is one.
 
-    It has all that is costly to compute again, or the states only. `packed` is what `pack` made of
-    the params.
+    It has all that is costly to compute again, or the states only.
     """
+    steps, batch, place = given.steps, given.batch, given.place
+    read = {Group.INPUT: given.inputs, Group.STATIC: given.static, Group.INITIAL: given.initial}
+    outputs: dict[str, AnyArray] = {}
+    finals: dict[str, AnyArray] = {}
+    written = {Group.OUTPUT: outputs, Group.FINAL: finals}
+    arrays: dict[Key, AnyArray | float] = {}
+    for slot in binding.reads:
+        key = slot.key
+        arrays[key] = read[slot.group][key[1]]
+    dtype = binding.engine.dtype
+    for slot in binding.writes:
+        key = slot.key
+        arrays[key] = written[slot.group][key[1]] = slot.new(place, steps, batch, dtype)
     keep_tape = owner is not None
-    arrays: dict[tuple[Group, str], AnyArray | float] = dict(binding.settings.fixed)
-    read = {
-        Group.INPUT: given.inputs,
-        Group.STATIC: given.static,
-        Group.INITIAL: given.initial,
-        Group.PARAM: params,
-    }
-    written: dict[Group, dict[str, AnyArray]] = {group: {} for group in WRITTEN}
-    for slot in binding.forward:
-        group, name = slot.key
-        if group in read:
-            arrays[slot.key] = read[group][name]
-        elif group in written and group is not Group.TAPE:
-            array = slot.new(given.place, given.steps, given.batch, binding.dtype)
-            arrays[slot.key] = written[group][name] = array
     tape = _new_tape(binding, given, states_only) if keep_tape else {}
-    arrays.update(((Group.TAPE, name), array) for name, array in tape.items())
-    if given.steps and given.batch:
+    for name, array in tape.items():
+        arrays[Group.TAPE, name] = array
+    if steps and batch:
         count = get_num_threads() if threads is None else checked_threads(threads)
         plan = binding.engine.forward(
             KernelCall(
-                given.steps,
-                given.batch,
-                binding.settings.sizes,
+                common,
+                steps,
+                batch,
                 given.lengths,
                 given.reverse,
                 keep_tape,
                 count,
                 arrays,
-                packed,
                 states_only,
                 given.work,
             )
         )
     else:
         plan = EMPTY
-        for name, final in written[Group.FINAL].items():
-            given.place.copy(final, given.initial[name])
+        for name, final in finals.items():
+            place.copy(final, given.initial[name])
     record = Record(owner, given, tape, states_only) if keep_tape else None
-    return Run(written[Group.OUTPUT], written[Group.FINAL], plan, record)
+    return Run(outputs, finals, plan, record)
 
 
 def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, AnyArray]:
@@ -269,10 +296,7 @@ def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, An
     They are where the kernel runs, as nobody else reads them.
     """
     steps, batch = given.steps, given.batch
-    slots = [slot for slot in binding.forward if slot.group is Group.TAPE]
-    if states_only:
-        read = {s.key[1] for s in binding.backward_states if s.group is Group.TAPE_READ}
-        slots = [slot for slot in slots if slot.key[1] in read]
+    slots = binding.tapes[states_only]
     whats = tuple(slot.what for slot in slots)
     shapes = tuple(slot.full(steps, batch) for slot in slots)
     arrays = given.work.empties(whats, shapes, binding.dtype)

@@ -59,13 +59,13 @@ class InterpretedEngine:
     def _run(self, function: Function, call: KernelCall) -> Plan:
         results = interpret.run(
             function,
-            sizes=call.sizes,
+            sizes=call.common.sizes,
             steps=call.steps,
             batch=call.batch,
             given={
                 # hypers are floats; as arrays of the dtype they do not widen float32
                 (source.role, source.key): np.asarray(
-                    call.arrays[group_of(source.role), source.key], self.dtype
+                    call.argument((group_of(source.role), source.key)), self.dtype
                 )
                 for source in function.sources
             },
@@ -75,7 +75,7 @@ class InterpretedEngine:
         )
         for (role, key), result in results.items():
             # a tape that nobody asked for has no place
-            place = call.arrays.get((group_of(role), key))
+            place = call.argument((group_of(role), key))
             if isinstance(place, np.ndarray):
                 place[...] = result
         return Plan(self.target, 1)

@@ -6,20 +6,21 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cffi
 import numpy as np
-from _cffi_backend import from_buffer  # without the look-up of types that ffi's own does
+from _cffi_backend import cast, from_buffer  # without the look-up of types that ffi's own do
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
 from grugen.runtime.host_place import only_host
 from grugen.runtime.loading import load_built, open_library
-from grugen.runtime.memory import workspace
+from grugen.runtime.memory import borrow, give_back, workspace
 from grugen.runtime.places import Place
 from grugen.runtime.pool import Lease
 from grugen.runtime.structs import CallForm
@@ -28,21 +29,50 @@ from grugen.target.abi import Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 from grugen.toolchain.cpu import instructions
 
+MOST_FORMS = 64
+"""How many sizes of calls a cell remembers; with more of them it starts anew."""
+
+
+class _Form:
+    """What calls of a cell that differ in their arrays only have in common.
+
+    `spare` are C structs that are complete but for the places of those arrays and the workspace.
+    """
+
+    __slots__ = ("places", "plans", "size", "spare", "word")
+
+    def __init__(self, places: tuple[tuple[int, Any, Key], ...], size: int, word: str) -> None:
+        self.places = places
+        self.size = size
+        self.word = word
+        self.plans: dict[int, Plan] = {}
+        self.spare: deque[tuple[Any, Any]] = deque()
+
+    def plan(self, threads: int) -> Plan:
+        """How such a call ran that got `threads` threads."""
+        found = self.plans.get(threads)
+        if found is None:
+            found = self.plans[threads] = Plan(self.word, threads, self.size)
+        return found
+
 
 class _Kernel:
     """One of a library's two kernels, with what all its calls have in common."""
+
+    # found through the kernel, so that a test may put a guard behind the memory
+    borrow = staticmethod(borrow)
+    give_back = staticmethod(give_back)
 
     def __init__(
         self, ffi: Any, library: Any, name: str, signature: Signature, dims: tuple[str, ...]
     ) -> None:
         self._ffi = ffi
         self._form = CallForm(ffi, name, signature, dims)
-        self.run: Callable[[Any], None] = getattr(library, name)
+        self._pointer = ffi.typeof("void *")
+        self.run: Callable[[Any], int] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
         self.pack: Callable[[Any], None] = getattr(library, f"{name}_pack")
-
-        self.threads: Callable[[Any], int] = getattr(library, f"{name}_threads")
         self._plan: Callable[[Any], Any] = getattr(library, f"{name}_plan")
 
     def plan(self, struct: Any) -> str:
@@ -55,15 +85,13 @@ class _Kernel:
         if call.lengths is not None:
             struct.lengths = self._ffi.from_buffer("int64_t *", call.lengths)
         struct.threads = usable_threads(call.threads)
-        arrays = call.arrays
-        for group, entries in self._form.arrays:
-            member = getattr(struct, group)
-            for field, type_, key in entries:
-                array: Any = arrays.get(key)
-                if array is not None:
-                    setattr(member, field, from_buffer(type_, array))
-        if call.packed is not None:
-            struct.packed = self._ffi.from_buffer(call.packed)
+        pointers = self._form.pointers(struct)
+        for place, type_, key in self._form.places:
+            array: Any = call.argument(key)
+            if array is not None:
+                pointers[place] = from_buffer(type_, array)
+        if call.common.packed is not None:
+            struct.packed = self._ffi.from_buffer(call.common.packed)
         return struct
 
     def with_workspace(self, struct: Any) -> Lease:
@@ -71,6 +99,44 @@ class _Kernel:
         memory = workspace("a kernel's workspace", self.workspace_size(struct))
         struct.workspace = self._ffi.from_buffer(memory)
         return memory
+
+    def call(self, call: KernelCall) -> Plan:
+        """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
+        threads = usable_threads(call.threads)
+        _, steps, batch, lengths, reverse, keep_tape, _, arrays, states_only, _ = call
+        kept = call.common.kept
+        # lengths lie elsewhere every time, and are rare in calls that are short
+        key = (self, steps, batch, reverse, keep_tape, states_only, threads)
+        form: _Form | None = kept.get(key) if lengths is None else None
+        if form is None:
+            struct = self.filled(call)
+            form = self._like(struct, arrays)
+            pointers = self._form.pointers(struct)
+            if lengths is None:
+                if len(kept) >= MOST_FORMS:
+                    kept.clear()
+                kept[key] = form
+        else:
+            try:
+                struct, pointers = form.spare.pop()
+            except IndexError:
+                # the first ones are in use by other threads
+                struct = self.filled(call)
+                pointers = self._form.pointers(struct)
+            for place, type_, argument in form.places:
+                array: Any = arrays[argument]
+                pointers[place] = from_buffer(type_, array)
+        block = self.borrow("a kernel's workspace", form.size)
+        address: Any = block.address
+        pointers[self._form.workspace] = cast(self._pointer, address)
+        granted = self.run(struct)
+        self.give_back(block)
+        form.spare.append((struct, pointers))
+        return form.plan(granted)
+
+    def _like(self, struct: Any, arrays: Mapping[Key, Any]) -> _Form:
+        places = tuple(place for place in self._form.places if place[2] in arrays)
+        return _Form(places, self.workspace_size(struct), self.plan(struct))
 
 
 class CompiledEngine:
@@ -120,18 +186,11 @@ class CompiledEngine:
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run(self._forward, call)
+        return self._forward.call(call)
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        kernel = self._backward_states if call.states_only else self._backward
-        return self._run(kernel, call)
-
-    def _run(self, kernel: _Kernel, call: KernelCall) -> Plan:
-        struct = kernel.filled(call)
-        memory = kernel.with_workspace(struct)
-        kernel.run(struct)
-        return Plan(kernel.plan(struct), kernel.threads(struct), memory.size)
+        return (self._backward_states if call.states_only else self._backward).call(call)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

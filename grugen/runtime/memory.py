@@ -9,19 +9,21 @@ from __future__ import annotations
 import math
 import os
 import sys
+from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
 
 import numpy as np
 
 from grugen.errors import UsageError
+from grugen.runtime.cgroup import memory_limits
 from grugen.runtime.engine import Array
-from grugen.runtime.pool import PAGE, Lease, Pool
+from grugen.runtime.pool import PAGE, Block, Lease, Pool
 
 ALIGNMENT = 64
 """Of memory that kernels work in, in bytes: a cache line and the widest vector."""
 MOST_KEPT = 2**30
-"""Bytes that are kept for later calls, where that is at most an eighth of the machine's memory."""
+"""Bytes that are kept for later calls, where that is at most an eighth of the memory there is."""
 
 
 class ReleasesMemory(Protocol):
@@ -46,6 +48,8 @@ def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def filled(what: str, shape: tuple[int, ...], value: float | None, dtype: np.dtype[Any]) -> Array:
     """An array of `value`s, None being 0. Raises UsageError as `empty` does."""
+    if not value and 0 < math.prod(shape) * dtype.itemsize < PAGE:
+        return np.zeros(shape, dtype)
     array = empty(what, shape, dtype)
     array.fill(value or 0.0)
     return array
@@ -82,6 +86,19 @@ def workspace(what: str, size: int) -> Lease:
         raise too_large(what, f"({size},)", size) from error
 
 
+def borrow(what: str, size: int) -> Block:
+    """Memory for `size` bytes until it is given back. Raises UsageError as `empty` does."""
+    try:
+        return _POOL.take(size)
+    except MemoryError as error:
+        raise too_large(what, f"({size},)", size) from error
+
+
+def give_back(block: Block) -> None:
+    """End a `borrow`: nothing may use the block's memory any more."""
+    _POOL.give_back(block)
+
+
 def release_memory() -> int:
     """Give the memory that is kept for later calls back to the system; returns how many bytes.
 
@@ -106,14 +123,18 @@ def gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def machine_memory() -> int:
-    """The bytes of memory that this machine has; where it does not say, as many as can be."""
+def usable_memory(root: Path = Path("/")) -> int:
+    """The bytes of memory that this process may use: what the machine has, or its control group.
+
+    As many as can be, where neither says.
+    """
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return sys.maxsize
+        machine = sys.maxsize
+    return min([machine, *memory_limits(root)])
 
 
 _OTHERS: WeakSet[ReleasesMemory] = WeakSet()
 # of the process, as its heap is
-_POOL = Pool(min(MOST_KEPT, machine_memory() // 8))
+_POOL = Pool(min(MOST_KEPT, usable_memory() // 8))

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from grugen.runtime.binding import Binding
-from grugen.runtime.engine import KernelCall, Key
+from grugen.runtime.engine import KernelCall
 from grugen.runtime.places import AnyArray
-from grugen.target.abi import Group
 
 
 def pack(
     binding: Binding, params: Mapping[str, AnyArray], into: AnyArray | None = None
 ) -> AnyArray:
-    """What `KernelCall.packed` takes; written over `into`, which an earlier call returned.
+    """What `Common.packed` takes; written over `into`, which an earlier call returned.
 
     Raises UsageError where there is no memory for it.
     """
-    arrays: dict[Key, AnyArray | float] = dict(binding.settings.fixed)
-    arrays.update(((Group.PARAM, name), array) for name, array in params.items())
-    sizes, place = binding.settings.sizes, binding.place
-    call = KernelCall(1, 1, sizes, None, False, False, 1, arrays, place=place)
+    engine, place = binding.engine, binding.place
     if into is None:
-        into = place.workspace("the packed params", binding.engine.packed_bytes(call))
-    binding.engine.pack(replace(call, packed=into))
+        size = engine.packed_bytes(_call(binding, params))
+        into = place.workspace("the packed params", size)
+    engine.pack(_call(binding, params, into))
     return into
+
+
+def _call(
+    binding: Binding, params: Mapping[str, AnyArray], packed: AnyArray | None = None
+) -> KernelCall:
+    common = binding.common(params, packed)
+    return KernelCall(common, 1, 1, None, False, False, 1, {}, place=binding.place)

@@ -16,7 +16,7 @@ from grugen.runtime.arrays import ArrayRule, check_keys, check_mapping, is_numbe
 from grugen.runtime.engine import Array
 from grugen.runtime.host_place import HOST
 from grugen.runtime.init import DRAWN, draw
-from grugen.runtime.memory import gib, machine_memory, too_large
+from grugen.runtime.memory import gib, too_large, usable_memory
 from grugen.runtime.places import AnyArray, Place
 from grugen.target.abi import Interface
 
@@ -117,11 +117,11 @@ def _check_that_they_fit(rules: tuple[ArrayRule, ...]) -> None:
     """Refuse params that cannot be drawn: the system would end the process, without an error."""
     if not rules:
         return
-    largest, memory = max(rules, key=_bytes), machine_memory()
+    largest, memory = max(rules, key=_bytes), usable_memory()
     needed = sum(_bytes(rule) for rule in rules) + math.prod(largest.tail) * DRAWN.itemsize
     if needed > memory:
         raise UsageError(
-            f"the params need {gib(needed)} while they are drawn, this machine has {gib(memory)}\n"
+            f"the params need {gib(needed)} while they are drawn, there are {gib(memory)}\n"
             f"help: {largest.what} with shape {largest.form} needs {gib(_bytes(largest))}"
         )
 

@@ -27,7 +27,7 @@ HUGE = 2**21
 class Block:
     """`size` bytes from `start` on in a mapping of its own."""
 
-    __slots__ = ("mapping", "returned", "size", "start")
+    __slots__ = ("address", "mapping", "returned", "size", "start")
 
     def __init__(self, size: int) -> None:
         """Raises MemoryError where the system has no such memory."""
@@ -42,6 +42,7 @@ class Block:
             raise MemoryError from error
         first = np.frombuffer(self.mapping, np.uint8, 1).ctypes.data
         self.start = -first % HUGE if spare else 0
+        self.address = first + self.start
         if spare and hasattr(mmap, "MADV_HUGEPAGE"):
             # a kernel may have been built without huge pages
             with suppress(OSError):
@@ -79,7 +80,7 @@ class Pool:
     def __init__(self, most: int) -> None:
         self.most = most
         self._free: dict[int, deque[Block]] = {}
-        self._clock = count()
+        self._clock = count(1)
 
     @property
     def free_bytes(self) -> int:
@@ -88,12 +89,28 @@ class Pool:
 
     def lend(self, size: int) -> Lease:
         """`size` bytes. Raises MemoryError where they cannot be had."""
-        whole = block_size(size)
-        block = self._idle(whole) or self._new(whole)
+        block = self.take(size)
         lease = Lease((size,), np.uint8, block.mapping, block.start)
         lease._pool = self
         lease._block = block
         return lease
+
+    def take(self, size: int) -> Block:
+        """A block of at least `size` bytes, to be given back. Raises MemoryError as `lend` does."""
+        whole = block_size(size)
+        return self._idle(whole) or self._new(whole)
+
+    def give_back(self, block: Block) -> None:
+        """Keep a block that nothing refers to any more.
+
+        One that was free before is kept without a look at the sum: calls that take and return the
+        same blocks leave it as it is.
+        """
+        if block.returned:
+            block.returned = next(self._clock)
+            self._free[block.size].append(block)
+        else:
+            self.take_back(block)
 
     def _idle(self, whole: int) -> Block | None:
         """Take out the block that was returned last, as it is likely to be in a cache."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
-from grugen.runtime.engine import Array, KernelCall, Key
+from grugen.runtime.engine import Array, Common, KernelCall, Key
 from grugen.runtime.host_place import spread
 from grugen.runtime.memory import filled
 from grugen.runtime.packing import pack
@@ -74,17 +74,16 @@ class Stepper:
         static = _buffers(binding, Group.STATIC, interface.static, (batch,))
         outputs = _buffers(binding, Group.OUTPUT, interface.outputs, (1, batch))
         shared: dict[Key, AnyArray | float] = {
-            **binding.settings.fixed,
-            **{(Group.PARAM, name): array for name, array in self._params.items()},
             **inputs,
             **static,
             **outputs,
         }
+        common = binding.common(self._params, self._packed)
         # two sets, because no kernel need allow that it reads and writes the same memory
         one, other = (_states(binding, batch) for _ in range(2))
         self._turns = [
-            _turn(binding, shared, one, other, batch, threads, self._packed),
-            _turn(binding, shared, other, one, batch, threads, self._packed),
+            _turn(binding, common, shared, one, other, batch, threads),
+            _turn(binding, common, shared, other, one, batch, threads),
         ]
         self.inputs = Buffers("the inputs", {key[1]: array[0] for key, array in inputs.items()})
         self.static = Buffers("the static inputs", {key[1]: a for key, a in static.items()})
@@ -196,20 +195,19 @@ def _states(binding: Binding, batch: int) -> dict[str, Array]:
 
 def _turn(
     binding: Binding,
+    common: Common,
     shared: Mapping[Key, AnyArray | float],
     states: Mapping[str, Array],
     finals: Mapping[str, Array],
     batch: int,
     threads: int,
-    packed: AnyArray,
 ) -> _Turn:
     arrays = {
         **shared,
         **{(Group.INITIAL, name): array for name, array in states.items()},
         **{(Group.FINAL, name): array for name, array in finals.items()},
     }
-    sizes = binding.settings.sizes
     place = binding.place
-    call = KernelCall(1, batch, sizes, None, False, False, threads, arrays, packed, place=place)
+    call = KernelCall(common, 1, batch, None, False, False, threads, arrays, place=place)
     prepared = binding.engine.prepare(call)
     return _Turn(prepared.run, Buffers("the states", states), prepared.kept)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from _cffi_backend import cast  # without the look-up of types that ffi's own does
+
 from grugen.errors import InternalError
 from grugen.runtime.engine import KernelCall, Key
 from grugen.target.abi import Group, Signature
@@ -12,26 +14,39 @@ from grugen.target.abi import Group, Signature
 class CallForm:
     """What the struct of one kernel of a library looks like.
 
-    `arrays` has by member of the struct what arrays it points to: field, C type, key.
+    `places` has what arrays it points to: which pointer, its C type, key. `workspace` is one too.
     """
 
     def __init__(self, ffi: Any, name: str, signature: Signature, dims: tuple[str, ...]) -> None:
         """Raises KeyError or InternalError if the struct does not fit the signature."""
         self._ffi = ffi
         self._call_type = ffi.typeof(f"{name}_call *")
-        members = dict(self._call_type.item.fields)
+        struct_type = self._call_type.item
+        members = dict(struct_type.fields)
         # dims go by position: C may spell them otherwise
         spelled = [field for field, _ in members["dims"].type.fields] if dims else []
         if len(spelled) != len(dims):
             raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
         self._dims = tuple(zip(spelled, dims, strict=True))
-        groups: dict[Group, list[tuple[str, Any, Key]]] = {}
+
+        def place(*fields: str) -> int:
+            """Which pointer of the struct it is, if the struct were nothing but pointers."""
+            return int(ffi.offsetof(struct_type, *fields)) // int(ffi.sizeof("void *"))
+
+        numbers: list[tuple[str, Key]] = []
+        places: list[tuple[int, Any, Key]] = []
         for argument in signature.arguments:
-            field = dict(members[argument.group.value].type.fields)[argument.field]
-            entry = (argument.field, field.type, (argument.group, argument.key))
-            groups.setdefault(argument.group, []).append(entry)
-        self._numbers = groups.pop(Group.HYPER, [])
-        self.arrays = tuple((group.value, tuple(entries)) for group, entries in groups.items())
+            group = argument.group.value
+            key = (argument.group, argument.key)
+            type_ = dict(members[group].type.fields)[argument.field].type
+            if argument.group is Group.HYPER:
+                numbers.append((argument.field, key))
+            else:
+                places.append((place(group, argument.field), type_, key))
+        self._numbers = tuple(numbers)
+        self.places = tuple(places)
+        self.workspace = place("workspace")
+        self._pointers = ffi.typeof("void **")
 
     def filled(self, call: KernelCall) -> Any:
         """The struct for `call`, with all that is no pointer."""
@@ -41,10 +56,14 @@ class CallForm:
         if self._dims:
             dims = struct.dims
             for field, name in self._dims:
-                setattr(dims, field, call.sizes[name])
+                setattr(dims, field, call.common.sizes[name])
         struct.reverse = call.reverse
         struct.keep_tape = int(call.keep_tape) + int(call.keep_tape and not call.states_only)
         if self._numbers:
-            for field, _, key in self._numbers:
-                setattr(struct.hyper, field, call.arrays[key])
+            for field, key in self._numbers:
+                setattr(struct.hyper, field, call.argument(key))
         return struct
+
+    def pointers(self, struct: Any) -> Any:
+        """The struct as if it were nothing but pointers, to be written at `places`."""
+        return cast(self._pointers, struct)

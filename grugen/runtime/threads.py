@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from grugen.errors import UsageError
+from grugen.runtime.cgroup import quotas
 
 # the one setting of the process, as OMP_NUM_THREADS is
 _chosen: int | None = None
@@ -82,40 +83,4 @@ def default_threads(environment: Mapping[str, str], root: Path = Path("/")) -> i
     else:
         usable = os.cpu_count() or 1
     # rounded down: threads that share a core wait for each other at every barrier
-    return max(1, min([usable, *(int(quota) for quota in _quotas(root))]))
-
-
-def _quotas(root: Path) -> Iterator[float]:
-    """The CPUs granted to this process's control group and to those around it."""
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers:
-            for folder in _upwards(root / "sys/fs/cgroup", path):
-                quota, period = [*" ".join(_lines(folder / "cpu.max")).split(), "", ""][:2]
-                yield from _ratio(quota, period)
-        elif "cpu" in controllers.split(","):
-            for folder in _upwards(root / "sys/fs/cgroup" / controllers, path):
-                quota = "".join(_lines(folder / "cpu.cfs_quota_us"))
-                yield from _ratio(quota, "".join(_lines(folder / "cpu.cfs_period_us")))
-
-
-def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """The group's folder and all above it; in a container only the mount itself may exist."""
-    folder = mount / path.strip().strip("/")
-    yield folder
-    while folder != mount:
-        folder = folder.parent
-        yield folder
-
-
-def _ratio(quota: str, period: str) -> Iterator[float]:
-    # `max` or -1: no limit
-    if quota.strip().isdecimal() and period.strip().isdecimal() and int(period):
-        yield int(quota) / int(period)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
+    return max(1, min([usable, *(int(quota) for quota in quotas(root))]))

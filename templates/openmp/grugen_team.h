@@ -2,18 +2,27 @@
 // meet after every loop over units, at a barrier that costs two cache lines' travel.
 #pragma once
 
+#include <limits.h>
 #include <sched.h>
 #include <stdint.h>
 
 #include "grugen_profile.h"
 #include "grugen_vector.h"
 
-// Where a team meets: who has arrived, and how often all have. Each on a cache line of its own.
+#if defined(__linux__)
+#include <sys/syscall.h>
+long syscall(long number, ...); // which strict C hides
+#endif
+
+// Where a team meets: who has arrived, how often all have, and who sleeps until then. Each on a
+// cache line of its own.
 typedef struct grugen_meeting {
     int64_t arrived;
     int64_t unused[15];
-    int64_t met;
-    int64_t unused_too[15];
+    int32_t met;
+    int32_t unused_too[31];
+    int32_t asleep;
+    int32_t unused_as_well[31];
 } grugen_meeting;
 
 // Member `member` of `size`; alone in most plans.
@@ -23,26 +32,56 @@ typedef struct grugen_team {
     grugen_meeting *meeting;
 } grugen_team;
 
-// How often a member looks before it lets other threads run, who may need its processor to arrive.
-enum { GRUGEN_PATIENCE = 200 };
+// How often a member looks before it sleeps: for much longer than members on processors of their
+// own differ.
+enum { GRUGEN_PATIENCE = 500 };
+
+// Until the team has met more than `met` times. A member that sleeps leaves its processor to who
+// needs it, and has it back at once when it is woken: others that never rest have had their share.
+static inline void grugen_sleep(grugen_meeting *meeting, int32_t met)
+{
+#if defined(__linux__)
+    __atomic_add_fetch(&meeting->asleep, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&meeting->met, __ATOMIC_SEQ_CST) == met) {
+        syscall(SYS_futex, &meeting->met, 128 /* wait, in this process */, met, NULL, NULL, 0);
+    }
+    __atomic_sub_fetch(&meeting->asleep, 1, __ATOMIC_RELAXED);
+#else
+    while (__atomic_load_n(&meeting->met, __ATOMIC_ACQUIRE) == met) { sched_yield(); }
+#endif
+}
+
+static inline void grugen_wake(grugen_meeting *meeting)
+{
+#if defined(__linux__)
+    if (__atomic_load_n(&meeting->asleep, __ATOMIC_SEQ_CST) > 0) {
+        syscall(SYS_futex, &meeting->met, 129 /* wake, in this process */, INT_MAX, NULL, NULL, 0);
+    }
+#else
+    (void)meeting;
+#endif
+}
 
 // Go on when all members have come here; what each wrote before, all see after.
 static inline void grugen_meet(const grugen_team *team)
 {
     if (team->size < 2) { return; }
     grugen_meeting *const meeting = team->meeting;
-    const int64_t met = __atomic_load_n(&meeting->met, __ATOMIC_RELAXED);
+    const int32_t met = __atomic_load_n(&meeting->met, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == team->size) {
         __atomic_store_n(&meeting->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&meeting->met, met + 1, __ATOMIC_RELEASE);
+        // only as a wrap-around may the count leave the numbers there are
+        __atomic_store_n(&meeting->met, (int32_t)((uint32_t)met + 1u), __ATOMIC_SEQ_CST);
+        grugen_wake(meeting);
         return;
     }
     grugen_wait();
-    for (int looks = 0; __atomic_load_n(&meeting->met, __ATOMIC_ACQUIRE) == met; ++looks) {
+    int looks = 0;
+    while (__atomic_load_n(&meeting->met, __ATOMIC_ACQUIRE) == met) {
 #if defined(__SSE2__)
         _mm_pause();
 #endif
-        if (looks > GRUGEN_PATIENCE) { sched_yield(); }
+        if (++looks > GRUGEN_PATIENCE) { grugen_sleep(meeting, met); }
     }
     grugen_go_on();
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,16 @@ class _GuardedWorkspace:
     def __init__(self) -> None:
         self._guard = np.empty(0, np.uint8)
 
-    def of_size(self, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def borrow(self, what: str, size: int) -> SimpleNamespace:
         memory = np.full(size + 2 * ALIGNMENT + GUARD, POISON, np.uint8)
         aligned = memory[-memory.ctypes.data % ALIGNMENT :]
         # the workspace begins one alignment behind an address that is aligned already
         self._guard = aligned[ALIGNMENT + size :]
-        return aligned
+        address = aligned[ALIGNMENT:].ctypes.data
+        return SimpleNamespace(address=address, memory=memory)
 
-    def is_intact(self) -> bool:
-        return bool((self._guard == POISON).all())
+    def give_back(self, block: SimpleNamespace) -> None:
+        assert (self._guard == POISON).all(), "written behind the end of the workspace"
 
 
 class PoisonedEngine:
@@ -50,25 +52,23 @@ class PoisonedEngine:
         self.target = engine.target
         self.dtype = engine.dtype
         self._engine = engine
-        self._workspace = _GuardedWorkspace()
-        engine._workspace = self._workspace  # type: ignore[assignment]
+        workspace = _GuardedWorkspace()
+        for kernel in (engine._forward, engine._backward, engine._backward_states):
+            kernel.borrow = workspace.borrow  # type: ignore[method-assign, assignment]
+            kernel.give_back = workspace.give_back  # type: ignore[method-assign, assignment]
 
     def forward(self, call: KernelCall) -> Plan:
         self._poison(call)
-        return self._checked(self._engine.forward(call))
+        return self._engine.forward(call)
 
     def backward(self, call: KernelCall) -> Plan:
         self._poison(call)
-        return self._checked(self._engine.backward(call))
+        return self._engine.backward(call)
 
     def _poison(self, call: KernelCall) -> None:
         for (group, _), array in call.arrays.items():
             if group in WRITTEN and isinstance(array, np.ndarray):
                 array.fill(np.nan)
-
-    def _checked(self, plan: Plan) -> Plan:
-        assert self._workspace.is_intact(), "written behind the end of the workspace"
-        return plan
 
 
 def build_together(

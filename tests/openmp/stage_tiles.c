@@ -8,7 +8,7 @@
 #include "grugen_memory.h"
 #include "grugen_product.h"
 
-enum { MOST_ROWS = 30, MOST_UNITS = 70, SHALLOW = 7, MOST_DEPTH = 300, MOST_TEAM = 5 };
+enum { MOST_ROWS = 30, MOST_UNITS = 70, SHALLOW = 9, MOST_DEPTH = 300, MOST_TEAM = 5 };
 
 static unsigned state = 1;
 
@@ -69,7 +69,9 @@ stage_of(
     int *const covered = calloc((size_t)(rows * units), sizeof(int));
     for (int64_t member = 0; member < size; ++member) {
         const grugen_team team = {member, size, NULL};
-        for (grugen_tile at = grugen_first_tile(units, rows, wide, &team); at.unit < at.stop;
+        // every other step goes backwards
+        const int64_t turn = rows * (units % 2);
+        for (grugen_tile at = grugen_first_tile(units, turn, rows, wide, &team); at.left > 0;
              grugen_next_tile(&at)) {
             grugen_vector sums[GRUGEN_SUMS(wide)];
             memset(sums, 0xff, sizeof(sums));
@@ -148,6 +150,7 @@ int main(void)
     for (int64_t size = 1; size <= MOST_TEAM; ++size) {
         for (int64_t units = 1; units <= 2 * MOST_UNITS; ++units) {
             stage(1, units, 1, 1, size);
+            stage(1, units, 2, 1, size);
             stage(2, units, 3, 1, size);
             stage(5, units, 7, 3, size);
         }

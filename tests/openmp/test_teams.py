@@ -70,6 +70,21 @@ def test_bits_do_not_depend_on_the_team(name: str) -> None:
             assert not differing, (batch, threads)
 
 
+def test_loops_without_meetings_are_shared_by_the_unit() -> None:
+    """Where every state goes its own way, the members of a team meet once a time block."""
+    cell = grugen.load("mingru", target="openmp", dtype="float32").Cell(D=ODD, H=ODD, seed=0)
+    x = inputs("mingru", 2000, 1)
+    for given, plan in ((x["x"], "units"), (x["x"][:8], "serial")):
+        found = []
+        for threads in THREADS:
+            run = cell.forward(x=given, tape=True, threads=threads)
+            grads = cell.backward(run, outputs={"y": run.outputs["y"]}, threads=threads)
+            assert run.plan.name == ("serial" if threads == 1 else plan)
+            arrays = (run.outputs["y"], *grads.params.values(), grads.inputs["x"])
+            found.append([array.tobytes() for array in arrays])
+        assert all(each == found[0] for each in found)
+
+
 def test_plans_have_names() -> None:
     cell = grugen.load("gru", target="openmp", dtype="float32").Cell(D=ODD, H=64, seed=0)
     narrow = {batch: inputs("gru", 24, batch) for batch in (1, 2, 64)}

@@ -148,7 +148,7 @@ typedef struct STEM_forward_call {
 int64_t STEM_forward_workspace(const STEM_forward_call *call);
 int64_t STEM_forward_packed_bytes(const STEM_forward_call *call);
 void STEM_forward_pack(const STEM_forward_call *call);
-void STEM_forward(const STEM_forward_call *call);
+int32_t STEM_forward(const STEM_forward_call *call);
 const char *STEM_forward_plan(const STEM_forward_call *call);
 int64_t STEM_forward_threads(const STEM_forward_call *call);
 typedef struct STEM_backward_call {
@@ -176,7 +176,7 @@ typedef struct STEM_backward_call {
 int64_t STEM_backward_workspace(const STEM_backward_call *call);
 int64_t STEM_backward_packed_bytes(const STEM_backward_call *call);
 void STEM_backward_pack(const STEM_backward_call *call);
-void STEM_backward(const STEM_backward_call *call);
+int32_t STEM_backward(const STEM_backward_call *call);
 const char *STEM_backward_plan(const STEM_backward_call *call);
 int64_t STEM_backward_threads(const STEM_backward_call *call);
 """
@@ -218,7 +218,7 @@ int64_t STEM_forward_workspace(const STEM_forward_call *call) {
     return call->B * call->dims.D_ * (int64_t)sizeof(REAL);
 }
 
-void STEM_forward(const STEM_forward_call *call) {
+int32_t STEM_forward(const STEM_forward_call *call) {
     const int64_t T = call->T, B = call->B, D = call->dims.D_;
     use_workspace(call->workspace, STEM_forward_workspace(call));
     const REAL *const w = call->packed != NULL ? call->packed : call->param.w;
@@ -246,6 +246,7 @@ void STEM_forward(const STEM_forward_call *call) {
             }
         }
     }
+    return call->threads;
 }
 
 int64_t STEM_forward_packed_bytes(const STEM_forward_call *call) {
@@ -278,7 +279,7 @@ int64_t STEM_backward_workspace(const STEM_backward_call *call) {
     return call->dims.D_;
 }
 
-void STEM_backward(const STEM_backward_call *call) {
+int32_t STEM_backward(const STEM_backward_call *call) {
     const int64_t T = call->T, B = call->B, D = call->dims.D_;
     use_workspace(call->workspace, STEM_backward_workspace(call));
     memset(call->total.w, 0, (size_t)D * sizeof(REAL));
@@ -309,6 +310,7 @@ void STEM_backward(const STEM_backward_call *call) {
             }
         }
     }
+    return call->threads;
 }
 """
 

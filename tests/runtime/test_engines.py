@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +16,14 @@ import numpy as np
 import pytest
 
 from grugen.errors import InternalError, ToolchainError, UsageError
-from grugen.runtime import CellModule, CompiledEngine, compiled_engine, generated_module, loading
+from grugen.runtime import (
+    CellModule,
+    CompiledEngine,
+    compiled_engine,
+    generated_module,
+    library,
+    loading,
+)
 from grugen.runtime.threads import default_threads, get_num_threads, set_num_threads
 from grugen.toolchain.build import build
 
@@ -183,6 +193,51 @@ def test_calls_from_many_threads() -> None:
         for (y, dx), (wanted_y, wanted_dx) in zip(pool.map(both, inputs), expected, strict=True):
             np.testing.assert_array_equal(y, wanted_y)
             np.testing.assert_array_equal(dx, wanted_dx)
+
+
+@pytest.mark.compiles
+def test_calls_of_one_form_may_run_at_once() -> None:
+    """Each has a C struct of its own, and what a call was given is gone from it in the next."""
+    cell = leak.module("openmp").Cell(D=3, c=C, seed=0)
+    inputs = [np.full((50, 4, 3), i, np.float32) for i in range(200)]
+    expected = [cell.forward(x=x).outputs["y"] for x in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda x: cell.forward(x=x).outputs["y"], inputs))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.compiles
+def test_forms_of_calls_are_forgotten_in_the_end() -> None:
+    cell = leak.module("openmp").Cell(D=3, c=C, seed=0)
+    for steps in range(1, 2 * library.MOST_FORMS):
+        x = np.ones((steps, 1, 3), np.float32)
+        for lengths in (None, np.array([steps - 1])):
+            run = cell.forward(x=x, lengths=lengths, reverse=bool(steps % 2))
+            assert run.outputs["y"].shape == x.shape
+            assert np.any(run.outputs["y"][-1]) == (lengths is None)
+    assert len(cell._common.kept) <= library.MOST_FORMS
+
+
+@pytest.mark.compiles
+def test_plans_have_the_threads_that_openmp_granted() -> None:
+    code = (
+        "import numpy as np, grugen\n"
+        "cell = grugen.load('gru').Cell(D=3, H=300, seed=0)\n"
+        "for batch in (1, 64):\n"
+        "    run = cell.forward(x=np.ones((20, batch, 3), np.float32), threads=3, tape=True)\n"
+        "    grads = cell.backward(run, threads=3)\n"
+        "    print(run.plan.name, run.plan.threads, grads.plan.threads)\n"
+    )
+    for limit, granted in (("2", 2), ("1", 1), ("8", 3)):
+        environment = {**os.environ, "OMP_THREAD_LIMIT": limit}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"units {granted} {granted}\nrows {granted} {granted}\n"
 
 
 @pytest.mark.compiles

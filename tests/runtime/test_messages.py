@@ -221,10 +221,10 @@ def test_arguments_without_names(module: CellModule, cell: Cell) -> None:
 
 
 def test_params_that_do_not_fit(module: CellModule, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(params, "machine_memory", lambda: 2**20)
+    monkeypatch.setattr(params, "usable_memory", lambda: 2**20)
     # w in float32, and drawn in float64
     assert said(module.Cell, D=2**27, c=SHARED, dtype="float32") == (
-        "the params need 1.5 GiB while they are drawn, this machine has 0.0 GiB\n"
+        "the params need 1.5 GiB while they are drawn, there are 0.0 GiB\n"
         "help: param 'w' with shape (D,) = (134217728,) needs 0.5 GiB"
     )
 

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -113,6 +114,40 @@ def test_what_is_too_much_goes_oldest_first() -> None:
     # the last two are left
     again = array(source, PAGE), array(source, 3 * PAGE)
     assert [address(found) for found in again] == places[2:]
+
+
+@pytest.mark.parametrize(
+    ("texts", "limit"),
+    [
+        ({}, None),
+        ({"a/memory.max": "max\n"}, None),
+        ({"a/memory.max": "4096\n", "memory.max": "8192\n"}, 4096),
+        ({"a/memory.max": "8192\n", "memory.max": "4096\n"}, 4096),
+        ({"memory/b/memory.limit_in_bytes": f"{2**63 - 4096}\n"}, None),
+        ({"memory/b/memory.limit_in_bytes": "12288\n"}, 12288),
+    ],
+)
+def test_memory_of_the_control_group(
+    texts: dict[str, str], limit: int | None, tmp_path: Path
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("4:memory:/b\n0::/a\n")
+    for name, text in texts.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert memory.usable_memory(tmp_path) == (limit or machine)
+
+
+def test_a_block_that_was_borrowed_is_used_again(blocks: list[int]) -> None:
+    source = Pool(4 * PAGE)
+    for size in (3 * PAGE, 2 * PAGE, 3 * PAGE, 3 * PAGE):
+        block = source.take(size)
+        source.give_back(block)
+    # what is more than the pool may keep went first
+    assert source.free_bytes == 3 * PAGE
+    assert blocks == [3 * PAGE, 2 * PAGE, 3 * PAGE]
 
 
 def test_release() -> None:

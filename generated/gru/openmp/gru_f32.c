@@ -207,8 +207,8 @@ static void gru_f32_forward_ahead(
         tile->operand[0][q - first] = call->input.x + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 3,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, tile->wanted, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0,
                 sums);
@@ -279,8 +279,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         tile->operand[0][q - first] = tile->h + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0,
                 sums);
@@ -329,8 +329,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         tile->operand[0][q - first] = tile->t5 + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -456,7 +456,7 @@ int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *const call)
 static grugen_tiling gru_f32_forward_cut(const gru_f32_forward_call *const call)
 {
     const int64_t weights = gru_f32_forward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_forward_row_bytes(call), weights, 1);
 }
 
 int64_t gru_f32_forward_workspace(const gru_f32_forward_call *const call)
@@ -540,7 +540,7 @@ static void gru_f32_forward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_forward(const gru_f32_forward_call *const call)
+int32_t gru_f32_forward(const gru_f32_forward_call *const call)
 {
     GRUGEN_START(gru_f32_forward);
     const grugen_tiling tiling = gru_f32_forward_cut(call);
@@ -559,16 +559,19 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_forward_plan(const gru_f32_forward_call *const call)
@@ -818,8 +821,8 @@ static void gru_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -854,8 +857,8 @@ static void gru_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -923,8 +926,8 @@ static void gru_f32_backward_behind(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -1062,7 +1065,8 @@ int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *const call)
 static grugen_tiling gru_f32_backward_cut(const gru_f32_backward_call *const call)
 {
     const int64_t weights = gru_f32_backward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_f32_backward_workspace(const gru_f32_backward_call *const call)
@@ -1142,7 +1146,7 @@ static void gru_f32_backward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_backward(const gru_f32_backward_call *const call)
+int32_t gru_f32_backward(const gru_f32_backward_call *const call)
 {
     GRUGEN_START(gru_f32_backward);
     const grugen_tiling tiling = gru_f32_backward_cut(call);
@@ -1173,16 +1177,19 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_backward_plan(const gru_f32_backward_call *const call)
@@ -1424,8 +1431,8 @@ static void gru_f32_backward_states_ahead(
         tile->operand[1][q - first] = call->tape_read.h + row * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_W_z_x, D, tile->operand[0], 0, 2, 2, 0,
                 sums);
@@ -1473,8 +1480,8 @@ static void gru_f32_backward_states_ahead(
         tile->operand[1][q - first] = work->t5 + row * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_n_x, D, tile->operand[0], 0, 1, 1, 0,
                 sums);
@@ -1568,8 +1575,8 @@ static void gru_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -1603,8 +1610,8 @@ static void gru_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -1652,8 +1659,8 @@ static void gru_f32_backward_states_behind(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -1794,7 +1801,7 @@ static grugen_tiling gru_f32_backward_states_cut(const gru_f32_backward_states_c
 {
     const int64_t weights = gru_f32_backward_states_packed_bytes(call);
     return grugen_cut(call->T, call->B, call->threads, gru_f32_backward_states_row_bytes(call),
-            weights);
+            weights, 1);
 }
 
 int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *const call)
@@ -1875,7 +1882,7 @@ static void gru_f32_backward_states_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
+int32_t gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
     GRUGEN_START(gru_f32_backward_states);
     const grugen_tiling tiling = gru_f32_backward_states_cut(call);
@@ -1906,16 +1913,19 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *const call)

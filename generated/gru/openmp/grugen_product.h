@@ -34,6 +34,8 @@ typedef struct grugen_tile {
     int64_t row, row_end;
     int64_t units, stop, rows;
     int64_t unit_step, row_step;
+    int64_t left; // groups of `unit_step` units that are not done
+    int backwards; // the last group comes first
 } grugen_tile;
 
 // `width` rounded up to whole vectors: the stride of rows of the kernel's own memory.
@@ -66,20 +68,25 @@ GRUGEN_INLINE int grugen_are_few(int64_t units, int64_t depth)
     return units * 4 <= GRUGEN_LANES && units * 64 <= depth;
 }
 
-// The first tile of this member of the team; there is none if unit >= stop.
-GRUGEN_INLINE grugen_tile
-grugen_first_tile(int64_t units, int64_t rows, const int wide, const grugen_team *team)
+// The first tile of this member of the team; there is none if nothing is left. `turn` is the
+// number of the first row: steps go through the weights forwards and backwards by turns, because
+// the weights that a step reads last are still in the nearest cache when the next step begins.
+GRUGEN_INLINE grugen_tile grugen_first_tile(
+    int64_t units, int64_t turn, int64_t rows, const int wide, const grugen_team *team)
 {
     const int64_t panel = GRUGEN_PANEL_UNITS(wide);
     int64_t first, last;
     grugen_team_share(team, (units + panel - 1) / panel, &first, &last);
     grugen_tile at = {.units = units, .rows = rows, .unit = first * panel};
     at.stop = rows < 1 ? at.unit : grugen_least(last * panel, units);
-    // a single row reads every weight once, so several panels together hide the latency of sums
-    at.unit_step = panel * (rows == 1 ? 4 : rows == 2 ? 2 : 1);
+    // few rows read every weight for little work: two panels together hide the latency of sums
+    at.unit_step = panel * (rows > 2 ? 1 : rows == 2 || wide > 1 ? 2 : 4);
+    at.left = (at.stop - at.unit + at.unit_step - 1) / at.unit_step;
+    at.backwards = (int)((rows > 1 ? turn / rows : turn) % 2);
+    if (at.backwards && at.left > 1) { at.unit += (at.left - 1) * at.unit_step; }
+    at.unit_end = grugen_least(at.unit + at.unit_step, at.stop);
     const int64_t tiles = (rows + GRUGEN_TILE_ROWS(wide) - 1) / GRUGEN_TILE_ROWS(wide);
     at.row_step = tiles < 1 ? 1 : (rows + tiles - 1) / tiles;
-    at.unit_end = grugen_least(at.unit + at.unit_step, at.stop);
     at.row_end = grugen_least(at.row_step, rows);
     return at;
 }
@@ -90,7 +97,8 @@ GRUGEN_INLINE void grugen_next_tile(grugen_tile *at)
     at->row = at->row_end;
     if (at->row >= at->rows) {
         at->row = 0;
-        at->unit = at->unit_end;
+        at->left -= 1;
+        at->unit += at->backwards ? -at->unit_step : at->unit_step;
         at->unit_end = grugen_least(at->unit + at->unit_step, at->stop);
     }
     at->row_end = grugen_least(at->row + at->row_step, at->rows);
@@ -126,7 +134,8 @@ GRUGEN_INLINE void grugen_register_tile(
 #pragma GCC unroll 6
             for (int v = 0; v < vectors; ++v) {
                 const GRUGEN_REAL *const weight = weights + v * GRUGEN_LANES;
-                __builtin_prefetch((const char *)weight + GRUGEN_AHEAD);
+                // few rows are done sooner than weights come, and the machine foresees these
+                if (rows > 2) { __builtin_prefetch((const char *)weight + GRUGEN_AHEAD); }
                 column[v] = grugen_load_whole_v(weight);
             }
 #pragma GCC unroll 12
@@ -166,8 +175,12 @@ GRUGEN_INLINE void grugen_tile_of(
     if (panels > 1) {
         switch (rows * 4 + panels) {
         case 6: GRUGEN_CASE(1, 2); break;
-        case 7: GRUGEN_CASE(1, 3); break;
-        case 8: GRUGEN_CASE(1, 4); break;
+        case 7:
+            if (vectors == 2) { GRUGEN_CASE(1, 3); }
+            break;
+        case 8:
+            if (vectors == 2) { GRUGEN_CASE(1, 4); }
+            break;
         default: GRUGEN_CASE(2, 2); break;
         }
         return;
@@ -314,6 +327,55 @@ GRUGEN_INLINE void grugen_multiply(
     grugen_products_end(begun);
 }
 
+#if defined(__clang__)
+#define GRUGEN_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define GRUGEN_MIX(a, b, ...) __builtin_shuffle(a, b, (grugen_four_places){__VA_ARGS__})
+#endif
+typedef grugen_whole grugen_four_places __attribute__((vector_size(4 * sizeof(GRUGEN_REAL))));
+typedef GRUGEN_REAL grugen_four __attribute__((vector_size(4 * sizeof(GRUGEN_REAL))));
+typedef GRUGEN_REAL grugen_stored_four __attribute__((
+    vector_size(4 * sizeof(GRUGEN_REAL)), aligned(sizeof(GRUGEN_REAL)), may_alias));
+
+// Four elements of four lines become four lines of four elements.
+GRUGEN_INLINE void grugen_turn_four(
+    GRUGEN_REAL *to, int64_t to_stride, const GRUGEN_REAL *from, int64_t from_stride)
+{
+    const grugen_four a = *(const grugen_stored_four *)from;
+    const grugen_four b = *(const grugen_stored_four *)(from + from_stride);
+    const grugen_four c = *(const grugen_stored_four *)(from + 2 * from_stride);
+    const grugen_four d = *(const grugen_stored_four *)(from + 3 * from_stride);
+    const grugen_four ab = GRUGEN_MIX(a, b, 0, 4, 1, 5), ab_end = GRUGEN_MIX(a, b, 2, 6, 3, 7);
+    const grugen_four cd = GRUGEN_MIX(c, d, 0, 4, 1, 5), cd_end = GRUGEN_MIX(c, d, 2, 6, 3, 7);
+    *(grugen_stored_four *)to = GRUGEN_MIX(ab, cd, 0, 1, 4, 5);
+    *(grugen_stored_four *)(to + to_stride) = GRUGEN_MIX(ab, cd, 2, 3, 6, 7);
+    *(grugen_stored_four *)(to + 2 * to_stride) = GRUGEN_MIX(ab_end, cd_end, 0, 1, 4, 5);
+    *(grugen_stored_four *)(to + 3 * to_stride) = GRUGEN_MIX(ab_end, cd_end, 2, 3, 6, 7);
+}
+
+// One sum's part of a panel: `depth` lines of `panel_units`, of which the first `units` are there.
+GRUGEN_INLINE void grugen_fill_panel(
+    GRUGEN_REAL *panel, int64_t step, int64_t panel_units, int64_t depth,
+    const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride, int64_t depth_stride)
+{
+    // a matrix that lies the other way is turned over in small squares, for the sake of short calls
+    const int64_t squares = depth_stride == 1 ? depth / 4 * 4 : 0;
+    const int64_t square_units = units / 4 * 4;
+    for (int64_t k = 0; k < squares; k += 4) {
+        for (int64_t j = 0; j < square_units; j += 4) {
+            grugen_turn_four(panel + k * step + j, step, matrix + j * unit_stride + k, unit_stride);
+        }
+    }
+    for (int64_t k = 0; k < depth; ++k) {
+        GRUGEN_REAL *const to = panel + k * step;
+        const GRUGEN_REAL *const from = matrix + k * depth_stride;
+        for (int64_t j = k < squares ? square_units : 0; j < units; ++j) {
+            to[j] = from[j * unit_stride];
+        }
+        for (int64_t j = units; j < panel_units; ++j) { to[j] = 0; }
+    }
+}
+
 // Put a matrix where sum number `a` of `count` finds it, from depth `before` of `whole_depth` on;
 // element (unit, k) of it lies at unit * unit_stride + k * depth_stride. Units that fill the last
 // panel up are 0. Every member of the team does some of the panels.
@@ -342,11 +404,7 @@ GRUGEN_INLINE void grugen_pack(
             return;
         }
         const int64_t there = grugen_least(units - unit, panel_units);
-        for (int64_t k = 0; k < depth; ++k) {
-            for (int64_t j = 0; j < there; ++j) { to[j] = from[j * unit_stride]; }
-            for (int64_t j = there; j < panel_units; ++j) { to[j] = 0; }
-            to += some * panel_units;
-            from += depth_stride;
-        }
+        grugen_fill_panel(to, some * panel_units, panel_units, depth, from, there, unit_stride,
+                          depth_stride);
     }
 }

@@ -23,24 +23,44 @@ enum {
     GRUGEN_SMALL_BYTES = 32 * 1024,
     // meeting in every step takes longer than reading so few weights: about 2 microseconds' worth
     GRUGEN_TEAM_BYTES = 192 * 1024,
+    // a team that meets only where a time block begins and ends needs no more than so much work
+    GRUGEN_BLOCKS_BYTES = 512 * 1024,
 };
 
-// `row_bytes` is the memory of a tile that grows with every row, `weights` that of packed weights.
+// Far more threads than processors only wait. The system is asked once: the size of a workspace
+// depends on the answer, and must hold for every later call.
+static inline int32_t grugen_useful_threads(int32_t threads)
+{
+    static int32_t most = 0;
+    int32_t known = __atomic_load_n(&most, __ATOMIC_RELAXED);
+    if (known == 0) {
+        known = 8 * omp_get_num_procs();
+        int32_t before = 0;
+        if (!__atomic_compare_exchange_n(&most, &before, known, 0, __ATOMIC_RELAXED,
+                                         __ATOMIC_RELAXED)) {
+            known = before;
+        }
+    }
+    return threads < known ? threads : known;
+}
+
+// `row_bytes` is the memory of a tile that grows with every row, `weights` that of packed weights;
+// `meets` tells that a team has to meet in every step.
 static inline grugen_tiling
-grugen_cut(int64_t T, int64_t B, int32_t threads, int64_t row_bytes, int64_t weights)
+grugen_cut(
+    int64_t T, int64_t B, int32_t threads, int64_t row_bytes, int64_t weights, const int meets)
 {
     grugen_tiling tiling;
-    if (threads < 1 || T * B * (row_bytes + weights / 8) <= GRUGEN_SMALL_BYTES) { threads = 1; }
-    // asked for only where it matters: the answer comes from the system. Far more threads than
-    // processors only wait
-    const int most = threads > 1 ? 8 * omp_get_num_procs() : 1;
-    if (threads > most) { threads = most; }
+    const int64_t memory = T * B * (row_bytes + weights / 8);
+    if (threads < 1 || memory <= GRUGEN_SMALL_BYTES) { threads = 1; }
+    if (threads > 1) { threads = grugen_useful_threads(threads); }
     // a thread's share of the batch in as few tiles as it takes, all of about one size
     const int64_t share = (B + threads - 1) / threads;
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;
     tiling.team = 1;
     tiling.sequences = tiles < 1 ? 1 : (share + tiles - 1) / tiles;
-    if (threads > 1 && B < threads && B > 0 && weights >= GRUGEN_TEAM_BYTES) {
+    const int worth = meets ? weights >= GRUGEN_TEAM_BYTES : memory >= GRUGEN_BLOCKS_BYTES;
+    if (threads > 1 && B < threads && B > 0 && worth) {
         tiling.team = threads;
         tiling.sequences = B;
     }

@@ -140,7 +140,7 @@ void gru_f32_forward_pack(const gru_f32_forward_call *const call)
     (void)call;
 }
 
-void gru_f32_forward(const gru_f32_forward_call *const call)
+int32_t gru_f32_forward(const gru_f32_forward_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -168,6 +168,7 @@ void gru_f32_forward(const gru_f32_forward_call *const call)
         memcpy(call->final.h + b * H, work->h + b * H, (size_t)H * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_f32_forward_plan(const gru_f32_forward_call *const call)
@@ -363,7 +364,7 @@ void gru_f32_backward_pack(const gru_f32_backward_call *const call)
     (void)call;
 }
 
-void gru_f32_backward(const gru_f32_backward_call *const call)
+int32_t gru_f32_backward(const gru_f32_backward_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -406,6 +407,7 @@ void gru_f32_backward(const gru_f32_backward_call *const call)
         memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_f32_backward_plan(const gru_f32_backward_call *const call)
@@ -640,7 +642,7 @@ void gru_f32_backward_states_pack(const gru_f32_backward_states_call *const call
     (void)call;
 }
 
-void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
+int32_t gru_f32_backward_states(const gru_f32_backward_states_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -683,6 +685,7 @@ void gru_f32_backward_states(const gru_f32_backward_states_call *const call)
         memcpy(call->final.h + b * H, work->d_h_carried + b * H, (size_t)H * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *const call)

@@ -54,7 +54,6 @@ GRUGEN_COMPONENTS(gru_d_f32_forward,
         "ahead: W_gh @ delta",
         "ahead: epilogue of W_gh @ delta",
         "step_x_last: loops",
-        "step_x_last: copies",
         "between_1: loops",
         "between_1: W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
         "between_1: epilogue of W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m and 2 more",
@@ -239,8 +238,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
                 sums);
@@ -282,6 +281,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_x_last(
     float *const x_last_tape = call->tape.x_last;
     const float *const m_given = call->input.m;
     const float *const x_given = call->input.x;
+    grugen_enter(3); // step_x_last: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -332,7 +332,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     float *const t25_at = tile->t25;
     float *const t30_at = tile->t30;
     float *const t32_at = tile->t32;
-    grugen_enter(5); // between_1: loops
+    grugen_enter(4); // between_1: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -362,7 +362,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(7); // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m
+    grugen_enter(6); // W_z @ x_hat, W_r @ x_hat, W_n @ x_hat, V_z @ m, V_r @ m, V_n @ m
     // gru_d.yaml:35, gru_d.yaml:36, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         tile->operand[0][q - first] = tile->x_hat + q * grugen_padded(D);
@@ -373,8 +373,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
         tile->operand[1][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 3,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 3,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, tile->wanted, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0,
                 sums);
@@ -443,7 +443,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         grugen_want(tile->wanted, n_tape, H, H, tile->row, last, next);
     }
     grugen_want(tile->wanted, y_out, H, H, tile->row, last, next);
-    grugen_enter(8); // step_h: loops
+    grugen_enter(7); // step_h: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -461,14 +461,14 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(10); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
+    grugen_enter(9); // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->h_hat + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0,
                 sums);
@@ -510,14 +510,14 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(12); // U_n @ t21    gru_d.yaml:37
+    grugen_enter(11); // U_n @ t21    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
         tile->operand[0][q - first] = tile->t21 + slot * grugen_padded(H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -547,7 +547,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(13); // step_h: copies
+    grugen_enter(12); // step_h: copies
     if (tile->team.member == 0) {
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
@@ -614,7 +614,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(15); // the rest
+        grugen_enter(14); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -634,7 +634,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             gru_d_f32_forward_step_h(tile, tile->start[s], next, tile->start[s + 1], keep_tape);
         }
     }
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     if (tile->team.member == 0) { gru_d_f32_forward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -650,7 +650,8 @@ int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *const call)
 static grugen_tiling gru_d_f32_forward_cut(const gru_d_f32_forward_call *const call)
 {
     const int64_t weights = gru_d_f32_forward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_forward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *const call)
@@ -713,7 +714,7 @@ static void gru_d_f32_forward_share(
     if (call->packed == NULL) { gru_d_f32_forward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_forward_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     gru_d_f32_forward_tile tile;
     gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -734,7 +735,7 @@ static void gru_d_f32_forward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
+int32_t gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
     GRUGEN_START(gru_d_f32_forward);
     const grugen_tiling tiling = gru_d_f32_forward_cut(call);
@@ -753,16 +754,19 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_forward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_forward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *const call)
@@ -791,7 +795,6 @@ GRUGEN_COMPONENTS(gru_d_f32_backward,
         "between_1: W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
         "between_1: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
         "step_d_x_last_carried: loops",
-        "step_d_x_last_carried: copies",
         "behind: loops",
         "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
@@ -1060,8 +1063,8 @@ static void gru_d_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -1097,8 +1100,8 @@ static void gru_d_f32_backward_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -1203,8 +1206,8 @@ static void gru_d_f32_backward_between_1(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -1267,6 +1270,7 @@ static void gru_d_f32_backward_step_d_x_last_carried(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
+    grugen_enter(10); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1303,7 +1307,7 @@ static void gru_d_f32_backward_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    grugen_enter(12); // behind: loops
+    grugen_enter(11); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -1370,7 +1374,7 @@ static void gru_d_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(20); // the rest
+        grugen_enter(19); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1390,7 +1394,7 @@ static void gru_d_f32_backward_run_tile(
         gru_d_f32_backward_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_behind(tile, 0, rows);
     }
-    grugen_enter(20); // the rest
+    grugen_enter(19); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1407,7 +1411,7 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
+    grugen_enter(12); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -1420,7 +1424,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
     }
-    grugen_enter(14); // gradients: U_z, U_r
+    grugen_enter(13); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -1431,7 +1435,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
                 packed, work->sums);
     }
-    grugen_enter(15); // gradients: U_n
+    grugen_enter(14); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
@@ -1440,7 +1444,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
     }
-    grugen_enter(16); // gradients: V_z, V_r, V_n
+    grugen_enter(15); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -1452,7 +1456,7 @@ static void gru_d_f32_backward_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(17); // gradients: W_gh, b_gh
+    grugen_enter(16); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H,
@@ -1461,7 +1465,7 @@ static void gru_d_f32_backward_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(18); // gradients: w_gx, b_gx
+    grugen_enter(17); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
             {work->d_w_gx, grugen_padded(D), D,
@@ -1484,7 +1488,8 @@ int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *const cal
 static grugen_tiling gru_d_f32_backward_cut(const gru_d_f32_backward_call *const call)
 {
     const int64_t weights = gru_d_f32_backward_packed_bytes(call);
-    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call), weights);
+    return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_row_bytes(call), weights,
+            1);
 }
 
 int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *const call)
@@ -1541,7 +1546,7 @@ static void gru_d_f32_backward_share(
     if (call->packed == NULL) { gru_d_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(20); // the rest
+    grugen_enter(19); // the rest
     gru_d_f32_backward_tile tile;
     gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
@@ -1564,7 +1569,7 @@ static void gru_d_f32_backward_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
+int32_t gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
     GRUGEN_START(gru_d_f32_backward);
     const grugen_tiling tiling = gru_d_f32_backward_cut(call);
@@ -1602,16 +1607,19 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_backward_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_backward_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *const call)
@@ -1647,7 +1655,6 @@ GRUGEN_COMPONENTS(gru_d_f32_backward_states,
         "between_1: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
         "between_1: loops",
         "step_d_x_last_carried: loops",
-        "step_d_x_last_carried: copies",
         "behind: loops",
         "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
@@ -1938,8 +1945,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[0][q - first] = call->input.delta + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
                 sums);
@@ -1977,8 +1984,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[1][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 2,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 2,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h_hat, D + H, tile->operand[0], 0, 2, 2,
                 0, sums);
@@ -2028,8 +2035,8 @@ static void gru_d_f32_backward_states_ahead(
         tile->operand[1][q - first] = call->input.m + row * D;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_n_x_hat, D + H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -2128,8 +2135,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
@@ -2164,8 +2171,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(H, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -2233,8 +2240,8 @@ static void gru_d_f32_backward_states_between_1(
         tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
-    for (grugen_tile at = grugen_first_tile(D, last - first, 1,
-            &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
+    for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
+            &tile->team); at.left > 0; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
@@ -2316,6 +2323,7 @@ static void gru_d_f32_backward_states_step_d_x_last_carried(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = tile->t98;
+    grugen_enter(17); // step_d_x_last_carried: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2352,7 +2360,7 @@ static void gru_d_f32_backward_states_behind(
     float *const d_x_last_carried_entering_at = tile->d_x_last_carried_entering;
     float *const t78_at = tile->t78;
     float *const d_x_out = call->output.x;
-    grugen_enter(19); // behind: loops
+    grugen_enter(18); // behind: loops
     {
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
@@ -2419,7 +2427,7 @@ static void gru_d_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(27); // the rest
+        grugen_enter(26); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -2441,7 +2449,7 @@ static void gru_d_f32_backward_states_run_tile(
         gru_d_f32_backward_states_step_d_x_last_carried(tile, 0, rows);
         gru_d_f32_backward_states_behind(tile, 0, rows);
     }
-    grugen_enter(27); // the rest
+    grugen_enter(26); // the rest
     if (tile->team.member == 0) { gru_d_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -2458,7 +2466,7 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(20); // gradients: W_z, W_r, W_n, b_z and 2 more
+    grugen_enter(19); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -2471,7 +2479,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 3, work->h_hat_and_2_more + H,
                 grugen_padded(D + 2 * H), D, packed, work->sums);
     }
-    grugen_enter(21); // gradients: U_z, U_r
+    grugen_enter(20); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -2482,7 +2490,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_and_2_more,
                 grugen_padded(D + 2 * H), H, packed, work->sums);
     }
-    grugen_enter(22); // gradients: U_n
+    grugen_enter(21); // gradients: U_n
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
@@ -2491,7 +2499,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, work->h_hat_and_2_more + D + H,
                 grugen_padded(D + 2 * H), H, packed, work->sums);
     }
-    grugen_enter(23); // gradients: V_z, V_r, V_n
+    grugen_enter(22); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
             {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
@@ -2503,7 +2511,7 @@ static void gru_d_f32_backward_states_sum_up(
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(24); // gradients: W_gh, b_gh
+    grugen_enter(23); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H,
@@ -2512,7 +2520,7 @@ static void gru_d_f32_backward_states_sum_up(
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(25); // gradients: w_gx, b_gx
+    grugen_enter(24); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
             {work->d_w_gx, grugen_padded(D), D,
@@ -2536,7 +2544,7 @@ static grugen_tiling gru_d_f32_backward_states_cut(const gru_d_f32_backward_stat
 {
     const int64_t weights = gru_d_f32_backward_states_packed_bytes(call);
     return grugen_cut(call->T, call->B, call->threads, gru_d_f32_backward_states_row_bytes(call),
-            weights);
+            weights, 1);
 }
 
 int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call *const call)
@@ -2593,7 +2601,7 @@ static void gru_d_f32_backward_states_share(
     if (call->packed == NULL) { gru_d_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_d_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(27); // the rest
+    grugen_enter(26); // the rest
     gru_d_f32_backward_states_tile tile;
     gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
@@ -2618,7 +2626,7 @@ static void gru_d_f32_backward_states_share(
     grugen_restore_denormals(mode);
 }
 
-void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
+int32_t gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
     GRUGEN_START(gru_d_f32_backward_states);
     const grugen_tiling tiling = gru_d_f32_backward_states_cut(call);
@@ -2656,16 +2664,19 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
     if (tiling.threads == 1) {
         const grugen_team alone = {0, 1, NULL};
         gru_d_f32_backward_states_share(call, tiling, &work, &alone, (grugen_arena){rest, 0}, rest);
-        return;
+        return 1;
     }
-
+    int32_t members = 1;
     #pragma omp parallel num_threads(tiling.threads)
     {
         const int64_t member = omp_get_thread_num();
         const grugen_team everyone = {member, omp_get_num_threads(), work.meeting};
         const grugen_arena own = {rest + one.used * member, 0};
+        if (member == 0) { members = (int32_t)everyone.size; }
         gru_d_f32_backward_states_share(call, tiling, &work, &everyone, own, rest);
     }
+
+    return members;
 }
 
 const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *const call)

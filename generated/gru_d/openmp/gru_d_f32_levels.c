@@ -14,19 +14,19 @@ const char gru_d_f32_needs[] =
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_forward_workspace, gru_d_f32_forward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_forward_packed_bytes, gru_d_f32_forward_call);
 GRUGEN_CHOOSE(void, , gru_d_f32_forward_pack, gru_d_f32_forward_call);
-GRUGEN_CHOOSE(void, , gru_d_f32_forward, gru_d_f32_forward_call);
+GRUGEN_CHOOSE(int32_t, return, gru_d_f32_forward, gru_d_f32_forward_call);
 GRUGEN_CHOOSE(const char *, return, gru_d_f32_forward_plan, gru_d_f32_forward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_forward_threads, gru_d_f32_forward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_workspace, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_packed_bytes, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(void, , gru_d_f32_backward_pack, gru_d_f32_backward_call);
-GRUGEN_CHOOSE(void, , gru_d_f32_backward, gru_d_f32_backward_call);
+GRUGEN_CHOOSE(int32_t, return, gru_d_f32_backward, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(const char *, return, gru_d_f32_backward_plan, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_threads, gru_d_f32_backward_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_states_workspace, gru_d_f32_backward_states_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_states_packed_bytes,
         gru_d_f32_backward_states_call);
 GRUGEN_CHOOSE(void, , gru_d_f32_backward_states_pack, gru_d_f32_backward_states_call);
-GRUGEN_CHOOSE(void, , gru_d_f32_backward_states, gru_d_f32_backward_states_call);
+GRUGEN_CHOOSE(int32_t, return, gru_d_f32_backward_states, gru_d_f32_backward_states_call);
 GRUGEN_CHOOSE(const char *, return, gru_d_f32_backward_states_plan, gru_d_f32_backward_states_call);
 GRUGEN_CHOOSE(int64_t, return, gru_d_f32_backward_states_threads, gru_d_f32_backward_states_call);

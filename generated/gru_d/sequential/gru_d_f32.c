@@ -209,7 +209,7 @@ void gru_d_f32_forward_pack(const gru_d_f32_forward_call *const call)
     (void)call;
 }
 
-void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
+int32_t gru_d_f32_forward(const gru_d_f32_forward_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -240,6 +240,7 @@ void gru_d_f32_forward(const gru_d_f32_forward_call *const call)
         memcpy(call->final.x_last + b * D, work->x_last + b * D, (size_t)D * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *const call)
@@ -547,7 +548,7 @@ void gru_d_f32_backward_pack(const gru_d_f32_backward_call *const call)
     (void)call;
 }
 
-void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
+int32_t gru_d_f32_backward(const gru_d_f32_backward_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -601,6 +602,7 @@ void gru_d_f32_backward(const gru_d_f32_backward_call *const call)
                 (size_t)D * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *const call)
@@ -972,7 +974,7 @@ void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *const 
     (void)call;
 }
 
-void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
+int32_t gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
 {
     const uint64_t mode = grugen_flush_denormals();
     grugen_arena arena = {call->workspace, 0};
@@ -1026,6 +1028,7 @@ void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const call)
                 (size_t)D * sizeof(float));
     }
     grugen_restore_denormals(mode);
+    return 1;
 }
 
 const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *const call)

@@ -80,8 +80,9 @@ int64_t gru_d_f32_forward_workspace(const gru_d_f32_forward_call *call);
 int64_t gru_d_f32_forward_packed_bytes(const gru_d_f32_forward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_forward_pack(const gru_d_f32_forward_call *call);
-void gru_d_f32_forward(const gru_d_f32_forward_call *call);
-// How the call will run, in a word, and on how many threads.
+// Runs; returns on how many threads, which may be fewer than were asked for.
+int32_t gru_d_f32_forward(const gru_d_f32_forward_call *call);
+// How the call will run, in a word, and on how many threads at most.
 const char *gru_d_f32_forward_plan(const gru_d_f32_forward_call *call);
 int64_t gru_d_f32_forward_threads(const gru_d_f32_forward_call *call);
 
@@ -175,8 +176,9 @@ int64_t gru_d_f32_backward_workspace(const gru_d_f32_backward_call *call);
 int64_t gru_d_f32_backward_packed_bytes(const gru_d_f32_backward_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_backward_pack(const gru_d_f32_backward_call *call);
-void gru_d_f32_backward(const gru_d_f32_backward_call *call);
-// How the call will run, in a word, and on how many threads.
+// Runs; returns on how many threads, which may be fewer than were asked for.
+int32_t gru_d_f32_backward(const gru_d_f32_backward_call *call);
+// How the call will run, in a word, and on how many threads at most.
 const char *gru_d_f32_backward_plan(const gru_d_f32_backward_call *call);
 int64_t gru_d_f32_backward_threads(const gru_d_f32_backward_call *call);
 
@@ -272,7 +274,8 @@ int64_t gru_d_f32_backward_states_workspace(const gru_d_f32_backward_states_call
 int64_t gru_d_f32_backward_states_packed_bytes(const gru_d_f32_backward_states_call *call);
 // Weights in the order in which products read them, into 64-byte aligned call->packed.
 void gru_d_f32_backward_states_pack(const gru_d_f32_backward_states_call *call);
-void gru_d_f32_backward_states(const gru_d_f32_backward_states_call *call);
-// How the call will run, in a word, and on how many threads.
+// Runs; returns on how many threads, which may be fewer than were asked for.
+int32_t gru_d_f32_backward_states(const gru_d_f32_backward_states_call *call);
+// How the call will run, in a word, and on how many threads at most.
 const char *gru_d_f32_backward_states_plan(const gru_d_f32_backward_states_call *call);
 int64_t gru_d_f32_backward_states_threads(const gru_d_f32_backward_states_call *call);

@@ -72,19 +72,19 @@ class _Started:
         self.kept: list[object] = []
         cast = ffi.cast
         self.struct.stream = cast("void *", place.stream)
-        for group, entries in kernel.form.arrays:
-            member = getattr(self.struct, group)
-            for field, type_, key in entries:
-                array: Any = call.arrays.get(key)
-                if array is not None:
-                    there = self._on_device(f"'{key[1]}'", group, array)
-                    setattr(member, field, cast(type_, there.address))
+        pointers = kernel.form.pointers(self.struct)
+        for place_of, type_, key in kernel.form.places:
+            array: Any = call.argument(key)
+            if array is not None:
+                there = self._on_device(f"'{key[1]}'", key[0].value, array)
+                pointers[place_of] = cast(type_, there.address)
         if call.lengths is not None:
             there = self._on_device("the lengths", "", call.lengths)
             self.struct.lengths = cast("int64_t *", there.address)
-        if isinstance(call.packed, DeviceArray):
-            self.struct.packed = cast("void *", call.packed.address)
-            self.kept.append(call.packed)
+        packed = call.common.packed
+        if isinstance(packed, DeviceArray):
+            self.struct.packed = cast("void *", packed.address)
+            self.kept.append(packed)
 
     def _on_device(self, what: str, group: str, array: DeviceArray | Host) -> DeviceArray:
         if isinstance(array, DeviceArray):
