@@ -44,9 +44,7 @@ def build_emulated(
         for name, text in bundle.files:
             (folder / name).write_text(text, encoding="utf-8")
         # the functions of the border are seen from outside, as nvcc leaves them
-        compile_library(
-            folder / bundle.main, mode, folder, flags=["-fvisibility=default", *flags]
-        )
+        compile_library(folder / bundle.main, mode, folder, flags=["-fvisibility=default", *flags])
     return library
 
 
