@@ -41,9 +41,7 @@ def drawn_call(
         call = random_call(
             cell.interface,
             rng,
-            sizes={
-                dim: int(rng.choice(sizes[: 2 if small else None])) for dim in cell.interface.dims
-            },
+            sizes={dim: int(rng.choice(few)) for dim in cell.interface.dims},
             steps=int(rng.integers(1, 3 if small else 7)),
             batch=batch,
             gaps=tuple(gaps),
