@@ -28,10 +28,13 @@ Allocate = Callable[[int, np.dtype[Any]], Array]
 ALIGNMENT = 64
 
 DECLARATIONS = """
-typedef struct { const REAL *left; int64_t left_stride, units; REAL *total; } grugen_outer;
+typedef struct {
+    const REAL *left; int64_t left_stride, units; REAL *total, *sum;
+} grugen_outer;
 typedef struct { const REAL *values; int64_t stride, units; REAL *total; } grugen_summand;
 int64_t products_packed(void);
-int64_t products_outer_shared(int64_t count, int64_t left_units, int64_t right_units);
+int64_t products_outer_shared(
+    int64_t count, int64_t left_units, int64_t right_units, int64_t ones);
 int64_t products_vector_shared(int64_t count, int64_t units);
 void products_outer(int threads, const int64_t *rows, int64_t count, const grugen_outer *outers,
     int64_t number, const REAL *right, int64_t right_stride, int64_t right_units, REAL *packed,
@@ -73,22 +76,25 @@ class Blocked:
         totals: Sequence[Array],
         rows: Rows | None = None,
         threads: int = 1,
+        sums: Sequence[Array | None] = (),
     ) -> Product:
-        """Adds left[rows].T @ right[rows] to the total of each left."""
+        """Adds left[rows].T @ right[rows] to the total of each left, its own sum to its sum."""
         count = len(right) if rows is None else len(rows)
         units = sum(left.shape[1] for left in lefts)
         outers = self._ffi.new("grugen_outer[]", [
-            (self._at(left), self._stride(left), left.shape[1], self._at(total))
-            for left, total in zip(lefts, totals, strict=True)
+            (self._at(left), self._stride(left), left.shape[1], self._at(total), by_itself)
+            for left, total, by_itself in zip(lefts, totals, self._sums(sums, lefts), strict=True)
         ])  # fmt: skip
         packed = self._memory(self._library.products_packed() * threads)
-        shared = self._memory(self._library.products_outer_shared(count, units, right.shape[1]))
+        ones = int(any(by_itself is not None for by_itself in sums))
+        elements = self._library.products_outer_shared(count, units, right.shape[1], ones)
+        shared = self._memory(elements)
         arguments = (
             *(threads, self._rows(rows), count, outers, len(lefts)),
             *(self._at(right), self._stride(right), right.shape[1]),
             *(self._at(packed), self._at(shared)),
         )
-        kept = (lefts, right, totals, rows, packed, shared)
+        kept = (lefts, right, totals, sums, rows, packed, shared)
         return self._prepared(self._library.products_outer, arguments, kept)
 
     def vector_totals(
@@ -144,6 +150,10 @@ class Blocked:
     def _at(self, array: Array) -> Any:
         assert array.dtype == self.dtype
         return self._ffi.cast(f"{C_TYPES[self.dtype.name]} *", array.ctypes.data)
+
+    def _sums(self, sums: Sequence[Array | None], lefts: Sequence[Array]) -> list[Any]:
+        found = sums or [None for _ in lefts]
+        return [self._ffi.NULL if one is None else self._at(one) for one in found]
 
     def _rows(self, rows: Rows | None) -> Any:
         return self._ffi.NULL if rows is None else self._ffi.cast("int64_t *", rows.ctypes.data)

@@ -1,6 +1,9 @@
 // The products of generated code as functions of their own; the register tiles stand above.
+#include <stdlib.h>
+
 #include "grugen_memory.h"
 #include "grugen_product.h"
+#include "grugen_sum.h"
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
@@ -11,9 +14,10 @@ static grugen_team everyone(void)
 
 int64_t products_packed(void) { return GRUGEN_OUTER_PACKED; }
 
-int64_t products_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
+int64_t products_outer_shared(
+    int64_t count, int64_t left_units, int64_t right_units, int64_t ones)
 {
-    return grugen_outer_shared(count, left_units, right_units);
+    return grugen_outer_shared(count, left_units, right_units, ones);
 }
 
 int64_t products_vector_shared(int64_t count, int64_t units)
@@ -57,7 +61,7 @@ void products_pack(
     GRUGEN_REAL *panel, int64_t depth, const GRUGEN_REAL *matrix, int64_t units)
 {
     const grugen_team alone = {0, 1, NULL};
-    grugen_pack(&alone, panel, depth, 0, 1, 1, matrix, units, depth, 1);
+    grugen_pack(&alone, panel, depth, 0, depth, 0, 1, 1, matrix, units, depth, 1);
 }
 
 // out (rows, padded units) = operand (rows, depth) times the packed matrix, as a stage with an
@@ -73,6 +77,8 @@ void products_ahead(
         int64_t first, last;
         const grugen_team team = everyone();
         grugen_team_share(&team, rows, &first, &last);
+        grugen_wanted *const wanted = malloc((size_t)grugen_wanted_bytes(depth));
+        grugen_clear_wanted(wanted, depth);
         for (int64_t r = first; r < last; r += SOME) {
             const GRUGEN_REAL *from[SOME];
             const int64_t some = last - r < SOME ? last - r : SOME;
@@ -80,7 +86,7 @@ void products_ahead(
             for (grugen_tile at = grugen_first_tile(units, some, 1, &alone); at.unit < at.stop;
                  grugen_next_tile(&at)) {
                 grugen_vector sums[GRUGEN_SUMS(1)];
-                grugen_multiply(&at, panel, depth, from, 0, 1, 1, 0, sums);
+                grugen_multiply(&at, wanted, panel, depth, from, 0, 1, 1, 0, sums);
                 const grugen_vector *sum = sums;
                 for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
                     for (int64_t q = r + at.row; q < r + at.row_end; ++q, ++sum) {
@@ -89,5 +95,6 @@ void products_ahead(
                 }
             }
         }
+        free(wanted);
     }
 }

@@ -69,7 +69,7 @@ def components_of(plan: KernelPlan) -> Components:
         numbers += [names.number(f"{phase.name}: copies") for _ in copies]
         of[phase.name] = tuple(numbers)
     totals = [
-        names.number(f"gradients: {_listed(total.argument.key for total in group.members)}")
+        names.number(f"gradients: {_listed(total.argument.key for total in group.all)}")
         for group in outer_totals(plan.totals)
     ]
     vectors = vector_totals(plan.totals)

@@ -12,7 +12,11 @@ from grugen.target.nests import Pointwise
 from grugen.target.plan import Buffer, Index, Loop
 from grugen.target.stages import Segment, Stage
 
-_COUNTS = {Index.STEP: "call->T * call->B", Index.BATCH: "call->B", Index.TILE_SEQUENCE: "sequences"}
+_COUNTS = {
+    Index.STEP: "call->T * call->B",
+    Index.BATCH: "call->B",
+    Index.TILE_SEQUENCE: "sequences",
+}
 
 
 def take(spelling: Spelling, owner: str, buffer: Buffer) -> str:
@@ -78,7 +82,8 @@ def found(spelling: Spelling, owner: str, panel: Panel) -> str:
     nest, _, segment = panel
     assert nest.size is not None
     name = spelling.panel(segment)
-    return f"{owner}{name} = grugen_panel_at(work->{name}, {spelling.dim(nest.size)});"
+    matrices = len(segment.lets)
+    return f"{owner}{name} = grugen_panel_at(work->{name}, {matrices}, {spelling.dim(nest.size)});"
 
 
 def kept_bytes(spelling: Spelling, panel: Panel, parts: str) -> str:
@@ -87,13 +92,16 @@ def kept_bytes(spelling: Spelling, panel: Panel, parts: str) -> str:
     return f"{size} * (int64_t)sizeof({C_TYPES[spelling.element]})"
 
 
-def kept(spelling: Spelling, panel: Panel) -> str:
-    """The line that copies a block's slice of a panel to where it stays."""
+def kept(spelling: Spelling, panel: Panel, plan: str) -> str:
+    """The line that copies a block's slice of a panel to where it stays.
+
+    `plan` is how its stage is spread over threads.
+    """
     name = spelling.panel(panel[2])
     memory = f"grugen_take(&own, {kept_bytes(spelling, panel, 'tiling.parts')})"
     return (
         f"tile.{name} = grugen_keep_panel(team, work->{name}, {panel_sizes(spelling, panel)}, "
-        f"{memory});"
+        f"{plan}.split, {memory});"
     )
 
 

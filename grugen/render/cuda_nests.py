@@ -15,7 +15,7 @@ from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
 from grugen.target.nests import Join, Nest, Pointwise
-from grugen.target.plan import Copy, Index, Loop, Phase, Place
+from grugen.target.plan import Buffer, Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
 from grugen.target.stages import Stage
 
@@ -58,7 +58,12 @@ class NestWriter:
 
     def sizes(self, *texts: str) -> tuple[str, ...]:
         """The declarations of the dimensions that code mentions."""
-        return sizes_of(self.spelling, texts)
+        # the device counts in 32 bits faster
+        return tuple(
+            f"const int {line.removeprefix('const int64_t ').split(' = ')[0]} = "
+            f"(int){line.split(' = ')[1]}"
+            for line in sizes_of(self.spelling, texts)
+        )
 
     def phase(self, phase: Phase, reads: Mapping[str, Place]) -> PhaseText:
         """What writes one nest: its constants are its own."""
@@ -78,13 +83,14 @@ class NestWriter:
         title = ""
         operands: tuple[CudaOperandView, ...] = ()
         multiplies: tuple[str, ...] = ()
+        lines: list[str] = []
         size: Dim | None
         if isinstance(nest, Copy):
-            body, lines = copied(text, nest), []
+            body = copied(text, nest)
             size = body.nest.size
             title = f"// {nest.value} as it is"
         elif isinstance(nest, Join):
-            body, lines, size = joined(text, nest), [], nest.let.type.shape[0]
+            body, size = joined(text, nest), nest.let.type.shape[0]
             title = text.cited(nest.let)
         else:
             body = ThreadText(text, nest, stage, is_early=inside is not None)
@@ -123,6 +129,7 @@ class NestWriter:
             plan=plan,
             plan_type=plan_type,
             plan_line=f"const {plan_type} plan_{number} = {plan};" if plan else "",
+            panels_argument=", tile" if stage else "",
             plan_argument=f", {plan}" if plan else "",
             planned=f", plan_{number}" if plan else "",
             plan_sizes=self.sizes(plan),
@@ -148,24 +155,48 @@ class NestWriter:
         """The vectors that a stage multiplies, and the calls that do it."""
         values = list(dict.fromkeys(segment.operand for segment in stage.segments))
         names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
-        operands = tuple(
-            CudaOperandView(
-                names[value],
-                text.rows([text.place(value)]),
-                self.spelling.row(text.place(value)),
+        operands = []
+        offset = ""
+        for value in values:
+            depth = self.spelling.dim(self.spelling.types[value].shape[0])
+            operands.append(
+                CudaOperandView(
+                    names[value],
+                    text.rows([text.place(value)]),
+                    self.spelling.row(text.place(value)),
+                    depth,
+                    str(self.is_aligned(text.place(value))).lower(),
+                    offset,
+                )
             )
-            for value in values
-        )
+            offset += f" + rows.count() * grugen_padded({depth})"
         calls = []
         for segment in stage.segments:
             place = text.place(segment.operand)
-            aligned = self.spelling.is_whole(place)
+            aligned = self.is_aligned(place)
             template = f"{segment.first}, {len(segment.lets)}, {str(aligned).lower()}"
             calls.append(
-                f"grugen_multiply<{template}>(at, tile->{self.spelling.panel(segment)}, "
-                f"{self.int_of(depth_of(self.spelling, segment))}, {names[segment.operand]}, sums);"
+                f"grugen_multiply<{template}>(at, panels.{self.spelling.panel(segment)}, "
+                f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
             )
-        return operands, tuple(calls)
+        return tuple(operands), tuple(calls)
+
+    def is_aligned(self, place: Place) -> bool:
+        """Whether a row can be read by fours to its end, where zeros fill it up."""
+        own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
+        return own and self.spelling.is_whole(place)
+
+    def gathered(self, views: Iterable[CudaNestView]) -> str:
+        """Elements of memory that the stage with most operands gathers for a sequence."""
+        sizes = [
+            " + ".join(f"grugen_padded({operand.depth})" for operand in view.operands)
+            for view in views
+            if view.operands
+        ]
+        text = ""
+        for size in dict.fromkeys(sizes):
+            text = f"grugen_larger({text}, {size})" if text else size
+        return text or "0"
 
     def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
         """The products of a stage for tiles of many rows."""
@@ -178,16 +209,12 @@ class NestWriter:
                 ProductView(
                     f"{segment.first}, {len(segment.lets)}",
                     self.spelling.panel(segment),
-                    self.int_of(depth_of(self.spelling, segment)),
+                    depth_of(self.spelling, segment),
                     text.rows([place]),
                     self.spelling.row(place),
                 )
             )
         return tuple(found)
-
-    def int_of(self, size: str) -> str:
-        """A size where the device counts in 32 bits."""
-        return f"(int){size}" if size.isidentifier() else f"(int)({size})"
 
     def in_place(
         self, loop: Loop, reads: Mapping[str, Place], number: int
@@ -195,10 +222,7 @@ class NestWriter:
         """A loop as one nest, how its states start in registers, and how they are handed out."""
         text = self.phase(loop.phase, reads)
         lets = tuple(
-            let
-            for nest in loop.phase.nests
-            if isinstance(nest, Pointwise)
-            for let in nest.lets
+            let for nest in loop.phase.nests if isinstance(nest, Pointwise) for let in nest.lets
         )
         size = loop.carries[0].buffer.width
         # "now" beside the name of a state: its value between steps

@@ -1,13 +1,15 @@
-"""A `KernelPlan` becomes the strings that a kernel template of target `cuda` puts in their places."""
+"""A `KernelPlan` becomes the strings that a kernel template of target `cuda` puts in place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.cuda_memory import (
+    Panel,
+    depth_of,
     found,
     kept,
     kept_bytes,
@@ -33,7 +35,6 @@ from grugen.target.meetings import (
     own_copies,
     swapped_carries,
 )
-from grugen.target.nests import Pointwise
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
 
@@ -43,6 +44,8 @@ _OWNERS = {
     Index.BATCH: "work",
     Index.TILE_SEQUENCE: "tile",
 }
+MOST_HELD = 8
+"""Matrices of which a lane can hold a share in its registers."""
 _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
 
 
@@ -75,7 +78,9 @@ class _CudaText:
 
     def view(self) -> CudaKernelView:
         plan = self.plan
-        panels = [panel for phase in self.row_phases() for panel in panels_of(self.spelling, phase.nests)]
+        panels = [
+            panel for phase in self.row_phases() for panel in panels_of(self.spelling, phase.nests)
+        ]
         real = C_TYPES[self.spelling.element]
         panel_members, panel_takes = [], []
         for panel in panels:
@@ -147,7 +152,7 @@ class _CudaText:
     def common(self, loop: Loop) -> str:
         return f"grugen_{loop.phase.name}"
 
-    def tile(self, panels: Iterable[object]) -> tuple[str, ...]:
+    def tile(self, panels: Iterable[Panel]) -> tuple[str, ...]:
         buffers = [b for b in self.spelling.names.buffers if _OWNERS[b.index] == "tile"]
         in_registers = {
             carry.buffer
@@ -156,9 +161,9 @@ class _CudaText:
             for carry in part.carries
         }
         members = [member(self.spelling, b) for b in buffers if b not in in_registers]
-        for _, _, segment in panels:  # type: ignore[misc]
-            matrices = ", ".join(let.args[0] for let in segment.lets)  # type: ignore[has-type]
-            members.append(f"grugen_panel {self.spelling.panel(segment)}; // {matrices}")  # type: ignore[has-type]
+        for _, _, segment in panels:
+            matrices = ", ".join(let.args[0] for let in segment.lets)
+            members.append(f"grugen_panel {self.spelling.panel(segment)}; // {matrices}")
         return tuple(members)
 
     def rows(self, phase: Phase) -> CudaPhaseView:
@@ -215,27 +220,70 @@ class _CudaText:
         kept_lines = [
             f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
         ]
+        matrices = sum(len(segment.lets) for _, _, segment in panels)
+        gathered = self.nests.gathered(nests)
+        holds = 0 < matrices <= MOST_HELD
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
-            nests=nests,
+            nests=tuple(
+                replace(nest, loop_panels=", panels" if holds else nest.panels_argument)
+                if nest.multiplies
+                else nest
+                for nest in nests
+            ),
             loop=True,
             cuts=True,
             common=self.common(loop),
-            starts=tuple(self.carry(c, Place(c.buffer), Place(c.initial), "") for c in loop.carries),
+            starts=tuple(
+                self.carry(c, Place(c.buffer), Place(c.initial), "") for c in loop.carries
+            ),
             finishes=tuple(
-                self.carry(c, Place(c.final), Place(c.buffer), "if (!rows.ended(slot)) { continue; }")
+                self.carry(
+                    c, Place(c.final), Place(c.buffer), "if (!rows.ended(slot)) { continue; }"
+                )
                 for c in loop.carries
             ),
             memory=self.block(take(spelling, "tile", buffer) for buffer in vectors),
             numbers=self.block(take(spelling, "tile", buffer) for buffer in numbers),
             panels=self.block(found(spelling, "tile->", panel) for panel in panels),
-            keeps=self.block(kept(spelling, panel) for panel in panels),
+            keeps=self.block(self.keep(nests, loop)),
             kept=self.block(kept_lines),
             swaps=tuple(swaps),
-            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests)),
-            model=self.block(self.model(loop, nests)),
+            holds=holds,
+            held=tuple(
+                f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
+                for _, _, segment in panels
+            ),
+            gathered=(
+                f"grugen_find_room(device, tiling.sequences * ({gathered}) * "
+                f"(int64_t)sizeof({C_TYPES[spelling.element]}), &tiling);",
+            ),
+            hold_lines=tuple(self.hold(nests, loop)),
+            can_hold=tuple(
+                f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
+                "GRUGEN_THREADS)"
+                for nest, _, segment in panels
+                if nest.size is not None
+            ),
+            plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
+            model=self.block([*self.model(loop, nests), *self.size_uses(gathered)]),
             items=self.block(self.items(nests)),
         )
+
+    def hold(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a lane's share of the matrices to its registers."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for _, _, segment in panels_of(self.spelling, [nest]):
+                name = self.spelling.panel(segment)
+                depth = depth_of(self.spelling, segment)
+                plan = view.planned.removeprefix(", ")
+                yield f"grugen_hold({plan}, tile.{name}, {depth}, &panels.{name});"
+
+    def keep(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
+        """The lines that bring a block's share of the matrices to its memory."""
+        for view, nest in zip(nests, loop.phase.nests, strict=False):
+            for panel in panels_of(self.spelling, [nest]):
+                yield kept(self.spelling, panel, view.planned.removeprefix(", "))
 
     def swap(self, carry: Carry) -> str:
         names = self.spelling.names.buffers
@@ -268,6 +316,12 @@ class _CudaText:
         stages = sum(bool(nest.multiplies) for nest in nests)
         weights = " + ".join(sizes) or "0"
         yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
+
+    def size_uses(self, text: str) -> Iterator[str]:
+        """Lines that make sizes known where later lines need them."""
+        for line in self.nests.sizes(text):
+            name = line.split(" = ")[0].rsplit(" ", 1)[-1]
+            yield f"(void){name};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from grugen.render.cuda_views import ListView
 from grugen.render.places import Spelling, width_of
 from grugen.render.words import sizes_of

@@ -9,11 +9,17 @@ from grugen.render.views import BlockView, MemoryView
 
 @dataclass(frozen=True, slots=True)
 class CudaOperandView:
-    """A vector that a stage multiplies: `name` holds where it is for each row of a tile."""
+    """A vector that a stage multiplies: `name` holds where it is for each row of a tile.
+
+    Where rows are gathered, those of this vector begin at `offset`.
+    """
 
     name: str
     rows: tuple[str, ...]
     pointer: str
+    depth: str
+    aligned: str
+    offset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class CudaNestView:
     plan_type: str = ""
     plan_line: str = ""
     plan_argument: str = ""
+    panels_argument: str = ""
+    loop_panels: str = ""
     planned: str = ""
     plan_sizes: tuple[str, ...] = ()
     panels: tuple[str, ...] = ()
@@ -112,6 +120,11 @@ class CudaPhaseView:
     model: BlockView = NOTHING
     items: BlockView = NOTHING
     plan_sizes: tuple[str, ...] = ()
+    holds: bool = False
+    held: tuple[str, ...] = ()
+    gathered: tuple[str, ...] = ()
+    hold_lines: tuple[str, ...] = ()
+    can_hold: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()
 

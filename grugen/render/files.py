@@ -38,12 +38,21 @@ SUPPORT = {
         "openmp/grugen_vector.h",
         "openmp/grugen_vector_math.h",
         "openmp/grugen_team.h",
+        "openmp/grugen_wanted.h",
         "openmp/grugen_product.h",
         "openmp/grugen_tiling.h",
+        "openmp/grugen_outer.h",
         "openmp/grugen_total.h",
+        "openmp/grugen_sum.h",
     ),
 }
 """Headers without holes that stand beside the sources of a target."""
+
+KERNEL = {
+    "sequential": ("sequential/kernel.c.j2",),
+    "openmp": ("openmp/memory.c.j2", "openmp/kernel.c.j2"),
+}
+"""The templates of a kernel, one after the other."""
 
 MODULE_NAMES = (
     *("Argument", "ArrayInfo", "Group", "Interface", "OutputInfo", "ParamInfo", "ParamInit"),
@@ -78,11 +87,10 @@ def kernel_files(
     banner = _banner(spec, target, element)
     if target == "cuda":
         return _cuda_files(interface, plans, HeaderView(banner, stem, ()), element)
+    views = [kernel_view(plan, stem, element, interface.dims) for plan in plans.values()]
     kernels = tuple(
-        env.get_template(f"{target}/kernel.c.j2").render(
-            k=kernel_view(plan, stem, element, interface.dims)
-        )
-        for plan in plans.values()
+        "\n".join(env.get_template(name).render(k=view) for name in KERNEL[target])
+        for view in views
     )
     schedule = next(iter(plans.values())).schedule
     file = FileView(

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.components import Components, components_of
 from grugen.render.in_place_text import in_place_view
-from grugen.render.memory_text import memory_view, most_operands, packs, panels_view, row_bytes
+from grugen.render.memory_text import (
+    memory_view,
+    most_operands,
+    packs,
+    panels_view,
+    row_bytes,
+    with_wanted_memory,
+)
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import nest_views
 from grugen.render.places import (
@@ -96,6 +103,7 @@ class _KernelText:
         own = MemoryView((), (), ())
         if not self.baseline:
             work, own = with_totals_memory(self.spelling, work)
+            own = with_wanted_memory(self.spelling, own)
         panels = panels_view(self.spelling)
         return KernelView(
             symbol=self.symbol,
@@ -106,7 +114,7 @@ class _KernelText:
             keep_parameter=_KEEP if keeps_tape else "",
             work=replace(work, sizes=self.sizes(work.takes)),
             own=own,
-            tile=replace(tile, sizes=self.sizes(tile.takes)),
+            tile=replace(tile, sizes=self.sizes([*own.takes, *tile.takes])),
             operands=tuple(str(i) for i in range(most_operands(self.spelling))),
             most_operands=str(max(1, most_operands(self.spelling))),
             row_bytes=self.block([f"return {row_bytes(self.spelling)};"]),
@@ -175,8 +183,10 @@ class _KernelText:
         if self.baseline:
             pointers = tuple(dict.fromkeys(line for nest in nests for line in nest.pointers))
             nests = tuple(replace(nest, pointers=()) for nest in nests)
-        fetches = tuple(text.fetches.values()) if loop and not self.baseline else ()
-        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop, fetches)
+        # products fetch what is listed
+        listed = loop and any(nest.multiplies for nest in nests)
+        wants = tuple(text.wants.values()) if listed else ()
+        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop, wants)
         texts = _phase_texts(view)
         return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 
@@ -251,7 +261,7 @@ def _phase_texts(view: PhaseView) -> list[str]:
     """Every text of a phase that is code."""
     nests = [text for nest in (*view.nests, *view.carries) for text in _texts(nest)]
     code = [text for text in nests if not text.startswith("//")]
-    return [*code, *view.constants, *view.pointers, *view.fetches]
+    return [*code, *view.constants, *view.pointers, *view.wants]
 
 
 def _texts(nest: NestView) -> tuple[str, ...]:

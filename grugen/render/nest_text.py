@@ -38,8 +38,8 @@ class PhaseText:
     back: bool
     constants: dict[str, str] = field(default_factory=dict)
     """Declarations of what does not change from row to row; filled by `nests`."""
-    fetches: dict[str, str] = field(default_factory=dict)
-    """Calls that fetch the rows of the next step; filled with the constants."""
+    wants: dict[str, str] = field(default_factory=dict)
+    """Calls that list the rows of the next step; filled with the constants."""
 
     def scalar(self, nest: Pointwise) -> NestView:
         """A loop over single elements, or straight code for numbers."""
@@ -98,10 +98,9 @@ class PhaseText:
         c_type = C_TYPES[spelling.element]
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
         if index_of(array) is Index.STEP:
-            call = "grugen_fetch" if const else "grugen_fetch_to_write"
             sizes = f"{spelling.stride(array)}, {spelling.dim(width_of(array))}"
-            fetch = f"{call}({name}, {sizes}, tile->row, last, next);"
-            self.fetches[name] = guarded(spelling, place, fetch)
+            wanted = f"grugen_want(tile->wanted, {name}, {sizes}, tile->row, last, next);"
+            self.wants[name] = guarded(spelling, place, wanted)
         return name
 
     def number(self, value: str, place: Place) -> str:

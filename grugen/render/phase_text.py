@@ -78,9 +78,9 @@ def _operand(phase: PhaseText, value: str, number: int) -> OperandView:
 
 def _multiply(phase: PhaseText, segment: Segment, operand: int, wide: int) -> str:
     spelling = phase.spelling
-    depth = spelling.dim(spelling.types[segment.operand].shape[0])
     panel = f"work->{spelling.panel(segment)}"
     return (
-        f"grugen_multiply(&at, {panel}, {depth}, tile->operand[{operand}], "
-        f"{segment.first}, {len(segment.lets)}, {wide}, {int(segment.adds)}, sums);"
+        f"grugen_multiply(&at, tile->wanted, {panel}, {spelling.depth(segment)}, "
+        f"tile->operand[{operand}], "
+        f"{segment.first}, {segment.count}, {wide}, {int(segment.adds)}, sums);"
     )

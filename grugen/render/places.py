@@ -11,7 +11,7 @@ from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
 from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
 from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
-from grugen.target.plan import Buffer, Index, KernelPlan, Place
+from grugen.target.plan import NO_OFFSET, Buffer, Index, KernelPlan, Place
 from grugen.target.stages import Segment
 
 _ROW_VARIABLES = {
@@ -110,6 +110,17 @@ class Spelling:
         """The member of the work struct that holds a segment's packed weights."""
         return self.names.panels[segment.lets[0].name]
 
+    def depth(self, segment: Segment) -> str:
+        """How long the vector is that a segment multiplies, side by side with others or alone."""
+        return self.dim(self.length(segment.operands))
+
+    def length(self, values: Iterable[str]) -> Dim:
+        """The number of elements of some vectors together."""
+        total = Dim(())
+        for value in values:
+            total = total + self.types[value].shape[0]
+        return total
+
     def tape_condition(self, place: Place) -> str:
         """When memory is there that the caller must ask for, as C text; else empty.
 
@@ -127,8 +138,11 @@ class Spelling:
 
     def is_whole(self, place: Place) -> bool:
         """Whether the row can be read and written by whole vectors to its end."""
-        padded = isinstance(place.array, Buffer) and self.is_padded(place.array)
-        return padded and not place.offset.terms and not place.offset.constant
+        array = place.array
+        if not isinstance(array, Buffer) or not self.is_padded(array):
+            return False
+        # behind one that lies side by side with others the next one begins
+        return not array.parts and place.offset == NO_OFFSET
 
     def stride(self, array: Argument | Buffer) -> str:
         """Elements from row to row."""

@@ -27,6 +27,7 @@ from grugen.render.places import factor, index_of
 from grugen.render.vector_expr import Term
 from grugen.render.vector_text import VectorText
 from grugen.spec.dims import Dim
+from grugen.target.abi import WRITTEN, Argument
 from grugen.target.nests import INLINE, Join, Pointwise
 from grugen.target.plan import Buffer, Copy, Index, Place
 
@@ -129,7 +130,7 @@ class ThreadText(VectorText):
         offsets = " + ".join([*spelling.offsets(place), *(["j"] if shape else [])])
         name = self.phase.name(value)
         condition = spelling.types[value].condition
-        element = Atom(f"{base}[{offsets}]")
+        element = Atom(self.fetched(base, place, offsets))
         text = c_text(self.as_condition(element)) if condition else element.text
         zero = "false" if condition else "0"
         self.early.append(f"{self.c_type(condition)} {name} = {zero};")
@@ -138,7 +139,14 @@ class ThreadText(VectorText):
 
     def load(self, value: str, place: Place) -> str:
         """The current element as an expression."""
-        return self.element_of(self.phase.base(value, place), place, "j")
+        offsets = " + ".join([*self.phase.spelling.offsets(place), "j"])
+        return self.fetched(self.phase.base(value, place), place, offsets)
+
+    def fetched(self, base: str, place: Place, offsets: str) -> str:
+        """An element of an array; what a kernel never writes can be read ahead of other work."""
+        if isinstance(place.array, Argument) and place.array.group not in WRITTEN:
+            return f"__ldg({base} + {offsets})"
+        return f"{base}[{offsets}]"
 
     def element_of(self, base: str, place: Place, index: str) -> str:
         """Element `index` of the current row of an array."""

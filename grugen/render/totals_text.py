@@ -7,10 +7,17 @@ from dataclasses import replace
 
 from grugen.render.c_expr import C_TYPES
 from grugen.render.components import Components
-from grugen.render.places import Spelling, width_of
+from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
 from grugen.spec.dims import Dim
-from grugen.target.totals import OuterTotals, outer_totals, vector_totals
+from grugen.target.plan import NO_OFFSET
+from grugen.target.totals import (
+    Again,
+    OuterTotals,
+    outer_totals,
+    totals_again,
+    vector_totals,
+)
 
 
 def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
@@ -34,6 +41,7 @@ def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
         yield from _listed("grugen_summand", "vectors", vectors)
         yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, work->sums);"
         yield "}"
+    yield from _copies(spelling, totals_again(spelling.plan.totals))
 
 
 def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView, MemoryView]:
@@ -45,7 +53,8 @@ def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView
     for group in outer_totals(plan.totals):
         units = _units(spelling, (total.left for total in group.members))
         right = spelling.dim(_width(spelling, group.right))
-        sizes.append(f"grugen_outer_shared(call->T * call->B, {units}, {right})")
+        ones = int(group.has_sums)
+        sizes.append(f"grugen_outer_shared(call->T * call->B, {units}, {right}, {ones})")
     vectors = [total.value for total in vector_totals(plan.totals)]
     if vectors:
         units = _units(spelling, iter(vectors))
@@ -72,25 +81,45 @@ def _listed(struct: str, name: str, entries: list[tuple[str, str]]) -> Iterator[
     yield "{"
     yield f"const {struct} {name}[] = {{"
     for number, (operand, total) in enumerate(entries, 1):
-        yield f"{{{operand}, {total}}}{',' if number < len(entries) else ''}"
+        yield f"{{{operand},"
+        yield f"{total}}}{',' if number < len(entries) else ''}"
     yield "};"
 
 
 def _outers(spelling: Spelling, group: OuterTotals) -> list[tuple[str, str]]:
-    return [
-        (_rows_of(spelling, total.left), spelling.base(total.argument)) for total in group.members
-    ]
+    found: list[tuple[str, str]] = []
+    for total, vector in zip(group.members, group.sums, strict=True):
+        by_itself = "NULL" if vector is None else spelling.base(vector.argument)
+        results = f"{spelling.base(total.argument)}, {by_itself}"
+        found.append((_rows_of(spelling, total.left), results))
+    return found
+
+
+def _copies(spelling: Spelling, again: tuple[Again, ...]) -> Iterator[str]:
+    if not again:
+        return
+    yield "// the same sums again, when all of them are there"
+    yield "grugen_gather(team);"
+    yield "if (team->member == 0) {"
+    for found in again:
+        places = [spelling.base(total.argument) for total in (found.total, found.formed)]
+        width = factor(spelling.dim(_width(spelling, found.total.value)))
+        size = f"(size_t){width} * sizeof({C_TYPES[spelling.element]})"
+        yield f"memcpy({', '.join(places)}, {size});"
+    yield "}"
 
 
 def _rows_of(spelling: Spelling, value: str) -> str:
     """Base, stride and width of a value that is kept for all rows."""
-    array = spelling.plan.total_reads[value].array
-    stride, width = spelling.stride(array), spelling.dim(width_of(array))
-    return f"{spelling.base(array)}, {stride}, {width}"
+    place = spelling.plan.total_reads[value]
+    offset = "" if place.offset == NO_OFFSET else f" + {spelling.dim(place.offset)}"
+    stride, width = spelling.stride(place.array), spelling.dim(_width(spelling, value))
+    return f"{spelling.base(place.array)}{offset}, {stride}, {width}"
 
 
 def _width(spelling: Spelling, value: str) -> Dim:
-    return width_of(spelling.plan.total_reads[value].array)
+    shape = spelling.types[value].shape
+    return shape[0] if shape else Dim.fixed(1)
 
 
 def _units(spelling: Spelling, values: Iterator[str]) -> str:

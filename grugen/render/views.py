@@ -43,7 +43,7 @@ class PhaseView:
     """A function over rows: the structs, sizes and constants it mentions, its nests.
 
     `pointers` are declared for a row where all nests of the row share them. A loop's `carries`
-    bring the states to where the next step finds them, its `fetches` ask for the rows of that step.
+    bring the states to where the next step finds them, its `wants` list the rows of that step.
     """
 
     name: str
@@ -54,7 +54,7 @@ class PhaseView:
     nests: tuple[NestView, ...]
     carries: tuple[NestView, ...]
     loop: bool
-    fetches: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     specialised: str = ""
     keep_parameter: str = ""
     keep_argument: str = ""

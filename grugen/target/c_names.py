@@ -25,7 +25,11 @@ C_WORDS = frozenset(
 OUR_WORDS = frozenset(
     """
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
-    here team rows item over member plan ask length s given memory operand_1 operand_2 operand_3 operand_4
+    here team rows item over member plan ask panels gathered vector operand_1_of operand_2_of
+    operand_3_of operand_4_of operand_1_at operand_2_at operand_3_at operand_4_at length s given
+    memory operand_1 operand_2 operand_3 operand_4 operand_5 operand_5_of operand_5_at operand_6
+    operand_6_of operand_6_at operand_7 operand_7_of operand_7_at operand_8 operand_8_of
+    operand_8_at
     memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
 )
@@ -43,7 +47,7 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
-    meeting
+    meeting wanted most_wanted
     """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""

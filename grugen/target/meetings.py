@@ -159,9 +159,9 @@ def _nest_access(
             shape = plan.function.types()[value].shape
             is_own = elementwise and bool(shape) and view.base == value and shape[0] == size
             (own if is_own else whole).add(array)
-    written = {
-        place.array for let in lets for place in loop.phase.writes.get(let.name, ())
-    } | {reads[let.name].array for let in lets if isinstance(nest, Join)}
+    written = {place.array for let in lets for place in loop.phase.writes.get(let.name, ())} | {
+        reads[let.name].array for let in lets if isinstance(nest, Join)
+    }
     own.update(reads[copy.value].array for copy in copies)
     written.update(copy.place.array for copy in copies)
     is_stage = isinstance(nest, Pointwise) and bool(nest.products)

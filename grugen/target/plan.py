@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from grugen.ir.nodes import Function
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument, Signature
 from grugen.target.nests import Nest, Pointwise, View
 from grugen.target.schedule import Schedule
-from grugen.target.stages import Stage, stage_of, use_counts
+from grugen.target.stages import Stage, join_segments, stage_of, use_counts
 
 NO_OFFSET = Dim(())
 
@@ -36,11 +37,15 @@ class Index(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Memory of the kernel's own: rows of `width` elements, one for each value of `index`."""
+    """Memory of the kernel's own: rows of `width` elements, one for each value of `index`.
+
+    `parts` are the values that lie side by side in a row, if there are several.
+    """
 
     name: str
     index: Index
     width: Dim
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +169,13 @@ class KernelPlan:
         if not self.schedule.staged:
             return
         uses = use_counts(self.function)
+        parts = [buffer.parts for buffer in self.buffers()]
+        followers = {a: b for values in parts for a, b in pairwise(values)}
         for phase in self.phases():
             for nest in phase.nests:
                 # what is computed once a call has no rows to share packed weights
                 if phase is not self.once and isinstance(nest, Pointwise) and nest.products:
-                    yield nest, stage_of(nest, uses)
+                    yield nest, join_segments(stage_of(nest, uses), followers)
 
     def buffers(self) -> tuple[Buffer, ...]:
         """The kernel's own memory, in a fixed order."""

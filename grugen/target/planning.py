@@ -41,6 +41,7 @@ from grugen.target.plan import (
     VectorTotal,
 )
 from grugen.target.schedule import CUDA, OPENMP, SEQUENTIAL, Schedule
+from grugen.target.side_by_side import side_by_side
 
 _ALL_ROWS = (SourceRole.INPUT, SourceRole.TAPE, SourceRole.OUTPUT_GRADIENT)
 _PER_STEP = (ResultRole.OUTPUT, ResultRole.TAPE)
@@ -58,7 +59,7 @@ def plan_openmp(function: Function, direction: str) -> KernelPlan:
     """Threads own sequences; what does not depend on a stratum's states is out of its loop."""
     function = order_terms(function)
     function, strata = sink_cheap(function, split_strata(function))
-    return _Planner(function, direction, OPENMP, _drafts(strata)).plan()
+    return side_by_side(_Planner(function, direction, OPENMP, _drafts(strata)).plan())
 
 
 def plan_cuda(function: Function, direction: str) -> KernelPlan:

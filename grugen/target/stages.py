@@ -7,8 +7,8 @@ each other share an accumulator; products that read the same vector share a pane
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from grugen.ir.nodes import Function, Let, Op
 from grugen.ir.shapes import PRODUCTS
@@ -19,14 +19,25 @@ from grugen.target.nests import Pointwise
 class Segment:
     """Products that read the same vector and feed the accumulators from number `first` on.
 
-    `adds` tells that an earlier segment has begun these sums.
+    Vectors that lie side by side are read as one: `operands` has them in order, and `lets` first
+    all products of the first one. `adds` tells that an earlier segment has begun these sums.
     """
 
     op: Op
-    operand: str
+    operands: tuple[str, ...]
     lets: tuple[Let, ...]
     first: int
     adds: bool
+
+    @property
+    def operand(self) -> str:
+        """The vector that begins where this one does."""
+        return self.operands[0]
+
+    @property
+    def count(self) -> int:
+        """How many accumulators it feeds."""
+        return len(self.lets) // len(self.operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,45 @@ def stage_of(nest: Pointwise, uses: Counter[str]) -> Stage:
     return Stage(sums, frozenset(inner), tuple(_segments(sums, parts, operands)))
 
 
+def chains(stage: Stage) -> list[list[Segment]]:
+    """The segments in order, those together that feed the same accumulators one by one."""
+    found: list[list[Segment]] = []
+    for segment in stage.segments:
+        fed = (segment.op, segment.first, segment.count)
+        before = found[-1][-1] if found else None
+        if before is not None and (before.op, before.first, before.count) == fed:
+            found[-1].append(segment)
+        else:
+            found.append([segment])
+    return found
+
+
+def join_segments(stage: Stage, followers: Mapping[str, str]) -> Stage:
+    """`stage` with one segment for vectors that lie side by side.
+
+    `followers` has for a vector the one that begins where it ends.
+    """
+    return replace(stage, segments=tuple(s for c in chains(stage) for s in _joined(c, followers)))
+
+
+def _joined(chain: list[Segment], followers: Mapping[str, str]) -> Iterator[Segment]:
+    by_operand = {segment.operand: segment for segment in chain}
+    if len(by_operand) < len(chain):
+        yield from chain
+        return
+    follow = {a: b for a, b in followers.items() if a in by_operand and b in by_operand}
+    adds = chain[0].adds
+    for segment in chain:
+        if segment.operand in follow.values():
+            continue
+        run = [segment.operand]
+        while run[-1] in follow:
+            run.append(follow[run[-1]])
+        lets = tuple(let for operand in run for let in by_operand[operand].lets)
+        yield replace(segment, operands=tuple(run), lets=lets, adds=adds)
+        adds = True
+
+
 def _vector(let: Let) -> tuple[Op, str]:
     return let.op, let.args[1]
 
@@ -91,4 +141,4 @@ def _segments(
                     run.append((place, let))
             begun.update(place for place, _ in run)
             waiting = [item for item in waiting if item not in run]
-            yield Segment(op, operand, tuple(let for _, let in run), run[0][0], adds)
+            yield Segment(op, (operand,), tuple(let for _, let in run), run[0][0], adds)

@@ -18,7 +18,7 @@ def tile_lines(plan: KernelPlan) -> Iterator[str]:
                 continue
             stage = found[nest]
             operands = [
-                f"[{' '.join(let.args[0] for let in segment.lets)}] @ {segment.operand}"
+                f"[{' '.join(let.args[0] for let in segment.lets)}] @ {', '.join(segment.operands)}"
                 for segment in stage.segments
             ]
             tiles = [_tile(shapes, len(stage.sums)) for shapes in plan.schedule.tiles]

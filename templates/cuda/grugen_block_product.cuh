@@ -39,16 +39,16 @@ struct grugen_block_memory {
 // One tile after the other of `count` rows and `units` units, for all blocks of a launch.
 template <int SUMS>
 struct grugen_block_tile {
-    int64_t tile, tiles, groups;
-    int64_t row;
+    int tile, tiles, groups;
+    int row;
     int unit;
 
-    __device__ grugen_block_tile(int64_t count, int64_t units)
+    __device__ grugen_block_tile(int count, int units)
     {
         using shape = grugen_shape<SUMS>;
         groups = (units + shape::units - 1) / shape::units;
         tiles = groups * ((count + shape::rows - 1) / shape::rows);
-        tile = blockIdx.x;
+        tile = (int)blockIdx.x;
         place();
     }
 
@@ -57,12 +57,12 @@ struct grugen_block_tile {
     __device__ void place()
     {
         row = tile / groups * grugen_shape<SUMS>::rows;
-        unit = (int)(tile % groups) * grugen_shape<SUMS>::units;
+        unit = tile % groups * grugen_shape<SUMS>::units;
     }
 
     __device__ void next()
     {
-        tile += gridDim.x;
+        tile += (int)gridDim.x;
         place();
     }
 };
@@ -108,7 +108,7 @@ __device__ __forceinline__ void grugen_multiply_tile(
             const int line = start / 4 + four;
             const bool is_there = at.unit + unit < panel.units && 4 * line < depth;
             const grugen_four w = is_there
-                ? panel.fours[((int64_t)line * MATRICES + matrix) * panel.units + at.unit + unit]
+                ? panel.fours[(line * MATRICES + matrix) * panel.units + at.unit + unit]
                 : grugen_four{};
 #pragma unroll
             for (int e = 0; e < 4; ++e) {

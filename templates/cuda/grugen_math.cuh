@@ -25,11 +25,18 @@ __device__ inline double grugen_log_f64(double a) { return log(a); }
 __device__ inline float grugen_tanh_f32(float a) { return tanhf(a); }
 __device__ inline double grugen_tanh_f64(double a) { return tanh(a); }
 
+// 1 / a for 1 <= a <= 2, where no case is special: an estimate, and a step of Newton's
+__device__ inline float grugen_reciprocal_f32(float a)
+{
+    const float estimate = __fdividef(1.0f, a);
+    return fmaf(estimate, fmaf(-a, estimate, 1.0f), estimate);
+}
+
 // sigmoid(a) = 1 / (1 + exp(-a)), from exp of a number that is never positive
 __device__ inline float grugen_sigmoid_f32(float a)
 {
     const float e = expf(-fabsf(a));
-    return (a < 0 ? e : 1) / (1 + e);
+    return (a < 0 ? e : 1) * grugen_reciprocal_f32(1 + e);
 }
 
 __device__ inline double grugen_sigmoid_f64(double a)

@@ -24,9 +24,17 @@ __host__ __device__ inline void *grugen_take(grugen_arena *arena, int64_t bytes)
 static inline grugen_arena grugen_counting() { return {reinterpret_cast<char *>(128), 0}; }
 
 // Elements from row to row of our own memory: rows begin where four elements can be read at once.
-__host__ __device__ inline int64_t grugen_padded(int64_t units) { return (units + 3) / 4 * 4; }
+__host__ __device__ inline int grugen_padded(int units) { return (units + 3) & ~3; }
 
 __host__ __device__ inline int64_t grugen_larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Zeros to the memory that was carved up, by `size` threads together.
+__device__ inline void grugen_clear(const grugen_arena &arena, int rank, int size)
+{
+    for (int64_t item = rank; item < arena.used / (int64_t)sizeof(int64_t); item += size) {
+        reinterpret_cast<int64_t *>(arena.base)[item] = 0;
+    }
+}
 
 // Memory that changes places with another.
 template <class Element>
@@ -36,6 +44,17 @@ __host__ __device__ inline void grugen_swap(Element **a, Element **b)
     *a = *b;
     *b = first;
 }
+
+// One of two types.
+template <bool FIRST, class A, class B>
+struct grugen_choice {
+    using type = A;
+};
+
+template <class A, class B>
+struct grugen_choice<false, A, B> {
+    using type = B;
+};
 
 // How a kernel is started: blocks of threads, shared memory for each block, and whether all blocks
 // must run at the same time because they wait for each other.

@@ -18,6 +18,7 @@ struct alignas(4 * sizeof(GRUGEN_REAL)) grugen_four {
 struct grugen_panel {
     const grugen_four *fours;
     int units; // from one matrix to the next
+    int line; // from one four of the depth to the next
     int first; // the unit that comes first: not all of them where blocks share them
 };
 
@@ -27,7 +28,7 @@ __host__ __device__ inline int64_t grugen_fours(int64_t depth) { return (depth +
 __host__ __device__ inline int64_t
 grugen_panel_size(int64_t depth, int64_t matrices, int64_t units)
 {
-    return grugen_fours(depth) * matrices * grugen_padded(units) * 4;
+    return grugen_fours(depth) * matrices * grugen_padded((int)units) * 4;
 }
 
 // Element (unit, k) of a matrix is at matrix[unit * unit_stride + k * depth_stride]; it becomes
@@ -43,7 +44,7 @@ __device__ inline void grugen_pack(
     int64_t unit_stride,
     int64_t depth_stride)
 {
-    const int64_t padded = grugen_padded(units);
+    const int64_t padded = grugen_padded((int)units);
     const int64_t count = grugen_fours(depth) * padded * 4;
     for (int64_t item = team.rank; item < count; item += team.size) {
         // a panel that takes more than 32 bits to count would not fit a device's memory well
@@ -57,9 +58,20 @@ __device__ inline void grugen_pack(
 }
 
 // A panel where it was packed.
-__host__ __device__ inline grugen_panel grugen_panel_at(const GRUGEN_REAL *packed, int64_t units)
+__host__ __device__ inline grugen_panel
+grugen_panel_at(const GRUGEN_REAL *packed, int matrices, int units)
 {
-    return {reinterpret_cast<const grugen_four *>(packed), (int)grugen_padded(units), 0};
+    const int padded = grugen_padded(units);
+    return {reinterpret_cast<const grugen_four *>(packed), padded, matrices * padded, 0};
+}
+
+// Fours of the depth are so far apart in shared memory that the lanes that read together, some
+// units of some fours each, find them on different banks.
+__device__ inline int grugen_line(int fours, int split)
+{
+    const int together = GRUGEN_WARP / split;
+    while (together < 8 && fours % 8 != together) { ++fours; }
+    return fours;
 }
 
 // This block's slice of a panel, copied to `memory`, where it stays.
@@ -69,19 +81,25 @@ __device__ inline grugen_panel grugen_keep_panel(
     int64_t depth,
     int matrices,
     int64_t units,
+    int split,
     void *memory)
 {
     grugen_four *const kept = static_cast<grugen_four *>(memory);
     const grugen_four *const whole = reinterpret_cast<const grugen_four *>(packed);
-    const int padded = (int)grugen_padded(units);
+    const int padded = grugen_padded((int)units);
     const int first = team.first_unit(units, team.part);
-    const int width = (int)grugen_padded(team.first_unit(units, team.part + 1) - first);
+    const int width = grugen_padded(team.first_unit(units, team.part + 1) - first);
+    const int line = grugen_line(matrices * width, split);
     const int count = (int)grugen_fours(depth) * matrices * width;
+#pragma unroll 4
     for (int item = team.rank; item < count; item += team.size) {
-        const int line = item / width;
-        kept[item] = whole[(int64_t)line * padded + first + item % width];
+        const int of_matrix = (int)((unsigned)item / (unsigned)width);
+        const int four = (int)((unsigned)of_matrix / (unsigned)matrices);
+        const int unit = item - of_matrix * width;
+        const int matrix = of_matrix - four * matrices;
+        kept[four * line + matrix * width + unit] = whole[of_matrix * padded + first + unit];
     }
-    return {kept, width, first};
+    return {kept, width, line, first};
 }
 
 // What a block keeps of a panel when the units are cut into so many parts, in elements.
@@ -90,30 +108,28 @@ grugen_kept_size(int64_t depth, int64_t matrices, int64_t units, int64_t parts)
 {
     const int64_t fours = (units + 3) / 4;
     const int64_t width = 4 * ((fours + parts - 1) / parts);
-    return grugen_fours(depth) * matrices * width * 4;
+    // as much as `grugen_line` may add
+    return grugen_fours(depth) * (matrices * width + 6) * 4;
 }
 
 // One tile of a stage after the other: `row`s first.., one unit for each lane, and this lane's part
 // of the depth when `split` lanes share it.
 struct grugen_tile {
-    int64_t tile, tiles, row;
-    int step, groups;
+    int tile, tiles, step, groups;
+    int row, rows;
     int split, part;
     int first, last; // units of this block
     int unit;
-    int rows;
 
     __device__ bool more() const { return tile < tiles; }
 
     __device__ void place()
     {
-        // dividing 64 bits takes five times as long
-        const bool is_short = tile <= INT32_MAX;
-        const int64_t group = is_short ? (int64_t)((uint32_t)tile / (uint32_t)groups) : tile / groups;
+        const int group = (int)((unsigned)tile / (unsigned)groups);
         const int width = GRUGEN_WARP / split;
-        const int lane = threadIdx.x % GRUGEN_WARP;
+        const int lane = (int)threadIdx.x % GRUGEN_WARP;
         row = group * rows;
-        unit = first + (int)(tile - group * groups) * width + lane % width;
+        unit = first + (tile - group * groups) * width + lane % width;
         part = lane / width;
     }
 
@@ -124,25 +140,34 @@ struct grugen_tile {
     }
 };
 
+// How many warps a tile of rows takes side by side when `split` lanes share the depth of a unit.
+__host__ __device__ inline int grugen_groups(int units, int split)
+{
+    return (units * split + GRUGEN_WARP - 1) / GRUGEN_WARP;
+}
+
+// With too few tiles for all warps, lanes share the depth.
+__host__ __device__ inline int grugen_split(int units, int row_tiles, int warps, int depth)
+{
+    int split = 1;
+    while (split < GRUGEN_WARP && grugen_groups(units, split) * row_tiles * 2 <= warps &&
+           4 * split < grugen_fours(depth)) {
+        split *= 2;
+    }
+    return split;
+}
+
 __device__ inline grugen_tile
-grugen_first_tile(const grugen_team &team, int64_t count, int64_t units, int64_t depth, int rows)
+grugen_first_tile(const grugen_team &team, int count, int units, int depth, int rows)
 {
     grugen_tile at;
     at.first = team.first_unit(units, team.part);
     at.last = team.first_unit(units, team.part + 1);
     at.rows = rows;
-    at.row = 0;
-    at.unit = at.part = 0;
-    const int64_t row_tiles = (count + rows - 1) / rows;
-    const int wide = at.last - at.first;
-    // with too few tiles for all warps, lanes share the depth
-    at.split = 1;
-    at.groups = (wide + GRUGEN_WARP - 1) / GRUGEN_WARP;
-    while (at.split < GRUGEN_WARP && at.groups * row_tiles * 2 <= team.warps() &&
-           4 * at.split < grugen_fours(depth)) {
-        at.split *= 2;
-        at.groups = (wide * at.split + GRUGEN_WARP - 1) / GRUGEN_WARP;
-    }
+    at.row = at.unit = at.part = 0;
+    const int row_tiles = (count + rows - 1) / rows;
+    at.split = grugen_split(at.last - at.first, row_tiles, team.warps(), depth);
+    at.groups = grugen_groups(at.last - at.first, at.split);
     at.tiles = at.groups * row_tiles;
     at.tile = team.warp();
     at.step = team.warps();
@@ -150,7 +175,8 @@ grugen_first_tile(const grugen_team &team, int64_t count, int64_t units, int64_t
     return at;
 }
 
-// Four elements of a vector, beginning with number 4 * four; 0 beyond its end.
+// Four elements of a vector, beginning with number 4 * four. An ALIGNED vector is our own: what
+// fills up its last four is zero.
 template <bool ALIGNED>
 __device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int four)
 {
@@ -200,8 +226,8 @@ __device__ __forceinline__ void grugen_multiply(
     // lanes beyond the last unit read what is there and keep it to themselves
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_four *const weights = panel.fours + unit;
-    const int line = MATRICES * panel.units;
-    const int whole = depth / 4;
+    const int line = panel.line;
+    const int whole = ALIGNED ? (int)grugen_fours(depth) : depth / 4;
     int alive = 0;
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) { alive += operand[row] != nullptr; }
@@ -227,7 +253,7 @@ __device__ __forceinline__ void grugen_multiply(
         }
     }
     // the last one or two or three elements
-    if (four == whole && 4 * whole < depth) {
+    if (!ALIGNED && four == whole && 4 * whole < depth) {
         grugen_multiply_four<FIRST, MATRICES>(
             weights + four * line, panel.units,
             [&](int row) {
@@ -235,6 +261,97 @@ __device__ __forceinline__ void grugen_multiply(
                                                : grugen_load_rest(operand[row], four, depth);
             },
             sums);
+    }
+}
+
+// A lane's share of a panel in its registers, for loops in which every warp has a single tile.
+enum { GRUGEN_HELD_FOURS = 4 };
+
+template <int MATRICES>
+struct grugen_held {
+    grugen_four weight[GRUGEN_HELD_FOURS][MATRICES];
+};
+
+// Whether a stage's panel can be held by a block that has one sequence.
+static inline bool grugen_can_hold(int units, int depth, int threads)
+{
+    const int warps = threads / GRUGEN_WARP;
+    const int split = grugen_split(units, 1, warps, depth);
+    return grugen_groups(units, split) <= warps &&
+        grugen_fours(depth) <= (int64_t)GRUGEN_HELD_FOURS * split;
+}
+
+template <int MATRICES>
+__device__ __forceinline__ void
+grugen_hold(const grugen_tile &at, const grugen_panel &panel, int depth, grugen_held<MATRICES> *held)
+{
+    const int unit = at.unit < at.last ? at.unit : at.last - 1;
+    const int fours = (int)grugen_fours(depth);
+#pragma unroll
+    for (int i = 0; i < GRUGEN_HELD_FOURS; ++i) {
+        const int four = at.part + i * at.split;
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+            held->weight[i][m] = at.more() && four < fours
+                ? panel.fours[four * panel.line + m * panel.units + unit]
+                : grugen_four{};
+        }
+    }
+}
+
+// As above, with matrices in registers and a single row, which exists.
+template <int FIRST, int MATRICES, bool ALIGNED, int SUMS>
+__device__ __forceinline__ void grugen_multiply(
+    const grugen_tile &at,
+    const grugen_held<MATRICES> &held,
+    int depth,
+    const GRUGEN_REAL *const (&operand)[1],
+    GRUGEN_REAL (&sums)[1][SUMS])
+{
+    grugen_four x[GRUGEN_HELD_FOURS];
+#pragma unroll
+    for (int i = 0; i < GRUGEN_HELD_FOURS; ++i) {
+        const int four = at.part + i * at.split;
+        x[i] = grugen_four{};
+        if (4 * four >= depth) { continue; }
+        x[i] = ALIGNED || 4 * four + 4 <= depth
+            ? grugen_load_four<ALIGNED>(operand[0], four)
+            : grugen_load_rest(operand[0], four, depth);
+    }
+#pragma unroll
+    for (int i = 0; i < GRUGEN_HELD_FOURS; ++i) {
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                sums[0][FIRST + m] += held.weight[i][m].of[e] * x[i].of[e];
+            }
+        }
+    }
+}
+
+// Copy every row's vector to `memory`, where all products of a stage find it: a warp that asks for
+// its rows by itself waits for each of them. Rows that do not exist stay as they are.
+template <bool ALIGNED, class Rows, class VectorOf>
+__device__ __forceinline__ void grugen_gather(
+    const grugen_team &team,
+    const Rows &rows,
+    int depth,
+    const VectorOf &vector_of,
+    GRUGEN_REAL *memory)
+{
+    const int fours = (int)grugen_fours(depth);
+    const int count = rows.count() * fours;
+#pragma unroll 4
+    for (int item = team.rank; item < count; item += team.size) {
+        const int row = (int)((unsigned)item / (unsigned)fours);
+        const int four = item - row * fours;
+        const grugen_here here = rows.locate(row);
+        if (!here.alive) { continue; }
+        const GRUGEN_REAL *const vector = vector_of(here);
+        reinterpret_cast<grugen_four *>(memory)[item] = ALIGNED || 4 * four + 4 <= depth
+            ? grugen_load_four<ALIGNED>(vector, four)
+            : grugen_load_rest(vector, four, depth);
     }
 }
 

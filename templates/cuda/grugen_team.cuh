@@ -61,8 +61,9 @@ struct grugen_team {
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
     static constexpr bool is_alone = true;
+    static constexpr bool gathers = false;
     // Go on when all threads of the block are here; what each wrote before, all see after.
-    __device__ void meet() { __syncthreads(); }
+    __device__ void meet() const { __syncthreads(); }
     // The same for all blocks that share sequences.
     __device__ void meet_all() { __syncthreads(); }
 };
@@ -70,7 +71,8 @@ struct grugen_block : grugen_team {
 // Several blocks that share the units of their sequences; all of them run at the same time.
 struct grugen_blocks : grugen_team {
     static constexpr bool is_alone = false;
-    __device__ void meet() { __syncthreads(); }
+    static constexpr bool gathers = true;
+    __device__ void meet() const { __syncthreads(); }
 
     __device__ void meet_all()
     {
@@ -89,6 +91,8 @@ struct grugen_blocks : grugen_team {
 
 // All threads of a launch, which nobody needs to meet.
 struct grugen_launched : grugen_team {
+    static constexpr bool gathers = false;
+    __device__ void meet() const {}
 };
 
 __device__ inline grugen_launched grugen_whole_launch()
@@ -105,7 +109,7 @@ __device__ inline grugen_launched grugen_whole_launch()
 
 // How threads are spread over rows and units: `across` of them side by side, a power of two.
 struct grugen_spread {
-    int64_t row, rows;
+    int row, rows;
     int unit, units, last;
 };
 
@@ -117,8 +121,8 @@ __device__ inline grugen_spread grugen_spread_over(const grugen_team &team, int6
     int across = GRUGEN_WARP;
     while (across < spread.last - first && across < 256) { across *= 2; }
     if (across > team.size) { across = GRUGEN_WARP; }
-    spread.row = (unsigned)team.rank / (unsigned)across;
-    spread.rows = (unsigned)team.size / (unsigned)across;
+    spread.row = (int)((unsigned)team.rank / (unsigned)across);
+    spread.rows = (int)((unsigned)team.size / (unsigned)across);
     spread.unit = first + (int)((unsigned)team.rank % (unsigned)across);
     spread.units = across;
     return spread;

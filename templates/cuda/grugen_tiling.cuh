@@ -22,13 +22,15 @@ enum {
 };
 
 // A loop's cut: `groups` times `parts` blocks, `sequences` for each group; whether packed matrices
-// stay in shared memory, and how much of it a block takes; bytes that the blocks of a group have in common.
+// stay in shared memory or are held in registers, and how much shared memory a block takes; bytes
+// that the blocks of a group have in common; bytes of shared memory for rows that they gather.
 struct grugen_tiling {
     grugen_regime regime;
     int64_t sequences, groups, parts;
-    bool keeps;
+    bool keeps, holds;
     int64_t shared;
     int64_t common;
+    int64_t gathered;
 };
 
 // What the model knows of a loop: packed elements that a step multiplies, products that wait for
@@ -77,7 +79,7 @@ static inline grugen_tiling grugen_cut(
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, false, 0, 0, 0};
     if (regime == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
@@ -130,7 +132,7 @@ __device__ inline grugen_step_rows grugen_rows_of_block(
 {
     const int64_t first = blockIdx.x / tiling.parts * tiling.sequences;
     const int64_t size = B - first < tiling.sequences ? B - first : tiling.sequences;
-    return {T, B, lengths, first, size, 0, reverse};
+    return {(int)T, (int)B, lengths, (int)first, (int)size, 0, reverse};
 }
 
 // What this block has in common with those that have the same sequences.
@@ -139,13 +141,44 @@ __device__ inline grugen_arena grugen_common(char *memory, const grugen_tiling &
     return {memory + blockIdx.x / tiling.parts * tiling.common, 0};
 }
 
+// The same where a block has but one.
+__device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows)
+{
+    const int length = (int)grugen_length(rows.lengths, rows.T, rows.first);
+    return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length};
+}
+
+template <int ROWS>
+__device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
+{
+    // a kernel for one row a tile is started where each block has one sequence
+    if constexpr (ROWS == 1) {
+        return grugen_single(rows);
+    } else {
+        return rows;
+    }
+}
+
+// Shared memory for the rows that a loop's blocks gather, if they have so much left.
+static inline void
+grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tiling)
+{
+    if (tiling->regime == GRUGEN_STEPS || (tiling->parts == 1 && tiling->keeps)) { return; }
+    if (tiling->shared + bytes > device.shared) { return; }
+    tiling->gathered = bytes;
+    tiling->shared += (bytes + 127) / 128 * 128;
+}
+
+__device__ inline int grugen_longest(const grugen_one_sequence &rows) { return rows.length; }
+
 // The longest of these sequences.
-__device__ inline int64_t grugen_longest(const grugen_step_rows &rows)
+__device__ inline int grugen_longest(const grugen_step_rows &rows)
 {
     if (rows.lengths == nullptr) { return rows.T; }
-    int64_t longest = 0;
-    for (int64_t item = 0; item < rows.size; ++item) {
-        longest = grugen_larger(longest, rows.lengths[rows.first + item]);
+    int longest = 0;
+    for (int item = 0; item < rows.size; ++item) {
+        const int length = (int)rows.lengths[rows.first + item];
+        longest = length > longest ? length : longest;
     }
     return longest;
 }

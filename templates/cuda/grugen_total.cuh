@@ -123,7 +123,7 @@ static __global__ void __launch_bounds__(GRUGEN_OUTER_THREADS) grugen_outer_kern
              item += GRUGEN_OUTER_THREADS) {
             const int line = item / GRUGEN_OUTER_TILE;
             const int unit = item % GRUGEN_OUTER_TILE;
-            const bool is_there = row + line < last && rows.locate(row + line).alive;
+            const bool is_there = row + line < last && rows.locate((int)(row + line)).alive;
             const int64_t j = tile_left + unit;
             const int64_t k = tile_right + unit;
             left[line][unit] = is_there && j < member.left.units
@@ -207,7 +207,7 @@ static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINE
     if (unit < member.kept.units) {
 #pragma unroll 4
         for (int64_t row = first + line; row < last; row += GRUGEN_VECTOR_LINES) {
-            if (rows.locate(row).alive) { sum += member.kept.values[row * member.kept.stride + unit]; }
+            if (rows.locate((int)row).alive) { sum += member.kept.values[row * member.kept.stride + unit]; }
         }
     }
     lines[line][threadIdx.x % GRUGEN_VECTOR_UNITS] = sum;
@@ -251,7 +251,7 @@ static __global__ void grugen_sequence_kernel(
     const int64_t unit = item % member.kept.units;
     GRUGEN_REAL sum = 0;
     for (int64_t t = 0; t < grugen_length(rows.lengths, rows.T, b); ++t) {
-        sum += member.kept.values[(t * rows.B + b) * member.kept.stride + unit];
+        sum += member.kept.values[((int64_t)t * rows.B + b) * member.kept.stride + unit];
     }
     member.total[item] = sum;
 }
@@ -269,7 +269,7 @@ static cudaError_t grugen_outer_totals(
         tiles = grugen_larger(tiles, left * grugen_outer_tiles(member.right.units));
         largest = grugen_larger(largest, member.left.units * member.right.units);
     }
-    const int64_t slices = grugen_outer_slices(list, rows.T * rows.B);
+    const int64_t slices = grugen_outer_slices(list, (int64_t)rows.T * rows.B);
     const dim3 blocks((unsigned)tiles, COUNT, (unsigned)slices);
     GRUGEN_TRY(grugen_start(
         grugen_outer_kernel<COUNT>, {blocks, GRUGEN_OUTER_THREADS, 0, false, stream}, list, rows,
@@ -291,7 +291,7 @@ static cudaError_t grugen_vector_totals(
         units = grugen_larger(units, member.kept.units);
     }
     const int64_t groups = (units + GRUGEN_VECTOR_UNITS - 1) / GRUGEN_VECTOR_UNITS;
-    const int64_t slices = grugen_slices(rows.T * rows.B, 1, GRUGEN_VECTOR_SLICE);
+    const int64_t slices = grugen_slices((int64_t)rows.T * rows.B, 1, GRUGEN_VECTOR_SLICE);
     const dim3 blocks((unsigned)groups, COUNT, (unsigned)slices);
     const int threads = GRUGEN_VECTOR_UNITS * GRUGEN_VECTOR_LINES;
     GRUGEN_TRY(grugen_start(

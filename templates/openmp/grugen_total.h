@@ -1,7 +1,6 @@
 // Sums over all rows of all sequences, formed when every row is there: weight gradients as blocked
-// products. The right and the left operand are packed block by block in the order in which a tile
-// of accumulators reads them (Goto and van de Geijn, "Anatomy of high-performance matrix
-// multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015).
+// products. What a left is summed up to by itself, the gradient of a bias, is its product with one
+// more column of the right that is all ones.
 //
 // Every element is a sum of sums over blocks of rows; the blocks follow from the sizes alone, and
 // threads only choose who computes an element, so results do not depend on their number.
@@ -10,236 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "grugen_product.h"
-#include "grugen_tiling.h"
-
-// The register tile: GRUGEN_ROWS units of the one operand, GRUGEN_VECTORS vectors of the other.
-#define GRUGEN_VECTORS (GRUGEN_MOST_VECTORS > 3 ? 3 : 2)
-#define GRUGEN_ROWS GRUGEN_ROWS_OF(GRUGEN_VECTORS)
-#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
-
-// One of several totals that share their right operand.
-typedef struct grugen_outer {
-    const GRUGEN_REAL *left; // row r starts at left + r * left_stride
-    int64_t left_stride;
-    int64_t units; // rows of the total
-    GRUGEN_REAL *total; // (units, right_units), contiguous
-} grugen_outer;
-
-enum {
-    // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
-    // ones run by from L2; long enough that adding a tile to its total costs next to nothing.
-    GRUGEN_OUTER_DEPTH = 384,
-    // Wide panels packed together: about half of an L2 cache, the other half is for the rest.
-    GRUGEN_OUTER_PANELS = 24 / GRUGEN_VECTORS,
-    // Narrow panels packed together, so that whole cache lines of the operand are used.
-    GRUGEN_OUTER_TILES = 12,
-    // Rows copied into one panel before the next panel's turn: what was fetched stays in L1.
-    GRUGEN_OUTER_COPIED = 8,
-    // Few tiles are cut along the rows as well, until there are this many ...
-    GRUGEN_OUTER_ITEMS = 128,
-    // ... but into slices of no fewer rows than this.
-    GRUGEN_OUTER_SLICE = 512,
-    // Rows of the wide panel fetched ahead of the one that is being multiplied.
-    GRUGEN_OUTER_AHEAD = 8,
-    // Elements of a cache line.
-    GRUGEN_LINE = 64 / (int)sizeof(GRUGEN_REAL),
-    // Slices of the rows that vectors are summed up in, at most.
-    GRUGEN_VECTOR_SLICES = 32,
-};
-
-// What a thread packs into, in elements.
-#define GRUGEN_OUTER_NARROW (GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_TILES * GRUGEN_ROWS)
-#define GRUGEN_OUTER_PACKED \
-    (GRUGEN_OUTER_NARROW + GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_PANELS * GRUGEN_PANEL)
-
-// The part `which` of `count` things in `parts` parts of about one size begins here.
-static inline int64_t grugen_part(int64_t count, int64_t parts, int64_t which)
-{
-    return count * which / parts;
-}
-
-static inline int64_t grugen_larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-// How a product is cut. A tile is some narrow units times some vectors of wide ones; which operand
-// is the wide one is chosen so that little of the last vectors is wasted.
-typedef struct grugen_outer_cut {
-    int turned; // the lefts are the wide side
-    int64_t narrow; // units
-    int64_t wide;
-    int64_t tiles; // of narrow units
-    int64_t vectors; // of wide units
-    int64_t panels;
-    int64_t slices; // of rows
-    int64_t stride; // of a row of a slice's sums
-} grugen_outer_cut;
-
-static inline grugen_outer_cut
-grugen_cut_outer(int64_t count, int64_t left_units, int64_t right_units)
-{
-    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
-    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
-    grugen_outer_cut cut;
-    // a turned total is transposed when it is added: that must pay
-    cut.turned = along * 32 < across * 31;
-    cut.narrow = cut.turned ? right_units : left_units;
-    cut.wide = cut.turned ? left_units : right_units;
-    cut.tiles = (cut.narrow + GRUGEN_ROWS - 1) / GRUGEN_ROWS;
-    cut.vectors = (cut.wide + GRUGEN_LANES - 1) / GRUGEN_LANES;
-    cut.panels = (cut.vectors + GRUGEN_VECTORS - 1) / GRUGEN_VECTORS;
-    cut.stride = cut.vectors * GRUGEN_LANES;
-    cut.slices = 1;
-    while (cut.slices * cut.tiles * cut.panels < GRUGEN_OUTER_ITEMS
-           && 2 * cut.slices * GRUGEN_OUTER_SLICE <= count) {
-        cut.slices *= 2;
-    }
-    return cut;
-}
-
-static inline int64_t grugen_first_unit(const grugen_outer_cut *cut, int64_t tile)
-{
-    return grugen_part(cut->narrow, cut->tiles, tile);
-}
-
-static inline int64_t grugen_first_vector(const grugen_outer_cut *cut, int64_t panel)
-{
-    return grugen_part(cut->vectors, cut->panels, panel);
-}
-
-// Elements of the memory that all threads share, for at most `count` rows.
-static inline int64_t
-grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units)
-{
-    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
-    return cut.slices > 1 || cut.turned ? cut.slices * cut.narrow * cut.stride : 0;
-}
-
-// One operand: matrices side by side, so that their columns count on.
-typedef struct grugen_outer_side {
-    const grugen_outer *matrices; // of which `left` is meant, whichever side it is
-    int64_t number;
-} grugen_outer_side;
-
-// `width` columns from `column` on, of some rows, into a panel.
-static inline __attribute__((always_inline)) void grugen_outer_copy(
-    const int64_t *rows, int64_t count, grugen_outer_side operand, int64_t column,
-    const int width, GRUGEN_REAL *panel, int64_t stride)
-{
-    const grugen_outer *const side = operand.matrices;
-    const int64_t number = operand.number;
-    int64_t m = 0;
-    while (m < number && column >= side[m].units) { column -= side[m++].units; }
-    if (m < number && column + width <= side[m].units) {
-        const GRUGEN_REAL *const from = side[m].left + column;
-        const int64_t apart = side[m].left_stride;
-        for (int64_t k = 0; k < count; ++k) {
-            memcpy(panel + k * stride, from + rows[k] * apart,
-                   (size_t)width * sizeof(GRUGEN_REAL));
-        }
-        return;
-    }
-    // across the border of two matrices, or past the last one
-    for (int64_t j = 0; j < width; ++j, ++column) {
-        while (m < number && column >= side[m].units) { column -= side[m++].units; }
-        for (int64_t k = 0; k < count; ++k) {
-            panel[k * stride + j] =
-                m < number ? side[m].left[rows[k] * side[m].left_stride + column] : 0;
-        }
-    }
-}
-
-// A column of an operand: row r of it is from[r * stride].
-typedef struct grugen_column {
-    const GRUGEN_REAL *from;
-    int64_t stride;
-} grugen_column;
-
-// sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
-// wherever this is inlined. Meanwhile a cache line is fetched of each of the rows `next`, which are
-// packed soon.
-static inline __attribute__((always_inline)) void grugen_outer_multiply(
-    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, const int units,
-    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
-{
-    grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
-#pragma GCC unroll 8
-    for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) { acc[r][v] = (grugen_vector){0}; }
-    }
-    for (int64_t k = 0; k < depth; ++k) {
-        const grugen_stored_vector *const column =
-            (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
-        const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
-        __builtin_prefetch(line.from + next[k] * line.stride, 0, 2);
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) {
-            __builtin_prefetch(column + GRUGEN_OUTER_AHEAD * vectors + v);
-        }
-#pragma GCC unroll 8
-        for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) { acc[r][v] += elements[r] * column[v]; }
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < units; ++r) {
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) {
-            *(grugen_stored_vector *)(sums[r] + v * GRUGEN_LANES) = acc[r][v];
-        }
-    }
-}
-
-#define GRUGEN_OUTER_CASE(units, vectors) \
-    case (vectors) * 16 + (units): \
-        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums, next, line); \
-        break;
-#if GRUGEN_ROWS == 8
-#define GRUGEN_OUTER_CASES(vectors) \
-    GRUGEN_OUTER_CASE(1, vectors) \
-    GRUGEN_OUTER_CASE(2, vectors) \
-    GRUGEN_OUTER_CASE(3, vectors) \
-    GRUGEN_OUTER_CASE(4, vectors) \
-    GRUGEN_OUTER_CASE(5, vectors) \
-    GRUGEN_OUTER_CASE(6, vectors) \
-    GRUGEN_OUTER_CASE(7, vectors) \
-    GRUGEN_OUTER_CASE(8, vectors)
-#elif GRUGEN_ROWS == 6
-#define GRUGEN_OUTER_CASES(vectors) \
-    GRUGEN_OUTER_CASE(1, vectors) \
-    GRUGEN_OUTER_CASE(2, vectors) \
-    GRUGEN_OUTER_CASE(3, vectors) \
-    GRUGEN_OUTER_CASE(4, vectors) \
-    GRUGEN_OUTER_CASE(5, vectors) \
-    GRUGEN_OUTER_CASE(6, vectors)
-#else
-#define GRUGEN_OUTER_CASES(vectors) \
-    GRUGEN_OUTER_CASE(1, vectors) \
-    GRUGEN_OUTER_CASE(2, vectors) \
-    GRUGEN_OUTER_CASE(3, vectors) \
-    GRUGEN_OUTER_CASE(4, vectors)
-#endif
-
-static __attribute__((noinline, unused)) void grugen_outer_tile(
-    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, int units, int vectors,
-    GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
-{
-    switch (vectors * 16 + units) {
-        GRUGEN_OUTER_CASES(1)
-        GRUGEN_OUTER_CASES(2)
-#if GRUGEN_VECTORS > 2
-        GRUGEN_OUTER_CASES(3)
-#endif
-#if GRUGEN_VECTORS > 3
-        GRUGEN_OUTER_CASES(4)
-#endif
-    default: break;
-    }
-}
+#include "grugen_outer.h"
 
 // Adds `width` elements of a tile to where they belong.
 static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUGEN_REAL *to)
@@ -252,11 +22,23 @@ static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUG
 }
 
 // Where the sums of a unit of the lefts go.
-static inline GRUGEN_REAL *
+static inline const GRUGEN_REAL *
 grugen_outer_row(const grugen_outer *outer, int64_t unit, int64_t right_units)
 {
     while (unit >= outer->units) { unit -= (outer++)->units; }
     return outer->total + unit * right_units;
+}
+
+// Adds elements first..last of the sums of a unit of the lefts to where they belong; element
+// number `right` is the sum of the unit by itself.
+static inline void grugen_outer_add_to(
+    const grugen_outer *outer, int64_t unit, const GRUGEN_REAL *sums, int64_t first, int64_t last,
+    int64_t right)
+{
+    while (unit >= outer->units) { unit -= (outer++)->units; }
+    const int64_t end = last < right ? last : right;
+    if (first < end) { grugen_outer_add(sums, end - first, outer->total + unit * right + first); }
+    if (last > right && outer->sum != NULL) { outer->sum[unit] += sums[right - first]; }
 }
 
 // Where a column of an operand is found, and how far apart its rows are.
@@ -360,16 +142,12 @@ static inline void grugen_outer_multiply_block(
             const int64_t first = grugen_first_vector(cut, p);
             const int64_t last = grugen_first_vector(cut, p + 1);
             const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
-            const int64_t width = (j1 < cut->wide ? j1 : cut->wide) - j0;
-            GRUGEN_REAL *to[GRUGEN_ROWS];
+            const int64_t end = j1 < cut->wide ? j1 : cut->wide;
             for (int64_t i = i0; i < i1; ++i) {
-                to[i - i0] = job->sums != NULL
-                    ? job->sums + i * cut->stride + j0
-                    : grugen_outer_row(job->outers, i, cut->wide) + j0;
                 // the sums are wanted when the tile is done
-                for (int64_t j = 0; j < width; j += GRUGEN_LINE) {
-                    __builtin_prefetch(to[i - i0] + j, 1);
-                }
+                const GRUGEN_REAL *const to = job->sums != NULL
+                    ? job->sums + i * cut->stride : grugen_outer_row(job->outers, i, cut->right);
+                for (int64_t j = j0; j < end; j += GRUGEN_LINE) { __builtin_prefetch(to + j, 1); }
             }
             grugen_column line = grugen_outer_line(job, next, call);
             line.from += distance * line.stride;
@@ -378,13 +156,17 @@ static inline void grugen_outer_multiply_block(
                                   * block.depth,
                               block.depth, (int)(i1 - i0), (int)(last - first), tile_sums, which,
                               line);
-            for (int64_t i = 0; i < i1 - i0; ++i) {
+            for (int64_t i = i0; i < i1; ++i) {
+                const GRUGEN_REAL *const from = tile_sums[i - i0];
                 if (job->sums == NULL) {
-                    grugen_outer_add(tile_sums[i], width, to[i]);
-                } else if (block.first) {
-                    memcpy(to[i], tile_sums[i], (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
+                    grugen_outer_add_to(job->outers, i, from, j0, end, cut->right);
+                    continue;
+                }
+                GRUGEN_REAL *const to = job->sums + i * cut->stride + j0;
+                if (block.first) {
+                    memcpy(to, from, (size_t)(j1 - j0) * sizeof(GRUGEN_REAL));
                 } else {
-                    grugen_outer_add(tile_sums[i], j1 - j0, to[i]);
+                    grugen_outer_add(from, j1 - j0, to);
                 }
             }
         }
@@ -447,23 +229,22 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
         for (int64_t slice = 1; slice < cut->slices; ++slice) {
             grugen_outer_add(row + slice * cut->narrow * cut->stride, cut->stride, row);
         }
-        int64_t before = 0;
-        for (int64_t m = 0; m < number; ++m) {
-            if (cut->turned) {
-                GRUGEN_REAL *const to = outers[m].total + i;
-                for (int64_t j = 0; j < outers[m].units; ++j) {
-                    to[j * cut->narrow] += row[before + j];
-                }
-            } else if (i >= before && i < before + outers[m].units) {
-                grugen_outer_add(row, cut->wide, outers[m].total + (i - before) * cut->wide);
-            }
-            before += outers[m].units;
+        if (!cut->turned) {
+            grugen_outer_add_to(outers, i, row, 0, cut->wide, cut->right);
+            continue;
+        }
+        const GRUGEN_REAL *from = row;
+        for (int64_t m = 0; m < number; from += outers[m++].units) {
+            const int of_ones = i == cut->right;
+            GRUGEN_REAL *const to = of_ones ? outers[m].sum : outers[m].total + i;
+            const int64_t apart = of_ones ? 1 : cut->right;
+            for (int64_t j = 0; j < outers[m].units && to != NULL; ++j) { to[j * apart] += from[j]; }
         }
     }
 }
 
-// total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals; `rows`
-// NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
+// total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals, and
+// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
 // member's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
 // elements for all units of the lefts.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
@@ -471,12 +252,16 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
     GRUGEN_REAL *packed, GRUGEN_REAL *shared)
 {
-    int64_t left_units = 0;
-    for (int64_t m = 0; m < number; ++m) { left_units += outers[m].units; }
-    if (count < 1 || left_units < 1 || right_units < 1) { return; }
-    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units);
-    const grugen_outer other = {right, right_stride, right_units, NULL};
-    const grugen_outer_side left_side = {outers, number}, right_side = {&other, 1};
+    int64_t left_units = 0, ones = 0;
+    for (int64_t m = 0; m < number; ++m) {
+        left_units += outers[m].units;
+        ones = ones || outers[m].sum != NULL;
+    }
+    if (count < 1 || left_units < 1 || right_units + ones < 1) { return; }
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units, ones);
+    const grugen_outer others[] = {
+        {right, right_stride, right_units, NULL, NULL}, {&grugen_one, 0, 1, NULL, NULL}};
+    const grugen_outer_side left_side = {outers, number}, right_side = {others, 1 + ones};
     grugen_outer_job job = {
         .rows = rows,
         .count = count,
@@ -516,98 +301,5 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     if (collects) {
         grugen_gather(team);
         grugen_outer_reduce(team, outers, number, &cut, shared);
-    }
-}
-
-// One of several vectors or numbers that are summed up.
-typedef struct grugen_summand {
-    const GRUGEN_REAL *values; // row r starts at values + r * stride
-    int64_t stride;
-    int64_t units;
-    GRUGEN_REAL *total; // (units)
-} grugen_summand;
-
-// Slices of the rows that vectors are summed up in.
-static inline int64_t grugen_vector_slices(int64_t count)
-{
-    const int64_t slices = count / GRUGEN_OUTER_DEPTH;
-    return slices < 1 ? 1 : slices < GRUGEN_VECTOR_SLICES ? slices : GRUGEN_VECTOR_SLICES;
-}
-
-// Elements of the memory that all threads share, for at most `count` rows of all units together.
-static inline int64_t grugen_vector_shared(int64_t count, int64_t units)
-{
-    return grugen_vector_slices(count) * units;
-}
-
-// sums[j] += sum over some rows of values[rows[k]][j], for some vectors of units.
-static inline __attribute__((always_inline)) void grugen_vector_add(
-    const int64_t *rows, int64_t first, int64_t last, const GRUGEN_REAL *values, int64_t stride,
-    const int vectors, GRUGEN_REAL *sums)
-{
-    grugen_vector acc[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) { acc[v] = (grugen_vector){0}; }
-    for (int64_t k = first; k < last; ++k) {
-        const grugen_stored_vector *const from =
-            (const grugen_stored_vector *)(values + (rows == NULL ? k : rows[k]) * stride);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) { acc[v] += from[v]; }
-    }
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) { ((grugen_stored_vector *)sums)[v] += acc[v]; }
-}
-
-// total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all members
-// of a team. `shared` is the same for all, grugen_vector_shared elements.
-static __attribute__((noinline, unused)) void grugen_vector_totals(
-    const grugen_team *team, const int64_t *rows, int64_t count, const grugen_summand *summands,
-    int64_t number, GRUGEN_REAL *shared)
-{
-    int64_t units = 0, first, last;
-    for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
-    const int64_t slices = grugen_vector_slices(count);
-    grugen_gather(team);
-    grugen_team_share(team, slices, &first, &last);
-    for (int64_t slice = first; slice < last; ++slice) {
-        const int64_t end = grugen_part(count, slices, slice + 1);
-        GRUGEN_REAL *sums = shared + slice * units;
-        for (int64_t j = 0; j < units; ++j) { sums[j] = 0; }
-        for (int64_t m = 0; m < number; ++m) {
-            const int64_t width = summands[m].units, stride = summands[m].stride;
-            for (int64_t k = grugen_part(count, slices, slice); k < end;
-                 k += GRUGEN_OUTER_DEPTH) {
-                const int64_t k1 = end - k < GRUGEN_OUTER_DEPTH ? end : k + GRUGEN_OUTER_DEPTH;
-                const GRUGEN_REAL *const from = summands[m].values;
-                int64_t j = 0;
-                for (; j + 4 * GRUGEN_LANES <= width; j += 4 * GRUGEN_LANES) {
-                    grugen_vector_add(rows, k, k1, from + j, stride, 4, sums + j);
-                }
-                for (; j + GRUGEN_LANES <= width; j += GRUGEN_LANES) {
-                    grugen_vector_add(rows, k, k1, from + j, stride, 1, sums + j);
-                }
-                for (; j < width; ++j) {
-                    GRUGEN_REAL sum = 0;
-                    for (int64_t i = k; i < k1; ++i) {
-                        sum += from[(rows == NULL ? i : rows[i]) * stride + j];
-                    }
-                    sums[j] += sum;
-                }
-            }
-            sums += width;
-        }
-    }
-    grugen_gather(team);
-    int64_t before = 0;
-    for (int64_t m = 0; m < number; ++m) {
-        grugen_team_share(team, summands[m].units, &first, &last);
-        for (int64_t j = first; j < last; ++j) {
-            GRUGEN_REAL sum = shared[before + j];
-            for (int64_t slice = 1; slice < slices; ++slice) {
-                sum += shared[slice * units + before + j];
-            }
-            summands[m].total[j] += sum;
-        }
-        before += summands[m].units;
     }
 }

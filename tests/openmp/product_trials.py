@@ -13,36 +13,48 @@ ORDERS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """The operands of one call; `before` is what stands in the totals when it begins."""
+    """The operands of one call; `before` is what stands in the totals when it begins.
+
+    `summed` tells which lefts are summed up by themselves, too, from 1 on.
+    """
 
     lefts: tuple[Array, ...]
     right: Array
     before: tuple[Array, ...]
     rows: Rows | None
+    summed: tuple[bool, ...] = ()
 
     def __str__(self) -> str:
         units = [left.shape[1] for left in self.lefts]
         chosen = "all" if self.rows is None else len(self.rows)
-        return f"{chosen} of {len(self.right)} rows, {units} x {self.right.shape[1]}"
+        rights = f"{self.right.shape[1]}, sums {self.summed}"
+        return f"{chosen} of {len(self.right)} rows, {units} x {rights}"
 
     def chosen(self, operand: Array) -> Array:
         return operand if self.rows is None else operand[self.rows]
 
     def found(self, blocked: Blocked, threads: int) -> list[Array]:
-        """The totals, by our own code."""
+        """The totals and then the sums, by our own code."""
         totals = [total.copy() for total in self.before]
-        blocked.outer_totals(self.lefts, self.right, totals, self.rows, threads)()
-        return totals
+        sums = [
+            np.ones(left.shape[1], left.dtype) if wanted else None
+            for left, wanted in zip(self.lefts, self.summed, strict=False)
+        ]
+        blocked.outer_totals(self.lefts, self.right, totals, self.rows, threads, sums)()
+        return [*totals, *(found for found in sums if found is not None)]
 
     def expected(
         self, dtype: np.dtype[Any], order: np.ndarray | slice = slice(None)
     ) -> list[Array]:
-        """The totals, by NumPy, with the rows in some order."""
+        """The same, by NumPy, with the rows in some order."""
         right = self.chosen(self.right).astype(dtype)[order]
-        return [
-            before.astype(dtype) + self.chosen(left).astype(dtype)[order].T @ right
-            for left, before in zip(self.lefts, self.before, strict=True)
+        lefts = [self.chosen(left).astype(dtype)[order] for left in self.lefts]
+        totals = [
+            before.astype(dtype) + left.T @ right
+            for left, before in zip(lefts, self.before, strict=True)
         ]
+        wanted = [left for left, summed in zip(lefts, self.summed, strict=False) if summed]
+        return [*totals, *(left.sum(0, dtype=dtype) + dtype.type(1) for left in wanted)]
 
 
 def some_units(random: np.random.Generator) -> int:
@@ -67,7 +79,8 @@ def some_trial(random: np.random.Generator, dtype: str) -> Trial:
         # the rest belongs to no sequence
         for operand in (*lefts, right):
             operand[~kept] = np.nan
-    return Trial(tuple(lefts), right, before, rows)
+    summed = tuple(random.random(number) < 0.4) if random.random() < 0.6 else ()
+    return Trial(tuple(lefts), right, before, rows, summed)
 
 
 def _numbers(random: np.random.Generator, rows: int, columns: int, dtype: str) -> Array:

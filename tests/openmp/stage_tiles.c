@@ -8,7 +8,7 @@
 #include "grugen_memory.h"
 #include "grugen_product.h"
 
-enum { MOST_ROWS = 30, MOST_UNITS = 70, MOST_DEPTH = 7, MOST_TEAM = 5 };
+enum { MOST_ROWS = 30, MOST_UNITS = 70, SHALLOW = 7, MOST_DEPTH = 300, MOST_TEAM = 5 };
 
 static unsigned state = 1;
 
@@ -36,12 +36,16 @@ static GRUGEN_REAL *numbers(int64_t count)
 
 // All `wide` sums of one vector, and the last `more` of them going on with a second one.
 static inline __attribute__((always_inline)) void
-stage(int64_t rows, int64_t units, const int wide, const int more, int64_t size)
+stage_of(
+    int64_t rows, int64_t units, const int wide, const int more, int64_t size, int64_t first_depth,
+    int64_t second_depth)
 {
-    const int64_t depth[2] = {1 + (rows + units) % MOST_DEPTH, 1 + units % MOST_DEPTH};
+    const int64_t depth[2] = {first_depth, second_depth};
     const int count[2] = {wide, more};
     GRUGEN_REAL *vectors[2], *matrices[2], *panels[2];
     const GRUGEN_REAL **operands[2];
+    grugen_wanted *const wanted = malloc((size_t)grugen_wanted_bytes(MOST_DEPTH));
+    grugen_clear_wanted(wanted, MOST_DEPTH);
     for (int i = 0; i < 2; ++i) {
         vectors[i] = numbers(rows * depth[i]);
         matrices[i] = numbers(wide * units * depth[i]);
@@ -51,10 +55,14 @@ stage(int64_t rows, int64_t units, const int wide, const int more, int64_t size)
         for (int64_t member = 0; member < size; ++member) {
             const grugen_team team = {member, size, NULL};
             for (int a = 0; a < count[i]; ++a) {
-                // one is packed as it is, the other transposed
+                // one is packed as it is, the other transposed, and each in two parts
                 const GRUGEN_REAL *const matrix = matrices[i] + a * units * depth[i];
-                grugen_pack(&team, panels[i], depth[i], a, count[i], wide, matrix, units,
-                            i ? 1 : depth[i], i ? units : 1);
+                const int64_t apart = i ? 1 : depth[i], deeper = i ? units : 1;
+                const int64_t half = depth[i] / 2, rest = depth[i] - half;
+                grugen_pack(&team, panels[i], depth[i], 0, half, a, count[i], wide, matrix, units,
+                            apart, deeper);
+                grugen_pack(&team, panels[i], depth[i], half, rest, a, count[i], wide,
+                            matrix + half * deeper, units, apart, deeper);
             }
         }
     }
@@ -65,9 +73,9 @@ stage(int64_t rows, int64_t units, const int wide, const int more, int64_t size)
              grugen_next_tile(&at)) {
             grugen_vector sums[GRUGEN_SUMS(wide)];
             memset(sums, 0xff, sizeof(sums));
-            grugen_multiply(&at, panels[0], depth[0], operands[0], 0, wide, wide, 0, sums);
-            grugen_multiply(&at, panels[1], depth[1], operands[1], wide - more, more, wide, 1,
-                            sums);
+            grugen_multiply(&at, wanted, panels[0], depth[0], operands[0], 0, wide, wide, 0, sums);
+            grugen_multiply(&at, wanted, panels[1], depth[1], operands[1], wide - more, more, wide,
+                            1, sums);
             const grugen_vector *sum = sums;
             for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(units - j);
@@ -105,12 +113,19 @@ stage(int64_t rows, int64_t units, const int wide, const int more, int64_t size)
         }
     }
     free(covered);
+    free(wanted);
     for (int i = 0; i < 2; ++i) {
         free(vectors[i]);
         free(matrices[i]);
         free(panels[i]);
         free(operands[i]);
     }
+}
+
+static inline __attribute__((always_inline)) void
+stage(int64_t rows, int64_t units, const int wide, const int more, int64_t size)
+{
+    stage_of(rows, units, wide, more, size, 1 + (rows + units) % SHALLOW, 1 + units % SHALLOW);
 }
 
 int main(void)
@@ -135,6 +150,12 @@ int main(void)
             stage(1, units, 1, 1, size);
             stage(2, units, 3, 1, size);
             stage(5, units, 7, 3, size);
+        }
+    }
+    // a few units behind the last whole vector of them are dot products of deep vectors
+    for (int64_t rows = 1; rows <= MOST_ROWS; ++rows) {
+        for (int64_t units = 1; units <= MOST_UNITS; ++units) {
+            stage_of(rows, units, 1, 1, 1 + units % 2, 40 + 37 * rows % 260, 40 + 53 * units % 260);
         }
     }
     puts("clean");

@@ -20,7 +20,7 @@ from grugen.passes.order_terms import order_terms
 from grugen.target.nests import Pointwise
 from grugen.target.plan import KernelPlan
 from grugen.target.planning import plan_openmp
-from grugen.target.stages import Segment, Stage, stage_of, use_counts
+from grugen.target.stages import Segment, Stage, join_segments, stage_of, use_counts
 
 CELLS = 60
 SEED = 31
@@ -95,6 +95,26 @@ def test_transposed_products_of_a_vector_are_segments_of_their_own() -> None:
                 assert {let.op for let in segment.lets} == {segment.op}
 
 
+def test_vectors_side_by_side_are_one_segment() -> None:
+    found = stage("h' = tanh(W @ x + U @ h + V @ m)")
+    joined = join_segments(found, {"h": "x", "x": "y"})
+    assert [(s.operands, [let.name for let in s.lets], s.adds) for s in joined.segments] == [
+        (("h", "x"), ["U_h", "W_x"], False),
+        (("m",), ["V_m"], True),
+    ]
+    assert [segment.count for segment in joined.segments] == [1, 1]
+
+
+def test_segments_of_different_sums_stay_apart() -> None:
+    found = stage("z = W @ x\nh' = tanh(z + U @ h) * z")
+    assert join_segments(found, {"x": "h"}) == found
+
+
+def test_a_vector_that_is_read_twice_is_not_joined() -> None:
+    found = stage("h' = tanh(W @ x + U @ h + V @ h)")
+    assert join_segments(found, {"x": "h"}) == found
+
+
 @pytest.fixture(scope="module")
 def plans() -> list[KernelPlan]:
     found = []
@@ -112,7 +132,8 @@ def test_every_product_is_multiplied_once(plans: list[KernelPlan]) -> None:
             fed = [let.name for segment in found.segments for let in segment.lets]
             assert sorted(fed) == sorted(let.name for let in nest.products)
             for segment in found.segments:
-                assert all(let.args[1] == segment.operand for let in segment.lets)
+                read = [operand for operand in segment.operands for _ in range(segment.count)]
+                assert [let.args[1] for let in segment.lets] == read
 
 
 def test_every_sum_is_begun_once_and_before_it_goes_on(plans: list[KernelPlan]) -> None:
@@ -120,7 +141,7 @@ def test_every_sum_is_begun_once_and_before_it_goes_on(plans: list[KernelPlan]) 
         for _, found in plan.stages():
             begun: set[int] = set()
             for segment in found.segments:
-                places = set(range(segment.first, segment.first + len(segment.lets)))
+                places = set(range(segment.first, segment.first + segment.count))
                 assert places <= set(range(len(found.sums)))
                 assert places <= begun if segment.adds else not places & begun
                 begun |= places
@@ -133,11 +154,12 @@ def test_accumulators_hold_what_the_lines_say(plans: list[KernelPlan]) -> None:
     for plan in plans:
         for nest, found in plan.stages():
             values = {let.name: float(random.integers(1, 99)) for let in nest.products}
-            accumulators = [np.nan] * len(found.sums)
+            accumulators = [-1e9] * len(found.sums)
             for segment in found.segments:
-                for number, let in enumerate(segment.lets, start=segment.first):
-                    before = accumulators[number] if segment.adds else 0.0
-                    accumulators[number] = before + values[let.name]
+                for index, let in enumerate(segment.lets):
+                    number = segment.first + index % segment.count
+                    begun = segment.adds or index >= segment.count
+                    accumulators[number] = values[let.name] + begun * accumulators[number]
             for let in nest.lets:
                 if let.name in {*found.sums, *found.inner} and let.op not in PRODUCTS:
                     assert let.op is Op.ADD

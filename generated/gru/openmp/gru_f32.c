@@ -16,19 +16,19 @@
 #if defined(__AVX512F__)
 #define GRUGEN_VECTOR_BYTES 64
 #define GRUGEN_MOST_VECTORS 6
-#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #elif defined(__AVX__)
 #define GRUGEN_VECTOR_BYTES 32
 #define GRUGEN_MOST_VECTORS 3
-#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 8 : (v) <= 2 ? 6 : 4)
 #elif defined(__aarch64__)
 #define GRUGEN_VECTOR_BYTES 16
 #define GRUGEN_MOST_VECTORS 6
-#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #else
 #define GRUGEN_VECTOR_BYTES 16
 #define GRUGEN_MOST_VECTORS 3
-#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 8 : (v) <= 2 ? 6 : 4)
 #endif
 
 #include "grugen_math.h"
@@ -39,6 +39,7 @@
 #include "grugen_product.h"
 #include "grugen_tiling.h"
 #include "grugen_total.h"
+#include "grugen_sum.h"
 
 // What a CPU must have to run this, to be read before anything is called.
 const char gru_f32_needs[] =
@@ -82,6 +83,8 @@ typedef struct gru_f32_forward_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[1];
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *h; // [tile sequence][H]
     float *W_z_x; // [tile row][H]
     float *W_r_x; // [tile row][H]
@@ -134,6 +137,7 @@ static void gru_f32_forward_take_tile(
         grugen_arena *const arena,
         gru_f32_forward_tile *const tile)
 {
+    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const int64_t sequences = tiling.sequences;
     const int64_t rows = sequences * tiling.steps;
@@ -143,6 +147,8 @@ static void gru_f32_forward_take_tile(
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->most_wanted = grugen_most_wanted(sequences, D + 5 * H, 6, D + H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->W_z_x = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -165,12 +171,12 @@ static void gru_f32_forward_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_W_z_x, D, 0, 3, 3, call->param.W_z, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x, D, 1, 3, 3, call->param.W_r, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x, D, 2, 3, 3, call->param.W_n, H, D, 1);
-    grugen_pack(team, work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(team, work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 0, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 0, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 0, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -204,7 +210,8 @@ static void gru_f32_forward_ahead(
     for (grugen_tile at = grugen_first_tile(H, last - first, 3,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
-        grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -226,7 +233,7 @@ static void gru_f32_forward_ahead(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         const gru_f32_forward_tile *const tile,
         const int64_t first,
@@ -253,18 +260,19 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
     (void)next;
+    grugen_want_anew(tile->wanted);
     if (keep_tape > 1) {
-        grugen_fetch_to_write(z_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, z_tape, H, H, tile->row, last, next);
     }
 
     if (keep_tape > 1) {
-        grugen_fetch_to_write(r_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, r_tape, H, H, tile->row, last, next);
     }
 
     if (keep_tape > 1) {
-        grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, n_tape, H, H, tile->row, last, next);
     }
-    grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, y_out, H, H, tile->row, last, next);
     grugen_enter(4); // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
     for (int64_t q = first; q < last; ++q) {
         const int64_t slot = tile->slot[q];
@@ -274,7 +282,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     for (grugen_tile at = grugen_first_tile(H, last - first, 2,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
-        grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -323,7 +332,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -513,6 +523,7 @@ static void gru_f32_forward_share(
     gru_f32_forward_tile tile;
     gru_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_f32_forward_run(&tile, tiling, 0);
@@ -583,12 +594,11 @@ GRUGEN_COMPONENTS(gru_f32_backward,
         "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: copies",
         "behind: loops",
-        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "gradients: W_z, W_r, W_n",
+        "behind: W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "behind: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
         "gradients: U_n",
-        "gradients: b_z, b_r, b_n",
         "waiting for other threads",
         "the rest");
 
@@ -600,17 +610,12 @@ typedef struct gru_f32_backward_work {
     grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
-    float *d_n_pre; // [step][H]
-    float *d_z_pre; // [step][H]
-    float *d_r_pre; // [step][H]
+    float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *t5; // [step][H]
     float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_r_T_d_r_pre; // packed U_r
-    float *panel_U_z_T_d_z_pre; // packed U_z
-    float *panel_W_n_T_d_n_pre; // packed W_n
-    float *panel_W_r_T_d_r_pre; // packed W_r
-    float *panel_W_z_T_d_z_pre; // packed W_z
+    float *panel_U_r_T_d_r_pre; // packed U_r, U_z
+    float *panel_W_r_T_d_r_pre; // packed W_r, W_z, W_n
 } gru_f32_backward_work;
 
 // Memory of one thread: a tile of sequences over a block of steps.
@@ -623,8 +628,10 @@ typedef struct gru_f32_backward_tile {
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
-    const float **operand[3];
+    const float **operand[1];
     float *packed; // operands of totals
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *d_h_carried; // [tile sequence][H]
     float *t32_2; // [tile sequence][H]
     float *t16; // [tile sequence][H]
@@ -634,8 +641,8 @@ typedef struct gru_f32_backward_tile {
 
 static int64_t gru_f32_backward_row_bytes(const gru_f32_backward_call *const call)
 {
-    (void)call;
-    return (1) * (int64_t)sizeof(float);
+    const int64_t H = call->dims.H;
+    return (grugen_padded(3 * H) + grugen_padded(H)) * (int64_t)sizeof(float);
 }
 
 static void gru_f32_backward_take_panels(
@@ -650,15 +657,9 @@ static void gru_f32_backward_take_panels(
     const int64_t H = call->dims.H;
     work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(2 * H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(3 * H, 1, 1,
             D) * (int64_t)sizeof(float));
 }
 
@@ -673,18 +674,13 @@ static void gru_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->d_n_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_z_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_r_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre_and_2_more = grugen_take(arena,
+            call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 3 * H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -698,6 +694,7 @@ static void gru_f32_backward_take_tile(
         grugen_arena *const arena,
         gru_f32_backward_tile *const tile)
 {
+    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const int64_t sequences = tiling.sequences;
     const int64_t rows = sequences * tiling.steps;
@@ -707,9 +704,9 @@ static void gru_f32_backward_take_tile(
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    tile->most_wanted = grugen_most_wanted(sequences, 2 * D + 9 * H, 9, 6 * H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->t32_2 = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
@@ -729,12 +726,13 @@ static void gru_f32_backward_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, 0, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, H, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 0, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, H, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 2 * H, H, 0, 1, 1, call->param.W_n, D, 1,
+            D);
 }
 
 // What depends on parameters only.
@@ -747,7 +745,7 @@ static void gru_f32_backward_prepare(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static void gru_f32_backward_step_d_h_carried(
         const gru_f32_backward_tile *const tile,
         const int64_t first,
@@ -765,20 +763,18 @@ static void gru_f32_backward_step_d_h_carried(
     const float *const d_y_given = call->output_gradient.y;
     const float *const h_given = call->tape_read.h;
     float *const t16_at = tile->t16;
-    float *const d_n_pre_at = work->d_n_pre;
-    float *const d_z_pre_at = work->d_z_pre;
-    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_r_pre_and_2_more_at = work->d_r_pre_and_2_more;
     float *const t1_at = tile->t1;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(z_given, H, H, tile->row, last, next);
-    grugen_fetch(n_given, H, H, tile->row, last, next);
-    grugen_fetch(r_given, H, H, tile->row, last, next);
-    grugen_fetch(d_y_given, H, H, tile->row, last, next);
-    grugen_fetch(h_given, H, H, tile->row, last, next);
-    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_want_anew(tile->wanted);
+    grugen_want(tile->wanted, z_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, n_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, r_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, h_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
+            next);
     grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -806,10 +802,12 @@ static void gru_f32_backward_step_d_h_carried(
                 grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
                 // back through n    gru.yaml:20
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                        d_n_pre, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9_2);
-                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
+                        lanes);
             }
         }
     }
@@ -817,13 +815,14 @@ static void gru_f32_backward_step_d_h_carried(
     grugen_enter(3); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -840,7 +839,8 @@ static void gru_f32_backward_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32_2;
-                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                        lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector t1 = t16 + U_n_T_d_n_pre * r;
                 grugen_store_whole_v(t1_at + slot * grugen_padded(H) + j, t1);
@@ -851,19 +851,14 @@ static void gru_f32_backward_step_d_h_carried(
     grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -921,29 +916,18 @@ static void gru_f32_backward_behind(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(9); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
-    // gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(9); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
+    // gru.yaml:19, gru.yaml:18, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
-        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
@@ -998,7 +982,7 @@ static void gru_f32_backward_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(15); // the rest
+        grugen_enter(14); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1016,7 +1000,7 @@ static void gru_f32_backward_run_tile(
         }
         gru_f32_backward_behind(tile, 0, rows);
     }
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     if (tile->team.member == 0) { gru_f32_backward_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1033,20 +1017,25 @@ static void gru_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(10); // gradients: W_z, W_r, W_n
+    grugen_enter(10); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.W_n, call->total.b_n}
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
     grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.U_r, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);
@@ -1054,19 +1043,11 @@ static void gru_f32_backward_sum_up(
     grugen_enter(12); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
-    }
-    grugen_enter(13); // gradients: b_z, b_r, b_n
-    {
-        const grugen_summand vectors[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
-        };
-        grugen_vector_totals(team, rows, count, vectors, 3, work->sums);
     }
 }
 
@@ -1138,10 +1119,11 @@ static void gru_f32_backward_share(
     if (call->packed == NULL) { gru_f32_backward_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(15); // the rest
+    grugen_enter(14); // the rest
     gru_f32_backward_tile tile;
     gru_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_f32_backward_run(&tile, tiling, 0);
@@ -1229,12 +1211,11 @@ GRUGEN_COMPONENTS(gru_f32_backward_states,
         "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: copies",
-        "behind: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "behind: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "gradients: W_z, W_r, W_n",
+        "behind: W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "behind: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
         "gradients: U_n",
-        "gradients: b_z, b_r, b_n",
         "waiting for other threads",
         "the rest");
 
@@ -1247,20 +1228,15 @@ typedef struct gru_f32_backward_states_work {
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
     float *t5; // [step][H]
-    float *d_n_pre; // [step][H]
-    float *d_z_pre; // [step][H]
-    float *d_r_pre; // [step][H]
+    float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *sums; // parts of totals
     float *panel_W_z_x; // packed W_z, W_r
     float *panel_U_z_h; // packed U_z, U_r
     float *panel_W_n_x; // packed W_n
     float *panel_U_n_product; // packed U_n
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_r_T_d_r_pre; // packed U_r
-    float *panel_U_z_T_d_z_pre; // packed U_z
-    float *panel_W_n_T_d_n_pre; // packed W_n
-    float *panel_W_r_T_d_r_pre; // packed W_r
-    float *panel_W_z_T_d_z_pre; // packed W_z
+    float *panel_U_r_T_d_r_pre; // packed U_r, U_z
+    float *panel_W_r_T_d_r_pre; // packed W_r, W_z, W_n
 } gru_f32_backward_states_work;
 
 // Memory of one thread: a tile of sequences over a block of steps.
@@ -1273,8 +1249,10 @@ typedef struct gru_f32_backward_states_tile {
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
-    const float **operand[3];
+    const float **operand[2];
     float *packed; // operands of totals
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *d_h_carried; // [tile sequence][H]
     float *z; // [tile row][H]
     float *r; // [tile row][H]
@@ -1292,7 +1270,8 @@ static int64_t gru_f32_backward_states_row_bytes(const gru_f32_backward_states_c
 {
     const int64_t H = call->dims.H;
     return (grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)) * (int64_t)sizeof(float);
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(3 * H)) * (int64_t)sizeof(float);
 }
 
 static void gru_f32_backward_states_take_panels(
@@ -1312,15 +1291,9 @@ static void gru_f32_backward_states_take_panels(
             H) * (int64_t)sizeof(float));
     work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(2 * H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(3 * H, 1, 1,
             D) * (int64_t)sizeof(float));
 }
 
@@ -1336,17 +1309,12 @@ static void gru_f32_backward_states_take_work(
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
     work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_n_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_z_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_r_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre_and_2_more = grugen_take(arena,
+            call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 3 * H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -1360,6 +1328,7 @@ static void gru_f32_backward_states_take_tile(
         grugen_arena *const arena,
         gru_f32_backward_states_tile *const tile)
 {
+    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     const int64_t sequences = tiling.sequences;
     const int64_t rows = sequences * tiling.steps;
@@ -1370,8 +1339,9 @@ static void gru_f32_backward_states_take_tile(
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    tile->most_wanted = grugen_most_wanted(sequences, 2 * D + 6 * H, 6, D + 6 * H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->z = grugen_take(arena, rows * grugen_padded(H) * (int64_t)sizeof(float));
@@ -1397,18 +1367,19 @@ static void gru_f32_backward_states_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_W_z_x, D, 0, 2, 2, call->param.W_z, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x, D, 1, 2, 2, call->param.W_r, H, D, 1);
-    grugen_pack(team, work->panel_U_z_h, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(team, work->panel_U_z_h, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(team, work->panel_W_n_x, D, 0, 1, 1, call->param.W_n, H, D, 1);
-    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
-    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_z_x, D, 0, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x, D, 0, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h, H, 0, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_W_n_x, D, 0, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, 0, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, H, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 0, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, H, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 2 * H, H, 0, 1, 1, call->param.W_n, D, 1,
+            D);
 }
 
 // What depends on parameters only.
@@ -1456,8 +1427,10 @@ static void gru_f32_backward_states_ahead(
     for (grugen_tile at = grugen_first_tile(H, last - first, 2,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
-        grugen_multiply(&at, work->panel_W_z_x, D, tile->operand[0], 0, 2, 2, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_h, H, tile->operand[1], 0, 2, 2, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_z_x, D, tile->operand[0], 0, 2, 2, 0,
+                sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_z_h, H, tile->operand[1], 0, 2, 2, 1,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1503,8 +1476,10 @@ static void gru_f32_backward_states_ahead(
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_x, D, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_n_x, D, tile->operand[0], 0, 1, 1, 0,
+                sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1,
+                1, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1523,7 +1498,7 @@ static void gru_f32_backward_states_ahead(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static void gru_f32_backward_states_step_d_h_carried(
         const gru_f32_backward_states_tile *const tile,
         const int64_t first,
@@ -1541,20 +1516,18 @@ static void gru_f32_backward_states_step_d_h_carried(
     float *const t9_at = tile->t9;
     float *const t16_at = tile->t16;
     float *const t21_at = tile->t21;
-    float *const d_n_pre_at = work->d_n_pre;
+    float *const d_r_pre_and_2_more_at = work->d_r_pre_and_2_more;
     float *const t42_at = tile->t42;
-    float *const d_z_pre_at = work->d_z_pre;
     float *const r_at = tile->r;
     float *const t32_at = tile->t32;
-    float *const d_r_pre_at = work->d_r_pre;
     float *const t14_at = tile->t14;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(d_y_given, H, H, tile->row, last, next);
-    grugen_fetch(h_given, H, H, tile->row, last, next);
-    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_want_anew(tile->wanted);
+    grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, h_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
+            next);
     grugen_enter(5); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -1579,10 +1552,12 @@ static void gru_f32_backward_states_step_d_h_carried(
                 grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
                 // back through n    gru.yaml:20
                 const grugen_vector d_n_pre = d_h_next * z * t21;
-                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                        d_n_pre, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * t42;
-                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
+                        lanes);
             }
         }
     }
@@ -1590,13 +1565,14 @@ static void gru_f32_backward_states_step_d_h_carried(
     grugen_enter(7); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1612,7 +1588,8 @@ static void gru_f32_backward_states_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
-                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                        lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector t14 = t16 + U_n_T_d_n_pre * r;
                 grugen_store_whole_v(t14_at + slot * grugen_padded(H) + j, t14);
@@ -1623,19 +1600,14 @@ static void gru_f32_backward_states_step_d_h_carried(
     grugen_enter(9); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1673,29 +1645,18 @@ static void gru_f32_backward_states_behind(
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     float *const d_x_out = call->output.x;
-    grugen_enter(12); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
-    // gru.yaml:20, gru.yaml:19, gru.yaml:18
+    grugen_enter(12); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
+    // gru.yaml:19, gru.yaml:18, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
-        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
@@ -1750,7 +1711,7 @@ static void gru_f32_backward_states_run_tile(
     for (int64_t done = 0; done < longest; done += block) {
         const int64_t steps = longest - done < block ? longest - done : block;
         int64_t rows = 0;
-        grugen_enter(18); // the rest
+        grugen_enter(17); // the rest
         for (int64_t s = 0; s < steps; ++s) {
             const int64_t t = call->reverse ? longest - 1 - done - s : done + s;
             tile->start[s] = rows;
@@ -1770,7 +1731,7 @@ static void gru_f32_backward_states_run_tile(
         }
         gru_f32_backward_states_behind(tile, 0, rows);
     }
-    grugen_enter(18); // the rest
+    grugen_enter(17); // the rest
     if (tile->team.member == 0) { gru_f32_backward_states_finish_tile(tile); }
     grugen_meet(&tile->team);
 }
@@ -1787,20 +1748,25 @@ static void gru_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(13); // gradients: W_z, W_r, W_n
+    grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.W_n, call->total.b_n}
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
     }
     grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.U_r, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);
@@ -1808,19 +1774,11 @@ static void gru_f32_backward_states_sum_up(
     grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
                 work->sums);
-    }
-    grugen_enter(16); // gradients: b_z, b_r, b_n
-    {
-        const grugen_summand vectors[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.b_n}
-        };
-        grugen_vector_totals(team, rows, count, vectors, 3, work->sums);
     }
 }
 
@@ -1893,11 +1851,12 @@ static void gru_f32_backward_states_share(
     if (call->packed == NULL) { gru_f32_backward_states_fill_panels(call, work, everyone); }
     if (everyone->member == 0) { gru_f32_backward_states_prepare(call, work); }
     grugen_meet(everyone);
-    grugen_enter(18); // the rest
+    grugen_enter(17); // the rest
     gru_f32_backward_states_tile tile;
     gru_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_f32_backward_states_run(&tile, tiling, 0);

@@ -1,7 +1,7 @@
 // Products with packed matrices: a tile of rows times vectors of units stays in registers while
 // the depth runs by, and is handed to the epilogue of its stage vector by vector (Goto & van de
-// Geijn 2008). Every element is a sum over the depth in its natural order, whatever the tile, so
-// results depend neither on how rows are grouped nor on who computes them.
+// Geijn 2008). Every element is a sum over the depth in an order that follows from the sizes alone,
+// whatever the tile, so results depend neither on how rows are grouped nor on who computes them.
 #pragma once
 
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include "grugen_profile.h"
 #include "grugen_team.h"
 #include "grugen_vector.h"
+#include "grugen_wanted.h"
 
 // A stage with `wide` sums for each unit has them side by side in its panels, a vector of units
 // after the other; with one sum, two vectors of units stand side by side, unless a single one is
@@ -41,30 +42,6 @@ static inline int64_t grugen_padded(int64_t width)
     return (width + GRUGEN_LANES - 1) / GRUGEN_LANES * GRUGEN_LANES;
 }
 
-// The rows row[first..last] of an array on their way to the cache: each is short, and far from the
-// next step's, so the machine does not foresee them.
-GRUGEN_INLINE void grugen_fetch(
-    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
-    int64_t last)
-{
-    for (int64_t q = first; q < last; ++q) {
-        const char *const from = (const char *)(array + row[q] * stride);
-        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
-        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i); }
-    }
-}
-
-GRUGEN_INLINE void grugen_fetch_to_write(
-    const GRUGEN_REAL *array, int64_t stride, int64_t width, const int64_t *row, int64_t first,
-    int64_t last)
-{
-    for (int64_t q = first; q < last; ++q) {
-        const char *const from = (const char *)(array + row[q] * stride);
-        const int64_t bytes = width * (int64_t)sizeof(GRUGEN_REAL);
-        for (int64_t i = 0; i < bytes; i += 64) { __builtin_prefetch(from + i, 1); }
-    }
-}
-
 static inline int64_t grugen_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Elements of memory for `count` of a stage's sums: whole panels.
@@ -80,6 +57,13 @@ GRUGEN_INLINE int64_t grugen_half_panel(int64_t units, const int wide)
     const int64_t panel = GRUGEN_PANEL_UNITS(wide);
     const int64_t last = (units - 1) / panel * panel;
     return wide == 1 && units > 0 && units - last <= GRUGEN_LANES ? last : units;
+}
+
+// Whether so many units of a last panel are few enough to be dot products of deep vectors: a tile
+// would multiply mostly zeros. They lie one after the other.
+GRUGEN_INLINE int grugen_are_few(int64_t units, int64_t depth)
+{
+    return units * 4 <= GRUGEN_LANES && units * 64 <= depth;
 }
 
 // The first tile of this member of the team; there is none if unit >= stop.
@@ -114,10 +98,11 @@ GRUGEN_INLINE void grugen_next_tile(grugen_tile *at)
 
 // One register tile: `rows`, `panels` and `vectors` are constants wherever this is inlined.
 // Sum (row r, vector v of panel p) is at sums[r * row_stride + (p * vectors + v) * stride].
+// Meanwhile the lines wanted[0..depth] are fetched.
 GRUGEN_INLINE void grugen_register_tile(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
     const int rows, const int panels, const int vectors, grugen_vector *sums, int64_t row_stride,
-    int64_t panel_stride, int64_t stride, int adds)
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
     grugen_vector sum[12][24];
 #pragma GCC unroll 12
@@ -132,6 +117,7 @@ GRUGEN_INLINE void grugen_register_tile(
         }
     }
     for (int64_t k = 0; k < depth; ++k) {
+        __builtin_prefetch(wanted[k]);
 #pragma GCC unroll 4
         for (int p = 0; p < panels; ++p) {
             const GRUGEN_REAL *const weights =
@@ -167,11 +153,11 @@ GRUGEN_INLINE void grugen_register_tile(
 GRUGEN_INLINE void grugen_tile_of(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
     int64_t rows, int64_t panels, const int vectors, grugen_vector *sums, int64_t row_stride,
-    int64_t panel_stride, int64_t stride, int adds)
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
 #define GRUGEN_CASE(r, p)                                                                        \
     grugen_register_tile(panel, panel_step, depth, operand, r, p, vectors, sums, row_stride,     \
-                         panel_stride, stride, adds)
+                         panel_stride, stride, adds, wanted)
     // what does not fit the registers is never asked for, and not compiled
 #define GRUGEN_ROWS_CASE(r)                                                                      \
     case r:                                                                                      \
@@ -209,10 +195,11 @@ GRUGEN_INLINE void grugen_tile_of(
     static __attribute__((noinline, unused)) void grugen_tile_##vectors(                         \
         const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth,                             \
         const GRUGEN_REAL *const *operand, int64_t rows, int64_t panels, grugen_vector *sums,    \
-        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds)                      \
+        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds,                      \
+        const char *const *wanted)                                                               \
     {                                                                                            \
         grugen_tile_of(panel, panel_step, depth, operand, rows, panels, vectors, sums,           \
-                       row_stride, panel_stride, stride, adds);                                  \
+                       row_stride, panel_stride, stride, adds, wanted);                          \
     }
 GRUGEN_TILE_FUNCTION(1)
 GRUGEN_TILE_FUNCTION(2)
@@ -223,11 +210,44 @@ GRUGEN_TILE_FUNCTION(5)
 GRUGEN_TILE_FUNCTION(6)
 #endif
 
+// Dot products of a unit's weights with some rows.
+GRUGEN_INLINE void grugen_row_dots(
+    const GRUGEN_REAL *weights, int64_t depth, const GRUGEN_REAL *const *operand, const int rows,
+    int64_t unit, grugen_vector *sums)
+{
+    grugen_vector sum[4] = {{0}, {0}, {0}, {0}};
+    for (int64_t k = 0; k < depth; k += GRUGEN_LANES) {
+        const int lanes = grugen_lanes(depth - k);
+        const grugen_vector weight = grugen_load_v(weights + k, lanes);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r) { sum[r] += weight * grugen_load_v(operand[r] + k, lanes); }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) { sums[r][unit] += grugen_lanes_sum(sum[r]); }
+}
+
+// The sums of few units, each by itself: unit number u of row r is lane u of sums[r].
+static __attribute__((noinline, unused)) void grugen_dots(
+    const GRUGEN_REAL *weights, int64_t depth, int64_t units, const GRUGEN_REAL *const *operand,
+    int64_t rows, grugen_vector *sums, int adds)
+{
+    for (int64_t r = 0; r < rows && !adds; ++r) { sums[r] = (grugen_vector){0}; }
+    for (int64_t unit = 0; unit < units; ++unit, weights += depth) {
+        int64_t r = 0;
+        for (; r + 4 <= rows; r += 4) {
+            grugen_row_dots(weights, depth, operand + r, 4, unit, sums + r);
+        }
+        for (; r < rows; ++r) {
+            grugen_row_dots(weights, depth, operand + r, 1, unit, sums + r);
+        }
+    }
+}
+
 // Sums first..first + count of the `wide` sums of a stage, for the rows and units of a tile:
 // sum number a of unit vector u and row r is at sums[(u * rows + r) * wide + a]. They start at 0,
 // or go on if `adds`. operand[r] is where the vector that row r multiplies begins.
 GRUGEN_INLINE void grugen_multiply(
-    const grugen_tile *at, const GRUGEN_REAL *panel, int64_t depth,
+    const grugen_tile *at, grugen_wanted *lines, const GRUGEN_REAL *panel, int64_t depth,
     const GRUGEN_REAL *const *operand, const int first, const int count, const int wide,
     const int adds, grugen_vector *sums)
 {
@@ -238,10 +258,17 @@ GRUGEN_INLINE void grugen_multiply(
     const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
+    const char *const *const wanted = grugen_wanted_now(lines, depth);
     const int64_t begun = grugen_products_begin((at->unit_end - at->unit) * rows * depth * count);
     if (half < at->unit_end) {
-        grugen_tile_1(panel + half * depth, 0, depth, operand + at->row, rows, 1,
-                      sums + (half - at->unit) / GRUGEN_LANES * rows, 1, 0, 0, adds);
+        grugen_vector *const to = sums + (half - at->unit) / GRUGEN_LANES * rows;
+        const GRUGEN_REAL *const last = panel + half * depth;
+        const GRUGEN_REAL *const *const from = operand + at->row;
+        if (grugen_are_few(at->units - half, depth)) {
+            grugen_dots(last, depth, at->units - half, from, rows, to, adds);
+        } else {
+            grugen_tile_1(last, 0, depth, from, rows, 1, to, 1, 0, 0, adds, wanted);
+        }
         if (panels < 1) {
             grugen_products_end(begun);
             return;
@@ -256,28 +283,28 @@ GRUGEN_INLINE void grugen_multiply(
         switch (some * GRUGEN_SIDE(wide)) {
         case 1:
             grugen_tile_1(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 2:
             grugen_tile_2(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 3:
             grugen_tile_3(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
 #if GRUGEN_MOST_VECTORS > 3
         case 4:
             grugen_tile_4(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 5:
             grugen_tile_5(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
         case 6:
             grugen_tile_6(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
-                          adds);
+                          adds, wanted);
             break;
 #endif
         default: break;
@@ -287,13 +314,13 @@ GRUGEN_INLINE void grugen_multiply(
     grugen_products_end(begun);
 }
 
-// Put a matrix where sum number `a` of `count` finds it; element (unit, k) of it lies at
-// unit * unit_stride + k * depth_stride. Units that fill the last panel up are 0. Every member of
-// the team does some of the panels.
+// Put a matrix where sum number `a` of `count` finds it, from depth `before` of `whole_depth` on;
+// element (unit, k) of it lies at unit * unit_stride + k * depth_stride. Units that fill the last
+// panel up are 0. Every member of the team does some of the panels.
 GRUGEN_INLINE void grugen_pack(
-    const grugen_team *team, GRUGEN_REAL *panel, int64_t depth, const int a, const int count,
-    const int wide, const GRUGEN_REAL *matrix, int64_t units, int64_t unit_stride,
-    int64_t depth_stride)
+    const grugen_team *team, GRUGEN_REAL *panel, int64_t whole_depth, int64_t before,
+    int64_t depth, const int a, const int count, const int wide, const GRUGEN_REAL *matrix,
+    int64_t units, int64_t unit_stride, int64_t depth_stride)
 {
     const int64_t whole = GRUGEN_PANEL_UNITS(wide), half = grugen_half_panel(units, wide);
     const int group = a / GRUGEN_GROUP(wide) * GRUGEN_GROUP(wide);
@@ -302,9 +329,18 @@ GRUGEN_INLINE void grugen_pack(
     grugen_team_share(team, (units + whole - 1) / whole, &first, &last);
     for (int64_t unit = first * whole; unit < units && unit < last * whole; unit += whole) {
         const int64_t panel_units = unit == half ? GRUGEN_LANES : whole;
-        GRUGEN_REAL *to = panel + unit * count * depth + group * panel_units * depth +
-                          (a - group) * GRUGEN_LANES;
+        GRUGEN_REAL *to = panel + (unit * count + group * panel_units) * whole_depth +
+                          before * some * panel_units + (a - group) * GRUGEN_LANES;
         const GRUGEN_REAL *from = matrix + unit * unit_stride;
+        if (unit == half && grugen_are_few(units - half, whole_depth)) {
+            to = panel + half * whole_depth + before;
+            for (int64_t j = 0; j < units - half; ++j, to += whole_depth) {
+                for (int64_t k = 0; k < depth; ++k) {
+                    to[k] = from[j * unit_stride + k * depth_stride];
+                }
+            }
+            return;
+        }
         const int64_t there = grugen_least(units - unit, panel_units);
         for (int64_t k = 0; k < depth; ++k) {
             for (int64_t j = 0; j < there; ++j) { to[j] = from[j * unit_stride]; }

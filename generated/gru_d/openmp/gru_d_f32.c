@@ -16,19 +16,19 @@
 #if defined(__AVX512F__)
 #define GRUGEN_VECTOR_BYTES 64
 #define GRUGEN_MOST_VECTORS 6
-#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #elif defined(__AVX__)
 #define GRUGEN_VECTOR_BYTES 32
 #define GRUGEN_MOST_VECTORS 3
-#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 8 : (v) <= 2 ? 6 : 4)
 #elif defined(__aarch64__)
 #define GRUGEN_VECTOR_BYTES 16
 #define GRUGEN_MOST_VECTORS 6
-#define GRUGEN_ROWS_OF(v) ((v) <= 2 ? 12 : (v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 3 ? 8 : (v) <= 4 ? 6 : 4)
 #else
 #define GRUGEN_VECTOR_BYTES 16
 #define GRUGEN_MOST_VECTORS 3
-#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 12 : (v) <= 2 ? 6 : 4)
+#define GRUGEN_ROWS_OF(v) ((v) <= 1 ? 8 : (v) <= 2 ? 6 : 4)
 #endif
 
 #include "grugen_math.h"
@@ -39,6 +39,7 @@
 #include "grugen_product.h"
 #include "grugen_tiling.h"
 #include "grugen_total.h"
+#include "grugen_sum.h"
 
 // What a CPU must have to run this, to be read before anything is called.
 const char gru_d_f32_needs[] =
@@ -90,6 +91,8 @@ typedef struct gru_d_f32_forward_tile {
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[2];
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *x_last; // [tile sequence][D]
     float *h; // [tile sequence][H]
     float *gamma_h; // [tile row][H]
@@ -165,6 +168,8 @@ static void gru_d_f32_forward_take_tile(
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
+    tile->most_wanted = grugen_most_wanted(sequences, 5 * D + 7 * H, 12, D + H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->x_last = grugen_take(arena, sequences * grugen_padded(D) * (int64_t)sizeof(float));
     tile->h = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
@@ -192,16 +197,16 @@ static void gru_d_f32_forward_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x_hat, D, 0, 3, 3, call->param.W_z, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x_hat, D, 1, 3, 3, call->param.W_r, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x_hat, D, 2, 3, 3, call->param.W_n, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 0, 3, 3, call->param.V_z, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 1, 3, 3, call->param.V_r, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 2, 3, 3, call->param.V_n, H, D, 1);
-    grugen_pack(team, work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(team, work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_W_gh_delta, D, 0, D, 0, 1, 1, call->param.W_gh, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 0, D, 0, 3, 3, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 0, D, 1, 3, 3, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_W_z_x_hat, D, 0, D, 2, 3, 3, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, D, 0, 3, 3, call->param.V_z, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, D, 1, 3, 3, call->param.V_r, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, D, 2, 3, 3, call->param.V_n, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 0, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, H, 0, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_U_n_product, H, 0, H, 0, 1, 1, call->param.U_n, H, H, 1);
 }
 
 // What depends on parameters only.
@@ -237,7 +242,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -370,8 +376,10 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
     for (grugen_tile at = grugen_first_tile(H, last - first, 3,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(3)];
-        grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0, sums);
-        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[1], 0, 3, 3, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_z_x_hat, D, tile->operand[0], 0, 3, 3, 0,
+                sums);
+        grugen_multiply(&at, tile->wanted, work->panel_V_z_m, D, tile->operand[1], 0, 3, 3, 1,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -393,7 +401,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         const gru_d_f32_forward_tile *const tile,
         const int64_t first,
@@ -422,18 +430,19 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const h_next_at = tile->h_next;
     float *const y_out = call->output.y;
     (void)next;
+    grugen_want_anew(tile->wanted);
     if (keep_tape > 1) {
-        grugen_fetch_to_write(z_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, z_tape, H, H, tile->row, last, next);
     }
 
     if (keep_tape > 1) {
-        grugen_fetch_to_write(r_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, r_tape, H, H, tile->row, last, next);
     }
 
     if (keep_tape > 1) {
-        grugen_fetch_to_write(n_tape, H, H, tile->row, last, next);
+        grugen_want(tile->wanted, n_tape, H, H, tile->row, last, next);
     }
-    grugen_fetch_to_write(y_out, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, y_out, H, H, tile->row, last, next);
     grugen_enter(8); // step_h: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -461,7 +470,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     for (grugen_tile at = grugen_first_tile(H, last - first, 2,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
-        grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -509,7 +519,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -706,6 +717,7 @@ static void gru_d_f32_forward_share(
     gru_d_f32_forward_tile tile;
     gru_d_f32_forward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_d_f32_forward_run(&tile, tiling, 0);
@@ -776,17 +788,17 @@ GRUGEN_COMPONENTS(gru_d_f32_backward,
         "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: copies",
         "between_1: loops",
-        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "between_1: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
         "step_d_x_last_carried: loops",
         "step_d_x_last_carried: copies",
         "behind: loops",
-        "gradients: W_z, W_r, W_n",
+        "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
         "gradients: U_n",
         "gradients: V_z, V_r, V_n",
-        "gradients: W_gh",
-        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "gradients: W_gh, b_gh",
+        "gradients: w_gx, b_gx",
         "waiting for other threads",
         "the rest");
 
@@ -798,9 +810,7 @@ typedef struct gru_d_f32_backward_work {
     grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
-    float *d_n_pre; // [step][H]
-    float *d_z_pre; // [step][H]
-    float *d_r_pre; // [step][H]
+    float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *h_hat_3; // [step][H]
     float *t21; // [step][H]
     float *d_b_gh; // [step][H]
@@ -809,11 +819,8 @@ typedef struct gru_d_f32_backward_work {
     float *d_w_gx; // [step][D]
     float *sums; // parts of totals
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_r_T_d_r_pre; // packed U_r
-    float *panel_U_z_T_d_z_pre; // packed U_z
-    float *panel_W_n_T_d_n_pre; // packed W_n
-    float *panel_W_r_T_d_r_pre; // packed W_r
-    float *panel_W_z_T_d_z_pre; // packed W_z
+    float *panel_U_r_T_d_r_pre; // packed U_r, U_z
+    float *panel_W_r_T_d_r_pre; // packed W_r, W_z, W_n
 } gru_d_f32_backward_work;
 
 // Memory of one thread: a tile of sequences over a block of steps.
@@ -826,8 +833,10 @@ typedef struct gru_d_f32_backward_tile {
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
-    const float **operand[3];
+    const float **operand[1];
     float *packed; // operands of totals
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *h_hat_2; // [tile sequence][H]
@@ -845,8 +854,9 @@ static int64_t gru_d_f32_backward_row_bytes(const gru_d_f32_backward_call *const
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(H) + grugen_padded(D) + grugen_padded(D)
-            + grugen_padded(D)) * (int64_t)sizeof(float);
+    return (grugen_padded(3 * H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+            + grugen_padded(H) + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)
+            + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_backward_take_panels(
@@ -861,15 +871,9 @@ static void gru_d_f32_backward_take_panels(
     const int64_t H = call->dims.H;
     work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(2 * H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(3 * H, 1, 1,
             D) * (int64_t)sizeof(float));
 }
 
@@ -884,12 +888,8 @@ static void gru_d_f32_backward_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->d_n_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_z_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_r_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->d_r_pre_and_2_more = grugen_take(arena,
+            call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->h_hat_3 = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
@@ -901,12 +901,12 @@ static void gru_d_f32_backward_take_work(
     work->d_w_gx = grugen_take(arena,
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D + 4 * H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D, 1));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D));
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -930,9 +930,9 @@ static void gru_d_f32_backward_take_tile(
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    tile->most_wanted = grugen_most_wanted(sequences, 9 * D + 13 * H, 20, 6 * H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_x_last_carried = grugen_take(arena,
@@ -960,12 +960,13 @@ static void gru_d_f32_backward_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, 0, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, H, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 0, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, H, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 2 * H, H, 0, 1, 1, call->param.W_n, D, 1,
+            D);
 }
 
 // What depends on parameters only.
@@ -978,7 +979,7 @@ static void gru_d_f32_backward_prepare(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_step_d_h_carried(
         const gru_d_f32_backward_tile *const tile,
         const int64_t first,
@@ -998,22 +999,20 @@ static void gru_d_f32_backward_step_d_h_carried(
     float *const d_h_carried_at = tile->d_h_carried;
     const float *const d_y_given = call->output_gradient.y;
     float *const t35_at = tile->t35;
-    float *const d_n_pre_at = work->d_n_pre;
-    float *const d_z_pre_at = work->d_z_pre;
-    float *const d_r_pre_at = work->d_r_pre;
+    float *const d_r_pre_and_2_more_at = work->d_r_pre_and_2_more;
     float *const t4_at = tile->t4;
     float *const d_h_hat_at = tile->d_h_hat;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(gamma_h_given, H, H, tile->row, last, next);
-    grugen_fetch(h_given, H, H, tile->row, last, next);
-    grugen_fetch(z_given, H, H, tile->row, last, next);
-    grugen_fetch(n_given, H, H, tile->row, last, next);
-    grugen_fetch(r_given, H, H, tile->row, last, next);
-    grugen_fetch(d_y_given, H, H, tile->row, last, next);
-    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_want_anew(tile->wanted);
+    grugen_want(tile->wanted, gamma_h_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, h_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, z_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, n_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, r_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
+            next);
     grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -1045,10 +1044,12 @@ static void gru_d_f32_backward_step_d_h_carried(
                 grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
                 // back through n    gru_d.yaml:37
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                        d_n_pre, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat_2) * (z * t26_2);
-                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
+                        lanes);
             }
         }
     }
@@ -1056,13 +1057,14 @@ static void gru_d_f32_backward_step_d_h_carried(
     grugen_enter(3); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1080,7 +1082,8 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat_2 * t53_2;
-                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                        lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector t4 = t35 + U_n_T_d_n_pre * r;
                 grugen_store_whole_v(t4_at + slot * grugen_padded(H) + j, t4);
@@ -1091,19 +1094,14 @@ static void gru_d_f32_backward_step_d_h_carried(
     grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1198,29 +1196,18 @@ static void gru_d_f32_backward_between_1(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(9); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
-    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(9); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
+    // gru_d.yaml:36, gru_d.yaml:35, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
-        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
@@ -1420,12 +1407,15 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(13); // gradients: W_z, W_r, W_n
+    grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.W_n, call->total.b_n}
         };
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
                 work->sums);
@@ -1433,8 +1423,10 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.U_r, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
                 packed, work->sums);
@@ -1442,7 +1434,8 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
                 work->sums);
@@ -1450,31 +1443,33 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(16); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.V_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(17); // gradients: W_gh
+    grugen_enter(17); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
-            {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
+            {work->d_b_gh, grugen_padded(H), H,
+                        call->total.W_gh, call->total.b_gh}
         };
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(18); // gradients: b_z, b_r, b_n, w_gx and 2 more
+    grugen_enter(18); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.b_n},
-            {work->d_w_gx, grugen_padded(D), D, call->total.w_gx},
-            {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
-            {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
+            {work->d_w_gx, grugen_padded(D), D,
+                        call->total.w_gx},
+            {work->d_b_gx, grugen_padded(D), D,
+                        call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 2, work->sums);
     }
 }
 
@@ -1550,6 +1545,7 @@ static void gru_d_f32_backward_share(
     gru_d_f32_backward_tile tile;
     gru_d_f32_backward_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own, &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_d_f32_backward_run(&tile, tiling, 0);
@@ -1637,8 +1633,8 @@ GRUGEN_COMPONENTS(gru_d_f32_backward_states,
         "ahead: loops",
         "ahead: W_gh @ delta",
         "ahead: epilogue of W_gh @ delta",
-        "ahead: W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
-        "ahead: epilogue of W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat and 2 more",
+        "ahead: U_z @ h_hat, U_r @ h_hat, W_z @ x_hat, W_r @ x_hat and 2 more",
+        "ahead: epilogue of U_z @ h_hat, U_r @ h_hat, W_z @ x_hat, W_r @ x_hat and 2 more",
         "ahead: W_n @ x_hat, U_n @ t21, V_n @ m",
         "ahead: epilogue of W_n @ x_hat, U_n @ t21, V_n @ m",
         "step_d_h_carried: loops",
@@ -1647,18 +1643,18 @@ GRUGEN_COMPONENTS(gru_d_f32_backward_states,
         "step_d_h_carried: U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: epilogue of U_r^T @ d_r_pre, U_z^T @ d_z_pre",
         "step_d_h_carried: copies",
-        "between_1: W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
-        "between_1: epilogue of W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre",
+        "between_1: W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
+        "between_1: epilogue of W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre",
         "between_1: loops",
         "step_d_x_last_carried: loops",
         "step_d_x_last_carried: copies",
         "behind: loops",
-        "gradients: W_z, W_r, W_n",
+        "gradients: W_z, W_r, W_n, b_z and 2 more",
         "gradients: U_z, U_r",
         "gradients: U_n",
         "gradients: V_z, V_r, V_n",
-        "gradients: W_gh",
-        "gradients: b_z, b_r, b_n, w_gx and 2 more",
+        "gradients: W_gh, b_gh",
+        "gradients: w_gx, b_gx",
         "waiting for other threads",
         "the rest");
 
@@ -1670,29 +1666,20 @@ typedef struct gru_d_f32_backward_states_work {
     grugen_meeting *meeting;
     int64_t row_count;
     int64_t *rows; // t * B + b of every step of every sequence
-    float *x_hat; // [step][D]
-    float *h_hat; // [step][H]
-    float *t21; // [step][H]
-    float *d_n_pre; // [step][H]
-    float *d_z_pre; // [step][H]
-    float *d_r_pre; // [step][H]
+    float *h_hat_and_2_more; // [step][D + 2*H]: h_hat, x_hat, t21
+    float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *d_b_gx; // [step][D]
     float *d_w_gx; // [step][D]
     float *d_b_gh; // [step][H]
     float *sums; // parts of totals
     float *panel_W_gh_delta; // packed W_gh
-    float *panel_W_z_x_hat; // packed W_z, W_r
-    float *panel_U_z_h_hat; // packed U_z, U_r
+    float *panel_U_z_h_hat; // packed U_z, U_r, W_z, W_r
     float *panel_V_z_m; // packed V_z, V_r
-    float *panel_W_n_x_hat; // packed W_n
-    float *panel_U_n_product; // packed U_n
+    float *panel_W_n_x_hat; // packed W_n, U_n
     float *panel_V_n_m; // packed V_n
     float *panel_U_n_T_d_n_pre; // packed U_n
-    float *panel_U_r_T_d_r_pre; // packed U_r
-    float *panel_U_z_T_d_z_pre; // packed U_z
-    float *panel_W_n_T_d_n_pre; // packed W_n
-    float *panel_W_r_T_d_r_pre; // packed W_r
-    float *panel_W_z_T_d_z_pre; // packed W_z
+    float *panel_U_r_T_d_r_pre; // packed U_r, U_z
+    float *panel_W_r_T_d_r_pre; // packed W_r, W_z, W_n
 } gru_d_f32_backward_states_work;
 
 // Memory of one thread: a tile of sequences over a block of steps.
@@ -1705,8 +1692,10 @@ typedef struct gru_d_f32_backward_states_tile {
     int64_t *row; // t * B + b of each row
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
-    const float **operand[3];
+    const float **operand[2];
     float *packed; // operands of totals
+    grugen_wanted *wanted; // by the next step
+    int64_t most_wanted;
     float *d_h_carried; // [tile sequence][H]
     float *d_x_last_carried; // [tile sequence][D]
     float *gamma_x; // [tile row][D]
@@ -1732,10 +1721,11 @@ static int64_t gru_d_f32_backward_states_row_bytes(const gru_d_f32_backward_stat
 {
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    return (grugen_padded(D) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
+    return (grugen_padded(D) + grugen_padded(D + 2 * H) + grugen_padded(H) + grugen_padded(H)
             + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(H)
-            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(D)
-            + grugen_padded(D) + grugen_padded(D)) * (int64_t)sizeof(float);
+            + grugen_padded(H) + grugen_padded(H) + grugen_padded(H) + grugen_padded(3 * H)
+            + grugen_padded(H) + grugen_padded(D) + grugen_padded(D) + grugen_padded(D)
+            + grugen_padded(D) + grugen_padded(H) + grugen_padded(D)) * (int64_t)sizeof(float);
 }
 
 static void gru_d_f32_backward_states_take_panels(
@@ -1750,27 +1740,17 @@ static void gru_d_f32_backward_states_take_panels(
     const int64_t H = call->dims.H;
     work->panel_W_gh_delta = grugen_take(arena, grugen_panel_size(D, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_W_z_x_hat = grugen_take(arena, grugen_panel_size(D, 2, 2,
-            H) * (int64_t)sizeof(float));
-    work->panel_U_z_h_hat = grugen_take(arena, grugen_panel_size(H, 2, 2,
+    work->panel_U_z_h_hat = grugen_take(arena, grugen_panel_size(D + H, 2, 2,
             H) * (int64_t)sizeof(float));
     work->panel_V_z_m = grugen_take(arena, grugen_panel_size(D, 2, 2, H) * (int64_t)sizeof(float));
-    work->panel_W_n_x_hat = grugen_take(arena, grugen_panel_size(D, 1, 1,
-            H) * (int64_t)sizeof(float));
-    work->panel_U_n_product = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_W_n_x_hat = grugen_take(arena, grugen_panel_size(D + H, 1, 1,
             H) * (int64_t)sizeof(float));
     work->panel_V_n_m = grugen_take(arena, grugen_panel_size(D, 1, 1, H) * (int64_t)sizeof(float));
     work->panel_U_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_U_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(2 * H, 1, 1,
             H) * (int64_t)sizeof(float));
-    work->panel_U_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            H) * (int64_t)sizeof(float));
-    work->panel_W_n_T_d_n_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
-            D) * (int64_t)sizeof(float));
-    work->panel_W_z_T_d_z_pre = grugen_take(arena, grugen_panel_size(H, 1, 1,
+    work->panel_W_r_T_d_r_pre = grugen_take(arena, grugen_panel_size(3 * H, 1, 1,
             D) * (int64_t)sizeof(float));
 }
 
@@ -1785,15 +1765,10 @@ static void gru_d_f32_backward_states_take_work(
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
     work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
-    work->x_hat = grugen_take(arena, call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
-    work->h_hat = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->t21 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_n_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_z_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
-    work->d_r_pre = grugen_take(arena,
-            call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
+    work->h_hat_and_2_more = grugen_take(arena,
+            call->T * call->B * grugen_padded(D + 2 * H) * (int64_t)sizeof(float));
+    work->d_r_pre_and_2_more = grugen_take(arena,
+            call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->d_b_gx = grugen_take(arena,
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     work->d_w_gx = grugen_take(arena,
@@ -1801,12 +1776,12 @@ static void gru_d_f32_backward_states_take_work(
     work->d_b_gh = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D + 4 * H));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 0));
+    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D, 1));
+    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D));
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -1831,8 +1806,9 @@ static void gru_d_f32_backward_states_take_tile(
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->operand[1] = grugen_take(arena, rows * (int64_t)sizeof(float *));
-    tile->operand[2] = grugen_take(arena, rows * (int64_t)sizeof(float *));
     tile->packed = grugen_take(arena, GRUGEN_OUTER_PACKED * (int64_t)sizeof(float));
+    tile->most_wanted = grugen_most_wanted(sequences, 8 * D + 8 * H, 12, 2 * D + 7 * H);
+    tile->wanted = grugen_take(arena, grugen_wanted_bytes(tile->most_wanted));
     arena->base = shared;
     tile->d_h_carried = grugen_take(arena, sequences * grugen_padded(H) * (int64_t)sizeof(float));
     tile->d_x_last_carried = grugen_take(arena,
@@ -1868,22 +1844,23 @@ static void gru_d_f32_backward_states_fill_panels(
     (void)team;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_pack(team, work->panel_W_gh_delta, D, 0, 1, 1, call->param.W_gh, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x_hat, D, 0, 2, 2, call->param.W_z, H, D, 1);
-    grugen_pack(team, work->panel_W_z_x_hat, D, 1, 2, 2, call->param.W_r, H, D, 1);
-    grugen_pack(team, work->panel_U_z_h_hat, H, 0, 2, 2, call->param.U_z, H, H, 1);
-    grugen_pack(team, work->panel_U_z_h_hat, H, 1, 2, 2, call->param.U_r, H, H, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 0, 2, 2, call->param.V_z, H, D, 1);
-    grugen_pack(team, work->panel_V_z_m, D, 1, 2, 2, call->param.V_r, H, D, 1);
-    grugen_pack(team, work->panel_W_n_x_hat, D, 0, 1, 1, call->param.W_n, H, D, 1);
-    grugen_pack(team, work->panel_U_n_product, H, 0, 1, 1, call->param.U_n, H, H, 1);
-    grugen_pack(team, work->panel_V_n_m, D, 0, 1, 1, call->param.V_n, H, D, 1);
-    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, 1, 1, call->param.U_n, H, 1, H);
-    grugen_pack(team, work->panel_U_r_T_d_r_pre, H, 0, 1, 1, call->param.U_r, H, 1, H);
-    grugen_pack(team, work->panel_U_z_T_d_z_pre, H, 0, 1, 1, call->param.U_z, H, 1, H);
-    grugen_pack(team, work->panel_W_n_T_d_n_pre, H, 0, 1, 1, call->param.W_n, D, 1, D);
-    grugen_pack(team, work->panel_W_r_T_d_r_pre, H, 0, 1, 1, call->param.W_r, D, 1, D);
-    grugen_pack(team, work->panel_W_z_T_d_z_pre, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_gh_delta, D, 0, D, 0, 1, 1, call->param.W_gh, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, D + H, 0, H, 0, 2, 2, call->param.U_z, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, D + H, 0, H, 1, 2, 2, call->param.U_r, H, H, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, D + H, H, D, 0, 2, 2, call->param.W_z, H, D, 1);
+    grugen_pack(team, work->panel_U_z_h_hat, D + H, H, D, 1, 2, 2, call->param.W_r, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, D, 0, 2, 2, call->param.V_z, H, D, 1);
+    grugen_pack(team, work->panel_V_z_m, D, 0, D, 1, 2, 2, call->param.V_r, H, D, 1);
+    grugen_pack(team, work->panel_W_n_x_hat, D + H, 0, D, 0, 1, 1, call->param.W_n, H, D, 1);
+    grugen_pack(team, work->panel_W_n_x_hat, D + H, D, H, 0, 1, 1, call->param.U_n, H, H, 1);
+    grugen_pack(team, work->panel_V_n_m, D, 0, D, 0, 1, 1, call->param.V_n, H, D, 1);
+    grugen_pack(team, work->panel_U_n_T_d_n_pre, H, 0, H, 0, 1, 1, call->param.U_n, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, 0, H, 0, 1, 1, call->param.U_r, H, 1, H);
+    grugen_pack(team, work->panel_U_r_T_d_r_pre, 2 * H, H, H, 0, 1, 1, call->param.U_z, H, 1, H);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 0, H, 0, 1, 1, call->param.W_r, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, H, H, 0, 1, 1, call->param.W_z, D, 1, D);
+    grugen_pack(team, work->panel_W_r_T_d_r_pre, 3 * H, 2 * H, H, 0, 1, 1, call->param.W_n, D, 1,
+            D);
 }
 
 // What depends on parameters only.
@@ -1913,17 +1890,15 @@ static void gru_d_f32_backward_states_ahead(
     const float *const x_last_given = call->tape_read.x_last;
     const float *const x_mean_given = call->constant.x_mean;
     const float *const x_given = call->input.x;
-    float *const x_hat_at = work->x_hat;
+    float *const h_hat_and_2_more_at = work->h_hat_and_2_more;
     const float *const b_gh_given = call->param.b_gh;
     float *const t6_at = tile->t6;
     float *const gamma_h_at = tile->gamma_h;
     const float *const h_given = call->tape_read.h;
-    float *const h_hat_at = work->h_hat;
     const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
     const float *const b_r_given = call->param.b_r;
     float *const r_at = tile->r;
-    float *const t21_at = work->t21;
     float *const t26_at = tile->t26;
     float *const t53_at = tile->t53;
     float *const t65_at = tile->t65;
@@ -1951,7 +1926,8 @@ static void gru_d_f32_backward_states_ahead(
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector x_hat = grugen_select_v(m > grugen_spread_v(0.0f), x,
                         gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
+                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + H + j, x_hat,
+                        lanes);
             }
         }
     }
@@ -1965,7 +1941,8 @@ static void gru_d_f32_backward_states_ahead(
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -1982,34 +1959,31 @@ static void gru_d_f32_backward_states_ahead(
                 grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat = gamma_h * h;
-                grugen_store_whole_v(h_hat_at + row * grugen_padded(H) + j, h_hat);
+                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + j, h_hat,
+                        lanes);
             }
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(5); // W_z @ x_hat, W_r @ x_hat, U_z @ h_hat, U_r @ h_hat, V_z @ m, V_r @ m
+    grugen_enter(5); // U_z @ h_hat, U_r @ h_hat, W_z @ x_hat, W_r @ x_hat, V_z @ m, V_r @ m
     // gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
+        tile->operand[0][q - first] = work->h_hat_and_2_more + row * grugen_padded(D + 2 * H);
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->h_hat + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = call->input.m + row * D;
+        tile->operand[1][q - first] = call->input.m + row * D;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 2,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(2)];
-        grugen_multiply(&at, work->panel_W_z_x_hat, D, tile->operand[0], 0, 2, 2, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_h_hat, H, tile->operand[1], 0, 2, 2, 1, sums);
-        grugen_multiply(&at, work->panel_V_z_m, D, tile->operand[2], 0, 2, 2, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_z_h_hat, D + H, tile->operand[0], 0, 2, 2,
+                0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_V_z_m, D, tile->operand[1], 0, 2, 2, 1,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -2018,8 +1992,8 @@ static void gru_d_f32_backward_states_ahead(
             const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
-                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
-                        + j);
+                const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
+                        + row * grugen_padded(D + 2 * H) + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
                 grugen_store_whole_v(z_at + q * grugen_padded(H) + j, z);
@@ -2028,7 +2002,8 @@ static void gru_d_f32_backward_states_ahead(
                 grugen_store_whole_v(r_at + q * grugen_padded(H) + j, r);
                 // back through n    gru_d.yaml:37
                 const grugen_vector t21 = r * h_hat;
-                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
+                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + D + H + j,
+                        t21, lanes);
                 // back through h'    gru_d.yaml:39
                 const grugen_vector t26 = 1.0f - z;
                 grugen_store_whole_v(t26_at + q * grugen_padded(H) + j, t26);
@@ -2045,25 +2020,21 @@ static void gru_d_f32_backward_states_ahead(
     grugen_enter(7); // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->x_hat + row * grugen_padded(D);
+        tile->operand[0][q - first] = work->h_hat_and_2_more + row * grugen_padded(D + 2 * H) + H;
     }
 
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->t21 + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = call->input.m + row * D;
+        tile->operand[1][q - first] = call->input.m + row * D;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_x_hat, D, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1, 1, sums);
-        grugen_multiply(&at, work->panel_V_n_m, D, tile->operand[2], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_n_x_hat, D + H, tile->operand[0], 0, 1, 1,
+                0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_V_n_m, D, tile->operand[1], 0, 1, 1, 1,
+                sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -2082,7 +2053,7 @@ static void gru_d_f32_backward_states_ahead(
 }
 
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
-// up to `next`, and are fetched meanwhile.
+// up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_states_step_d_h_carried(
         const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
@@ -2091,31 +2062,31 @@ static void gru_d_f32_backward_states_step_d_h_carried(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const gru_d_f32_backward_states_work *const work = tile->work;
+    const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
     const float *const d_y_given = call->output_gradient.y;
     float *const n_at = tile->n;
     float *const z_at = tile->z;
-    float *const h_hat_at = work->h_hat;
+    float *const h_hat_and_2_more_at = work->h_hat_and_2_more;
     float *const t26_at = tile->t26;
     float *const t35_at = tile->t35;
     float *const t40_at = tile->t40;
-    float *const d_n_pre_at = work->d_n_pre;
+    float *const d_r_pre_and_2_more_at = work->d_r_pre_and_2_more;
     float *const t65_at = tile->t65;
-    float *const d_z_pre_at = work->d_z_pre;
     float *const r_at = tile->r;
     float *const t53_at = tile->t53;
-    float *const d_r_pre_at = work->d_r_pre;
     float *const t37_at = tile->t37;
     float *const d_h_hat_at = tile->d_h_hat;
     float *const gamma_h_at = tile->gamma_h;
     float *const d_h_at = tile->d_h;
     (void)next;
-    grugen_fetch(d_y_given, H, H, tile->row, last, next);
-    grugen_fetch_to_write(h_hat_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_n_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_z_pre_at, grugen_padded(H), H, tile->row, last, next);
-    grugen_fetch_to_write(d_r_pre_at, grugen_padded(H), H, tile->row, last, next);
+    grugen_want_anew(tile->wanted);
+    grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
+    grugen_want(tile->wanted, h_hat_and_2_more_at, grugen_padded(D + 2 * H), D + 2 * H, tile->row,
+            last, next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
+            next);
     grugen_enter(8); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
@@ -2130,8 +2101,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 const grugen_vector d_y = grugen_load_v(d_y_given + row * H + j, lanes);
                 const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
-                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
-                        + j);
+                const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
+                        + row * grugen_padded(D + 2 * H) + j, lanes);
                 const grugen_vector t26 = grugen_load_whole_v(t26_at + q * grugen_padded(H) + j);
                 const grugen_vector t40 = grugen_load_whole_v(t40_at + q * grugen_padded(H) + j);
                 const grugen_vector t65 = grugen_load_whole_v(t65_at + q * grugen_padded(H) + j);
@@ -2141,10 +2112,12 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
                 // back through n    gru_d.yaml:37
                 const grugen_vector d_n_pre = d_h_next * z * t40;
-                grugen_store_whole_v(d_n_pre_at + row * grugen_padded(H) + j, d_n_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                        d_n_pre, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
-                grugen_store_whole_v(d_z_pre_at + row * grugen_padded(H) + j, d_z_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
+                        lanes);
             }
         }
     }
@@ -2152,13 +2125,14 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     grugen_enter(10); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
+                0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -2166,8 +2140,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
                 const int64_t slot = tile->slot[q];
-                const grugen_vector h_hat = grugen_load_whole_v(h_hat_at + row * grugen_padded(H)
-                        + j);
+                const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
+                        + row * grugen_padded(D + 2 * H) + j, lanes);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
                 const grugen_vector t53 = grugen_load_whole_v(t53_at + q * grugen_padded(H) + j);
                 const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
@@ -2175,7 +2149,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
-                grugen_store_whole_v(d_r_pre_at + row * grugen_padded(H) + j, d_r_pre);
+                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                        lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector t37 = t35 + U_n_T_d_n_pre * r;
                 grugen_store_whole_v(t37_at + slot * grugen_padded(H) + j, t37);
@@ -2186,19 +2161,14 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     grugen_enter(12); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_U_r_T_d_r_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_U_z_T_d_z_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
@@ -2256,29 +2226,18 @@ static void gru_d_f32_backward_states_between_1(
     float *const gamma_h_at = tile->gamma_h;
     float *const t6_at = tile->t6;
     float *const d_b_gh_at = work->d_b_gh;
-    grugen_enter(15); // W_n^T @ d_n_pre, W_r^T @ d_r_pre, W_z^T @ d_z_pre
-    // gru_d.yaml:37, gru_d.yaml:36, gru_d.yaml:35
+    grugen_enter(15); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
+    // gru_d.yaml:36, gru_d.yaml:35, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
         const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_n_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->d_r_pre + row * grugen_padded(H);
-    }
-
-    for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[2][q - first] = work->d_z_pre + row * grugen_padded(H);
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, last - first, 1,
             &tile->team); at.unit < at.stop; grugen_next_tile(&at)) {
         grugen_vector sums[GRUGEN_SUMS(1)];
-        grugen_multiply(&at, work->panel_W_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1, 0, sums);
-        grugen_multiply(&at, work->panel_W_r_T_d_r_pre, H, tile->operand[1], 0, 1, 1, 1, sums);
-        grugen_multiply(&at, work->panel_W_z_T_d_z_pre, H, tile->operand[2], 0, 1, 1, 1, sums);
+        grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
+                1, 1, 0, sums);
         const grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
@@ -2499,61 +2458,69 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
-    grugen_enter(20); // gradients: W_z, W_r, W_n
+    grugen_enter(20); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.W_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.W_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.W_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, work->h_hat_and_2_more + H,
+                grugen_padded(D + 2 * H), D, packed, work->sums);
     }
     grugen_enter(21); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.U_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.U_r}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.U_r, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat, grugen_padded(H), H, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_and_2_more,
+                grugen_padded(D + 2 * H), H, packed, work->sums);
     }
     grugen_enter(22); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_n_pre, grugen_padded(H), H, call->total.U_n}
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.U_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, work->h_hat_and_2_more + D + H,
+                grugen_padded(D + 2 * H), H, packed, work->sums);
     }
     grugen_enter(23); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.V_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.V_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.V_n}
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
+            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+                        call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+                        call->total.V_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
     }
-    grugen_enter(24); // gradients: W_gh
+    grugen_enter(24); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
-            {work->d_b_gh, grugen_padded(H), H, call->total.W_gh}
+            {work->d_b_gh, grugen_padded(H), H,
+                        call->total.W_gh, call->total.b_gh}
         };
         grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
                 work->sums);
     }
-    grugen_enter(25); // gradients: b_z, b_r, b_n, w_gx and 2 more
+    grugen_enter(25); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
-            {work->d_z_pre, grugen_padded(H), H, call->total.b_z},
-            {work->d_r_pre, grugen_padded(H), H, call->total.b_r},
-            {work->d_n_pre, grugen_padded(H), H, call->total.b_n},
-            {work->d_w_gx, grugen_padded(D), D, call->total.w_gx},
-            {work->d_b_gx, grugen_padded(D), D, call->total.b_gx},
-            {work->d_b_gh, grugen_padded(H), H, call->total.b_gh}
+            {work->d_w_gx, grugen_padded(D), D,
+                        call->total.w_gx},
+            {work->d_b_gx, grugen_padded(D), D,
+                        call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 6, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 2, work->sums);
     }
 }
 
@@ -2631,6 +2598,7 @@ static void gru_d_f32_backward_states_share(
     gru_d_f32_backward_states_take_tile(call, tiling, tiling.team > 1 ? shared : own.base, &own,
             &tile);
     tile.work = work;
+    grugen_clear_wanted(tile.wanted, tile.most_wanted);
     if (tiling.team > 1) {
         tile.team = *everyone;
         gru_d_f32_backward_states_run(&tile, tiling, 0);

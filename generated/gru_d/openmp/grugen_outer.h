@@ -1,0 +1,244 @@
+// What blocked products over rows are made of: how they are cut, panels, the register tile. The right
+// and the left operand are packed block by block in the order in which a tile of accumulators reads
+// them (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008; Van Zee and
+// van de Geijn, "BLIS", 2015).
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include "grugen_product.h"
+#include "grugen_tiling.h"
+
+// The register tile: GRUGEN_ROWS units of the one operand, GRUGEN_VECTORS vectors of the other.
+#define GRUGEN_VECTORS (GRUGEN_MOST_VECTORS > 3 ? 3 : 2)
+#define GRUGEN_ROWS GRUGEN_ROWS_OF(GRUGEN_VECTORS)
+#define GRUGEN_PANEL (GRUGEN_VECTORS * GRUGEN_LANES)
+
+// One of several totals that share their right operand.
+typedef struct grugen_outer {
+    const GRUGEN_REAL *left; // row r starts at left + r * left_stride
+    int64_t left_stride;
+    int64_t units; // rows of the total
+    GRUGEN_REAL *total; // (units, right_units), contiguous
+    GRUGEN_REAL *sum; // (units), of the left by itself, or NULL
+} grugen_outer;
+
+static const GRUGEN_REAL grugen_one = 1;
+
+enum {
+    // Rows of a block. The narrow panel (GRUGEN_ROWS units of all rows) stays in L1 while the wide
+    // ones run by from L2; long enough that adding a tile to its total costs next to nothing.
+    GRUGEN_OUTER_DEPTH = 384,
+    // Wide panels packed together: about half of an L2 cache, the other half is for the rest.
+    GRUGEN_OUTER_PANELS = 24 / GRUGEN_VECTORS,
+    // Narrow panels packed together, so that whole cache lines of the operand are used.
+    GRUGEN_OUTER_TILES = 12,
+    // Rows copied into one panel before the next panel's turn: what was fetched stays in L1.
+    GRUGEN_OUTER_COPIED = 8,
+    // Few tiles are cut along the rows as well, until there are this many ...
+    GRUGEN_OUTER_ITEMS = 128,
+    // ... but into slices of no fewer rows than this.
+    GRUGEN_OUTER_SLICE = 512,
+    // Rows of the wide panel fetched ahead of the one that is being multiplied.
+    GRUGEN_OUTER_AHEAD = 8,
+    // Elements of a cache line.
+    GRUGEN_LINE = 64 / (int)sizeof(GRUGEN_REAL),
+};
+
+// What a thread packs into, in elements.
+#define GRUGEN_OUTER_NARROW (GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_TILES * GRUGEN_ROWS)
+#define GRUGEN_OUTER_PACKED \
+    (GRUGEN_OUTER_NARROW + GRUGEN_OUTER_DEPTH * GRUGEN_OUTER_PANELS * GRUGEN_PANEL)
+
+// The part `which` of `count` things in `parts` parts of about one size begins here.
+static inline int64_t grugen_part(int64_t count, int64_t parts, int64_t which)
+{
+    return count * which / parts;
+}
+
+static inline int64_t grugen_larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// How a product is cut. A tile is some narrow units times some vectors of wide ones; which operand
+// is the wide one is chosen so that little of the last vectors is wasted.
+typedef struct grugen_outer_cut {
+    int turned; // the lefts are the wide side
+    int64_t right; // units of the right, without the ones
+    int64_t narrow; // units
+    int64_t wide;
+    int64_t tiles; // of narrow units
+    int64_t vectors; // of wide units
+    int64_t panels;
+    int64_t slices; // of rows
+    int64_t stride; // of a row of a slice's sums
+} grugen_outer_cut;
+
+static inline grugen_outer_cut
+grugen_cut_outer(int64_t count, int64_t left_units, int64_t right, int64_t ones)
+{
+    const int64_t right_units = right + ones;
+    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    grugen_outer_cut cut;
+    // a turned total is transposed when it is added: that must pay
+    cut.turned = along * 32 < across * 31;
+    cut.right = right;
+    cut.narrow = cut.turned ? right_units : left_units;
+    cut.wide = cut.turned ? left_units : right_units;
+    cut.tiles = (cut.narrow + GRUGEN_ROWS - 1) / GRUGEN_ROWS;
+    cut.vectors = (cut.wide + GRUGEN_LANES - 1) / GRUGEN_LANES;
+    cut.panels = (cut.vectors + GRUGEN_VECTORS - 1) / GRUGEN_VECTORS;
+    cut.stride = cut.vectors * GRUGEN_LANES;
+    cut.slices = 1;
+    while (cut.slices * cut.tiles * cut.panels < GRUGEN_OUTER_ITEMS
+           && 2 * cut.slices * GRUGEN_OUTER_SLICE <= count) {
+        cut.slices *= 2;
+    }
+    return cut;
+}
+
+static inline int64_t grugen_first_unit(const grugen_outer_cut *cut, int64_t tile)
+{
+    return grugen_part(cut->narrow, cut->tiles, tile);
+}
+
+static inline int64_t grugen_first_vector(const grugen_outer_cut *cut, int64_t panel)
+{
+    return grugen_part(cut->vectors, cut->panels, panel);
+}
+
+// Elements of the memory that all threads share, for at most `count` rows; `ones` is 1 if any left
+// is summed up by itself.
+static inline int64_t
+grugen_outer_shared(int64_t count, int64_t left_units, int64_t right_units, int64_t ones)
+{
+    const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units, ones);
+    return cut.slices > 1 || cut.turned ? cut.slices * cut.narrow * cut.stride : 0;
+}
+
+// One operand: matrices side by side, so that their columns count on.
+typedef struct grugen_outer_side {
+    const grugen_outer *matrices; // of which `left` is meant, whichever side it is
+    int64_t number;
+} grugen_outer_side;
+
+// `width` columns from `column` on, of some rows, into a panel.
+static inline __attribute__((always_inline)) void grugen_outer_copy(
+    const int64_t *rows, int64_t count, grugen_outer_side operand, int64_t column,
+    const int width, GRUGEN_REAL *panel, int64_t stride)
+{
+    const grugen_outer *const side = operand.matrices;
+    const int64_t number = operand.number;
+    int64_t m = 0;
+    while (m < number && column >= side[m].units) { column -= side[m++].units; }
+    if (m < number && column + width <= side[m].units) {
+        const GRUGEN_REAL *const from = side[m].left + column;
+        const int64_t apart = side[m].left_stride;
+        for (int64_t k = 0; k < count; ++k) {
+            memcpy(panel + k * stride, from + rows[k] * apart,
+                   (size_t)width * sizeof(GRUGEN_REAL));
+        }
+        return;
+    }
+    // across the border of two matrices, or past the last one
+    for (int64_t j = 0; j < width; ++j, ++column) {
+        while (m < number && column >= side[m].units) { column -= side[m++].units; }
+        for (int64_t k = 0; k < count; ++k) {
+            panel[k * stride + j] =
+                m < number ? side[m].left[rows[k] * side[m].left_stride + column] : 0;
+        }
+    }
+}
+
+// A column of an operand: row r of it is from[r * stride].
+typedef struct grugen_column {
+    const GRUGEN_REAL *from;
+    int64_t stride;
+} grugen_column;
+
+// sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
+// wherever this is inlined. Meanwhile a cache line is fetched of each of the rows `next`, which are
+// packed soon.
+static inline __attribute__((always_inline)) void grugen_outer_multiply(
+    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, const int units,
+    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
+{
+    grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
+#pragma GCC unroll 8
+    for (int r = 0; r < units; ++r) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) { acc[r][v] = (grugen_vector){0}; }
+    }
+    for (int64_t k = 0; k < depth; ++k) {
+        const grugen_stored_vector *const column =
+            (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
+        const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
+        __builtin_prefetch(line.from + next[k] * line.stride, 0, 2);
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) {
+            __builtin_prefetch(column + GRUGEN_OUTER_AHEAD * vectors + v);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < units; ++r) {
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v) { acc[r][v] += elements[r] * column[v]; }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < units; ++r) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) {
+            *(grugen_stored_vector *)(sums[r] + v * GRUGEN_LANES) = acc[r][v];
+        }
+    }
+}
+
+#define GRUGEN_OUTER_CASE(units, vectors) \
+    case (vectors) * 16 + (units): \
+        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums, next, line); \
+        break;
+#if GRUGEN_ROWS == 8
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors) \
+    GRUGEN_OUTER_CASE(5, vectors) \
+    GRUGEN_OUTER_CASE(6, vectors) \
+    GRUGEN_OUTER_CASE(7, vectors) \
+    GRUGEN_OUTER_CASE(8, vectors)
+#elif GRUGEN_ROWS == 6
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors) \
+    GRUGEN_OUTER_CASE(5, vectors) \
+    GRUGEN_OUTER_CASE(6, vectors)
+#else
+#define GRUGEN_OUTER_CASES(vectors) \
+    GRUGEN_OUTER_CASE(1, vectors) \
+    GRUGEN_OUTER_CASE(2, vectors) \
+    GRUGEN_OUTER_CASE(3, vectors) \
+    GRUGEN_OUTER_CASE(4, vectors)
+#endif
+
+static __attribute__((noinline, unused)) void grugen_outer_tile(
+    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, int units, int vectors,
+    GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
+{
+    switch (vectors * 16 + units) {
+        GRUGEN_OUTER_CASES(1)
+        GRUGEN_OUTER_CASES(2)
+#if GRUGEN_VECTORS > 2
+        GRUGEN_OUTER_CASES(3)
+#endif
+#if GRUGEN_VECTORS > 3
+        GRUGEN_OUTER_CASES(4)
+#endif
+    default: break;
+    }
+}
