@@ -11,7 +11,9 @@ import numpy as np
 
 from grugen.driver import Compiled, bundle
 from grugen.runtime import CellModule, CompiledEngine, Engine, KernelCall, Plan
+from grugen.runtime.host_place import HOST
 from grugen.runtime.memory import ALIGNMENT
+from grugen.runtime.places import Place
 from grugen.target.abi import WRITTEN
 from grugen.toolchain.build import BuildOptions, SourceBundle, build
 
@@ -52,6 +54,9 @@ class PoisonedEngine:
         self._engine = engine
         self._workspace = _GuardedWorkspace()
         engine._workspace = self._workspace  # type: ignore[assignment]
+
+    def place(self, device: object, stream: object) -> Place:
+        return HOST
 
     def forward(self, call: KernelCall) -> Plan:
         self._poison(call)
