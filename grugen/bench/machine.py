@@ -59,5 +59,6 @@ def instructions(features: str) -> str:
 
 def file_stem(machine: dict[str, Any]) -> str:
     """`DATE-machine`, for the names of files."""
-    name = re.sub(r"[^a-z0-9]+", "-", machine["processor"].lower()).strip("-")
-    return f"{machine['date']}-{name}-{machine['cpus']}-cpus"
+    gpu = machine.get("gpu", {}).get("name", "")
+    name = re.sub(r"[^a-z0-9]+", "-", (gpu or machine["processor"]).lower()).strip("-")
+    return f"{machine['date']}-{name}" + ("" if gpu else f"-{machine['cpus']}-cpus")

@@ -10,6 +10,7 @@ from grugen.bench.engines.job import Job
 from grugen.bench.engines.torch_cuda import Graph, Timed
 from grugen.bench.reference import Results, cast
 from grugen.driver import load
+from grugen.runtime import release_memory
 
 DEVICE = "cuda:0"
 
@@ -17,6 +18,7 @@ DEVICE = "cuda:0"
 class _Own:
     def __init__(self, job: Job) -> None:
         data = job.data
+        release_memory()
         settings: dict[str, Any] = {**data.sizes, **cast(data.constants, "float32")}
         cell = load(job.spec).Cell(target="cuda", dtype="float32", seed=0, **settings)
         cell.params.update(data.params)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class Timed:
             self._runner = build()
             return
         torch.cuda.empty_cache()
-        self._stream = torch.cuda.Stream(device)
+        self._stream = _stream(device)
         torch.cuda.set_stream(self._stream)
         self._runner = build()
         torch.cuda.synchronize(device)
@@ -139,6 +140,12 @@ class PackedBefore(Packed):
         padded, _ = pad_packed_sequence(whole, total_length=steps)
         back = torch.argsort(self._order)
         return padded[:, back]
+
+
+@cache
+def _stream(device: str) -> Any:
+    """One for all cases: memory is kept for the stream that it was used on."""
+    return torch.cuda.Stream(device)
 
 
 def exact() -> None:
