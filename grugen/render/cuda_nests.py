@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
 from grugen.render.cuda_memory import depth_of, found, panels_of
-from grugen.render.cuda_views import CudaNestView, CudaOperandView
+from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
 from grugen.render.places import Spelling, index_of
 from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
-from grugen.target.meetings import Array
 from grugen.target.nests import Join, Nest, Pointwise
 from grugen.target.plan import Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
@@ -27,6 +26,10 @@ _ROWS = {
 }
 
 
+MOST_TILED_SUMS = 20
+"""With more sums for a unit, a block's tile would not fit its shared memory."""
+
+
 def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
     """What tells whether the caller wants a tape, where code asks for it."""
     line = "const int keep_tape = call->keep_tape;"
@@ -37,12 +40,10 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
 class InLoop:
     """What a nest of a loop knows beside its lines.
 
-    `meet` is who waits for each other before it, `moving` are the arrays that the loop writes,
-    `copies` are made beside its own work.
+    `meet` is who waits for each other before it, `copies` are made beside its own work.
     """
 
     meet: str
-    moving: frozenset[Array]
     copies: tuple[Copy, ...]
 
 
@@ -86,7 +87,7 @@ class NestWriter:
             body, lines, size = joined(text, nest), [], nest.let.type.shape[0]
             title = text.cited(nest.let)
         else:
-            body = ThreadText(text, nest, stage, moving=inside.moving if inside else None)
+            body = ThreadText(text, nest, stage, is_early=inside is not None)
             lines, size = body.lines(), nest.size
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
@@ -105,6 +106,7 @@ class NestWriter:
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
             sizes=self.sizes(*code),
+            all_sizes=self.sizes(*code, shown, *panels),
             constants=(*_keep_tape(code), *constants),
             rows=rows,
             steady=tuple(body.steady),
@@ -112,6 +114,7 @@ class NestWriter:
             size=shown,
             operands=operands,
             multiplies=multiplies,
+            products=self.tiled(text, stage) if stage and inside is None else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
             early=tuple(body.early),
@@ -164,6 +167,24 @@ class NestWriter:
             )
         return operands, tuple(calls)
 
+    def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
+        """The products of a stage for tiles of many rows."""
+        if len(stage.sums) > MOST_TILED_SUMS:
+            return ()
+        found = []
+        for segment in stage.segments:
+            place = text.place(segment.operand)
+            found.append(
+                ProductView(
+                    f"{segment.first}, {len(segment.lets)}",
+                    self.spelling.panel(segment),
+                    self.int_of(depth_of(self.spelling, segment)),
+                    text.rows([place]),
+                    self.spelling.row(place),
+                )
+            )
+        return tuple(found)
+
     def int_of(self, size: str) -> str:
         """A size where the device counts in 32 bits."""
         return f"(int){size}" if size.isidentifier() else f"(int)({size})"
@@ -213,6 +234,7 @@ class NestWriter:
             name=f"{self.symbol}_{number}_{loop.phase.name}",
             title="",
             sizes=self.sizes(*code, *states, *finals, shown),
+            all_sizes=(),
             constants=(*_keep_tape(code), *constants),
             rows=(),
             steady=tuple(body.steady),

@@ -197,14 +197,13 @@ class _CudaText:
         work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
         accesses = loop_accesses(plan, loop, reads)
-        moving = frozenset(array for access in accesses for array in access.written)
         nests = tuple(
             self.nests.nest(
                 loop.phase,
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], moving, folded.get(number, ())),
+                InLoop(_MEET[level], folded.get(number, ())),
             )
             for number, (nest, where, level) in enumerate(
                 zip(work, found_in, meetings(accesses), strict=True)

@@ -17,6 +17,17 @@ class CudaOperandView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductView:
+    """The packed matrices of a `panel` times the vector at `pointer`, for tiles of many rows."""
+
+    template: str
+    panel: str
+    depth: str
+    rows: tuple[str, ...]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
 class CudaNestView:
     """One nest as a function of its own, for rows of any kind.
 
@@ -31,6 +42,7 @@ class CudaNestView:
     name: str
     title: str
     sizes: tuple[str, ...]
+    all_sizes: tuple[str, ...]
     constants: tuple[str, ...]
     rows: tuple[str, ...]
     steady: tuple[str, ...]
@@ -38,6 +50,7 @@ class CudaNestView:
     size: str
     operands: tuple[CudaOperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
+    products: tuple[ProductView, ...] = ()
     wide: str = ""
     most_rows: str = ""
     early: tuple[str, ...] = ()

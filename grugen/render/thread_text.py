@@ -28,7 +28,6 @@ from grugen.render.vector_expr import Term
 from grugen.render.vector_text import VectorText
 from grugen.spec.dims import Dim
 from grugen.target.nests import INLINE, Join, Pointwise
-from grugen.target.meetings import Array
 from grugen.target.plan import Buffer, Copy, Index, Place
 
 
@@ -36,11 +35,11 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 class ThreadText(VectorText):
     """Writes one nest of a phase; `registers` names the states that a thread has in registers.
 
-    In a loop, `moving` are the arrays that it writes: a stage asks for others before its products.
+    A stage that `is_early` asks for what it finds in memory before its products.
     """
 
     registers: Mapping[Buffer, str] = field(default_factory=dict)
-    moving: frozenset[Array] | None = None
+    is_early: bool = False
     early: list[str] = field(default_factory=list)
     """Declarations of what is asked for early."""
     asks: list[str] = field(default_factory=list)
@@ -114,9 +113,9 @@ class ThreadText(VectorText):
             name = self.phase.name(value)
             self.loads.append(f"const {self.c_type(False)} {name} = {self.registers[array]};")
             return Term(Atom(name), True)
-        if self.stage is not None and self.moving is not None and array not in self.moving:
-            if index_of(array) in (Index.STEP, Index.BATCH) and value not in self.phase.spelling.numbers:
-                return self.asked(value)
+        is_row = index_of(array) is not Index.NONE and value not in self.phase.spelling.numbers
+        if self.is_early and self.stage is not None and is_row:
+            return self.asked(value)
         # not super(): a class with slots is made anew, and the bare form would look for the old one
         return VectorText.read(self, value)
 

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-// Memory to be carved up: `used` bytes are handed out; with base NULL they are only counted.
+// Memory to be carved up: `used` bytes are handed out.
 struct grugen_arena {
     char *base;
     int64_t used;
@@ -14,10 +14,14 @@ struct grugen_arena {
 
 __host__ __device__ inline void *grugen_take(grugen_arena *arena, int64_t bytes)
 {
-    char *const start = arena->base == nullptr ? nullptr : arena->base + arena->used;
+    char *const start = arena->base + arena->used;
     arena->used += (bytes + 127) / 128 * 128;
     return start;
 }
+
+// Memory that is only counted: nobody reads or writes there. A choice in `grugen_take` instead would
+// hide from the compiler which pointers are to shared memory.
+static inline grugen_arena grugen_counting() { return {reinterpret_cast<char *>(128), 0}; }
 
 // Elements from row to row of our own memory: rows begin where four elements can be read at once.
 __host__ __device__ inline int64_t grugen_padded(int64_t units) { return (units + 3) / 4 * 4; }

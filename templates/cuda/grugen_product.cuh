@@ -46,9 +46,10 @@ __device__ inline void grugen_pack(
     const int64_t padded = grugen_padded(units);
     const int64_t count = grugen_fours(depth) * padded * 4;
     for (int64_t item = team.rank; item < count; item += team.size) {
-        const int64_t unit = item / 4 % padded;
-        const int64_t four = item / (4 * padded);
-        const int64_t k = 4 * four + item % 4;
+        // a panel that takes more than 32 bits to count would not fit a device's memory well
+        const unsigned four = (unsigned)(item / 4) / (unsigned)padded;
+        const int64_t unit = item / 4 - four * padded;
+        const int64_t k = 4 * (int64_t)four + item % 4;
         const bool is_there = unit < units && k < depth;
         panel[((four * matrices + which) * padded + unit) * 4 + item % 4] =
             is_there ? matrix[unit * unit_stride + k * depth_stride] : (GRUGEN_REAL)0;
@@ -149,15 +150,41 @@ grugen_first_tile(const grugen_team &team, int64_t count, int64_t units, int64_t
     return at;
 }
 
-// Four elements of a vector from number k on; 0 beyond its end.
+// Four elements of a vector, beginning with number 4 * four; 0 beyond its end.
 template <bool ALIGNED>
-__device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int k, int depth)
+__device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int four)
 {
-    if (ALIGNED && k + 4 <= depth) { return *reinterpret_cast<const grugen_four *>(vector + k); }
-    grugen_four four;
+    if (ALIGNED) { return reinterpret_cast<const grugen_four *>(vector)[four]; }
+    return {{vector[4 * four], vector[4 * four + 1], vector[4 * four + 2], vector[4 * four + 3]}};
+}
+
+__device__ inline grugen_four grugen_load_rest(const GRUGEN_REAL *vector, int four, int depth)
+{
+    grugen_four rest;
 #pragma unroll
-    for (int e = 0; e < 4; ++e) { four.of[e] = k + e < depth ? vector[k + e] : (GRUGEN_REAL)0; }
-    return four;
+    for (int e = 0; e < 4; ++e) {
+        rest.of[e] = 4 * four + e < depth ? vector[4 * four + e] : (GRUGEN_REAL)0;
+    }
+    return rest;
+}
+
+// One step of a product, four elements deep: `load` gives those of a row's vector.
+template <int FIRST, int MATRICES, class Load, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_multiply_four(
+    const grugen_four *weights, int units, const Load &load, GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    grugen_four weight[MATRICES];
+#pragma unroll
+    for (int m = 0; m < MATRICES; ++m) { weight[m] = weights[m * units]; }
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) {
+        const grugen_four x = load(row);
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) { sums[row][FIRST + m] += weight[m].of[e] * x.of[e]; }
+        }
+    }
 }
 
 // Add the products of MATRICES packed matrices with each row's vector to sums FIRST.. of the row.
@@ -173,26 +200,41 @@ __device__ __forceinline__ void grugen_multiply(
     // lanes beyond the last unit read what is there and keep it to themselves
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_four *const weights = panel.fours + unit;
-    const int fours = (int)grugen_fours(depth);
+    const int line = MATRICES * panel.units;
+    const int whole = depth / 4;
+    int alive = 0;
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) { alive += operand[row] != nullptr; }
+    if (alive == 0) { return; }
+    int four = at.part;
+    if (alive == ROWS) {
 #pragma unroll 4
-    for (int four = at.part; four < fours; four += at.split) {
-        grugen_four weight[MATRICES];
-#pragma unroll
-        for (int m = 0; m < MATRICES; ++m) {
-            weight[m] = weights[((int64_t)four * MATRICES + m) * panel.units];
+        for (; four < whole; four += at.split) {
+            grugen_multiply_four<FIRST, MATRICES>(
+                weights + four * line, panel.units,
+                [&](int row) { return grugen_load_four<ALIGNED>(operand[row], four); }, sums);
         }
-#pragma unroll
-        for (int row = 0; row < ROWS; ++row) {
-            if (operand[row] == nullptr) { continue; }
-            const grugen_four x = grugen_load_four<ALIGNED>(operand[row], 4 * four, depth);
-#pragma unroll
-            for (int m = 0; m < MATRICES; ++m) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    sums[row][FIRST + m] += weight[m].of[e] * x.of[e];
-                }
-            }
+    } else {
+        for (; four < whole; four += at.split) {
+            grugen_multiply_four<FIRST, MATRICES>(
+                weights + four * line, panel.units,
+                [&](int row) {
+                    return operand[row] == nullptr
+                        ? grugen_four{}
+                        : grugen_load_four<ALIGNED>(operand[row], four);
+                },
+                sums);
         }
+    }
+    // the last one or two or three elements
+    if (four == whole && 4 * whole < depth) {
+        grugen_multiply_four<FIRST, MATRICES>(
+            weights + four * line, panel.units,
+            [&](int row) {
+                return operand[row] == nullptr ? grugen_four{}
+                                               : grugen_load_rest(operand[row], four, depth);
+            },
+            sums);
     }
 }
 

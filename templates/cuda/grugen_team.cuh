@@ -2,6 +2,7 @@
 // units of the same sequences, or of a whole launch.
 #pragma once
 
+#include <cuda_runtime.h>
 #include <stdint.h>
 
 enum { GRUGEN_WARP = 32 };
@@ -11,6 +12,28 @@ struct grugen_meeting {
     unsigned arrived;
     unsigned unused[31];
 };
+
+// Count a block as arrived; what it wrote before, those see who see it arrived.
+__device__ inline void grugen_arrive(unsigned *arrived)
+{
+#ifdef GRUGEN_EMULATOR
+    emulator::add_release(arrived, 1u);
+#else
+    asm volatile("red.release.gpu.global.add.u32 [%0], %1;" : : "l"(arrived), "r"(1u) : "memory");
+#endif
+}
+
+// How many have arrived; what they wrote before can be read afterwards.
+__device__ inline unsigned grugen_look(const unsigned *arrived)
+{
+#ifdef GRUGEN_EMULATOR
+    return emulator::load_acquire(arrived);
+#else
+    unsigned count;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(count) : "l"(arrived) : "memory");
+    return count;
+#endif
+}
 
 // Thread `rank` of `size` in a block. The units of every vector are cut into `parts` slices, this
 // block has the one called `part`; blocks with the other slices are at `meeting`.
@@ -52,17 +75,15 @@ struct grugen_blocks : grugen_team {
     __device__ void meet_all()
     {
         __syncthreads();
-        if (rank == 0) {
-            met += (unsigned)parts;
-            // release: what this block wrote is there before it counts as arrived
-            __threadfence();
-            atomicAdd(&meeting->arrived, 1u);
-            // the difference, so that the count may run over
-            while ((int)(atomicAdd(&meeting->arrived, 0u) - met) < 0) { __nanosleep(20); }
-            // acquire: nothing is read before all have arrived
-            __threadfence();
+        if (parts > 1) {
+            if (rank == 0) {
+                met += (unsigned)parts;
+                grugen_arrive(&meeting->arrived);
+                // the difference, so that the count may run over
+                while ((int)(grugen_look(&meeting->arrived) - met) < 0) {}
+            }
+            __syncthreads();
         }
-        __syncthreads();
     }
 };
 

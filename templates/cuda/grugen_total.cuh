@@ -43,7 +43,7 @@ enum {
     GRUGEN_OUTER_SLICE = 128, // into slices of no fewer rows
     GRUGEN_VECTOR_UNITS = 32,
     GRUGEN_VECTOR_LINES = 8,
-    GRUGEN_VECTOR_SLICE = 512,
+    GRUGEN_VECTOR_SLICE = 128,
 };
 
 __host__ __device__ inline int64_t grugen_outer_tiles(int64_t units)
@@ -205,6 +205,7 @@ static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINE
     const int64_t last = first + slice < count ? first + slice : count;
     GRUGEN_REAL sum = 0;
     if (unit < member.kept.units) {
+#pragma unroll 4
         for (int64_t row = first + line; row < last; row += GRUGEN_VECTOR_LINES) {
             if (rows.locate(row).alive) { sum += member.kept.values[row * member.kept.stride + unit]; }
         }
