@@ -30,5 +30,6 @@ def build_emulated(bundle: SourceBundle, options: BuildOptions, *, afresh: bool 
         for name, text in bundle.files:
             (folder / name).write_text(text, encoding="utf-8")
         # the functions of the border are seen from outside, as nvcc leaves them
-        compile_library(folder / bundle.main, "plain", folder, flags=["-fvisibility=default"])
+        flags = ["-fvisibility=default", f"-I{folder}", *options.extra]
+        compile_library(folder / bundle.main, "plain", folder, flags=flags)
     return library

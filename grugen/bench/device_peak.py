@@ -43,7 +43,8 @@ enum { CHAINS = 16, UNROLLED = 32, THREADS = 256 };
     } while (0)
 
 // Chains of multiply-adds that do not wait for each other, on registers.
-static __global__ void __launch_bounds__(THREADS) chains(float factor, float addend, int64_t rounds, float *kept)
+static __global__ void __launch_bounds__(THREADS)
+chains(float factor, float addend, int64_t rounds, float *kept)
 {
     float sums[CHAINS];
     for (int i = 0; i < CHAINS; ++i) { sums[i] = (float)(threadIdx.x + i); }
@@ -181,7 +182,12 @@ def _told(command: Sequence[str], seconds: float) -> str:
     """What a program prints, or what went wrong."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, errors="replace"
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{type(error).__name__}: {error}"
