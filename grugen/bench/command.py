@@ -13,6 +13,7 @@ from typing import Any
 
 from grugen.bench.crew import Staying
 from grugen.bench.device_peak import asked
+from grugen.bench.device_profiling import DeviceProfile
 from grugen.bench.device_table import DEVICE
 from grugen.bench.machine import describe, file_stem
 from grugen.bench.measure import Effort, Runner, measure
@@ -30,7 +31,7 @@ RESULTS = Path("examples/bench/results")
 """Where results go, from the folder of the project."""
 
 DEVICE_SUITES = (
-    *("device", "device-ragged", "device-more", "device-compiled", "device-beside-cpu"),
+    *("device", "device-ragged", "device-more", "device-beside-cpu", "device-compiled"),
 )
 """What is measured on a GPU, what matters most first."""
 DEFAULT_SUITES = {OWN: ("clinical",), DEVICE: DEVICE_SUITES}
@@ -91,6 +92,7 @@ def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -
         scaling = file.with_name(f"{file.stem}-batches.png")
         if import_module("grugen.bench.scaling_plot").batches(report, scaling):
             print(f"wrote {scaling}", file=sys.stderr)
+        _profiles(report, file.with_name(f"{file.stem}-profile.png"))
     if readme is not None:
         changed = rewrite(readme, report, picture)
         print(f"{readme}: {'rewritten' if changed else 'up to date'}", file=sys.stderr)
@@ -98,6 +100,19 @@ def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -
     if table:
         print(text, end="")
     return 0
+
+
+def _profiles(report: Report, picture: Path) -> None:
+    """The profiles among the checks, as one picture."""
+    bars = [
+        DeviceProfile(**one | {"kernel": f"{name.removeprefix('profile of ')}\n{one['kernel']}"})
+        for name, check in report.checks.items()
+        for one in check.get("kernels", ())
+    ]
+    if bars:
+        plots = import_module("grugen.bench.profile_plot")
+        plots.stacked_bars("cuda, float32", 1, [one.as_kernel() for one in bars], picture)
+        print(f"wrote {picture}", file=sys.stderr)
 
 
 def thread_counts(threads: int) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ one that builds case after case, and that is replaced when something in it has f
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Protocol
 
-from grugen.bench.workers import Order, Worker
+from grugen.bench.workers import Order, TooSlow, Worker
 
 
 class Crew(Protocol):
@@ -73,7 +74,11 @@ class Staying:
         """See `Crew`."""
         early = self._early.pop((order.entry.name, order.spec, order.train), None)
         if early is not None:
-            return early.result()
+            try:
+                return early.result(seconds)
+            except FutureTimeout:
+                early.add_done_callback(_end)
+                raise TooSlow(f"it was not ready after another {seconds:.0f} s") from None
         if order.entry.device == "cpu":
             return Worker(order, seconds)
         worker = self._waiting.pop(order.entry.name, None)

@@ -161,10 +161,10 @@ def torch_facts() -> dict[str, Any]:
     return {"gpu": gpu, "peak": {f"torch.mm {PRODUCT}": max(rates[1:])}}
 
 
-def asked(seconds: float = ASK_SECONDS) -> dict[str, Any]:
+def asked(seconds: float = ASK_SECONDS, *, torch: bool = True) -> dict[str, Any]:
     """All that can be found out, by processes of their own; what failed is under `problems`."""
     found: dict[str, Any] = {"gpu": {}, "peak": {}, "problems": []}
-    for words in ([], ["torch"]):
+    for words in ([], ["torch"]) if torch else ([],):
         told = _told([sys.executable, "-m", "grugen.bench.device_peak", *words], seconds)
         try:
             one = json.loads(told)

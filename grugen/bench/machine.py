@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grugen.bench.roster import versions
+from grugen.errors import ToolchainError
 from grugen.runtime.threads import default_threads
 from grugen.toolchain.cache import cache_of
 from grugen.toolchain.compilers import find_compiler
@@ -33,12 +34,20 @@ def describe() -> dict[str, Any]:
         "cpus": default_threads({}),
         "instructions": instructions(cpu_features()),
         "system": f"{platform.system()} {platform.machine()}",
-        "compiler": find_compiler(cache_of(os.environ), os.environ).version,
+        "compiler": compiler(),
         "python": platform.python_version(),
         "versions": versions(),
         "load": round(os.getloadavg()[0], 2),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def compiler() -> str:
+    """The C compiler and its version; `none` where there is none."""
+    try:
+        return find_compiler(cache_of(os.environ), os.environ).version
+    except ToolchainError:
+        return "none"
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

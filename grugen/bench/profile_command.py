@@ -65,7 +65,7 @@ def profile_on_device(wish: ProfileWish) -> int:
     case = _case(wish)
     profiles = device_profile(compiled, case, wish.repeats)
     print(device_profile_text(case, profiles), end="")
-    machine = describe() | {"gpu": asked()["gpu"]}
+    machine = describe() | {"gpu": asked(torch=False)["gpu"]}
     shape = case.shape.replace(",", "-")
     stem = f"{file_stem(machine)}-profile-{compiled.spec.name}-{shape}-{case.mode}"
     data = {
