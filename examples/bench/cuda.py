@@ -63,6 +63,8 @@ TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 SANITIZER = "/usr/local/cuda/bin/compute-sanitizer"
 SLOW = ("compiled loop", "compiled step", "compiled step graph")
 """Engines that begin to get ready at once, beside the compilers."""
+CALL = ", tape of "
+"""What the lines of small calls have in them."""
 LEAST_SECONDS = 15.0
 """What is left when no further case is begun."""
 
@@ -214,7 +216,7 @@ def small_calls(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> No
     futures = {spec: pool.submit(program, python("small_calls", spec), 120.0) for spec in SMALL}
     for spec, future in futures.items():
         code, text = future.result()
-        lines = [line for line in text.splitlines() if ": " in line]
+        lines = [line for line in text.splitlines() if CALL in line]
         last = "" if code == 0 else f"; {one_line(text[-400:])}"
         wrong = sum("WRONG" in line for line in lines)
         run.note(
@@ -278,7 +280,7 @@ def sanitizers(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> Non
         code, text = future.result()
         lines = text.splitlines()
         said = [line for line in lines if line.startswith("=========")]
-        calls = sum(": " in line and not line.startswith("=") for line in lines)
+        calls = sum(CALL in line for line in lines)
         summary = next((s for s in reversed(said) if "SUMMARY" in s), said[-1] if said else "")
         run.note(
             f"{tool} over {spec}",

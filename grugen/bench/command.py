@@ -133,7 +133,8 @@ def settings_of(effort: Effort, threads: int) -> dict[str, Any]:
 
 def device_report(facts: Mapping[str, Any], effort: Effort, threads: int) -> Report:
     """A report about a GPU, still empty; `facts` are those of `device_peak.asked`."""
-    checks = {"problems": {"text": "; ".join(facts["problems"])}} if facts["problems"] else {}
+    texts = [" ".join(problem.split())[-200:] for problem in facts["problems"]]
+    checks = {"problems": {"text": "; ".join(texts), "lines": facts["problems"]}} if texts else {}
     settings = settings_of(effort, threads) | {"target": DEVICE}
     return Report(describe() | {"gpu": facts["gpu"]}, settings, facts["peak"], checks=checks)
 
