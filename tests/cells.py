@@ -65,3 +65,20 @@ outputs:
 
 SATURATED = ("gru", "gru_cho", "gru_reset_after", "lstm", "mgu")
 """Shipped cells whose gates see x through one product and a sigmoid or tanh."""
+
+EVERY_MEETING = """\
+spec: 1
+name: every_meeting
+doc: Chained products, numbers between them, a state that is copied - all that threads wait for.
+inputs: {x: [D]}
+states: {h: [H], c: [H], n: []}
+params: {W: [H, D], U: [H, H], V: [H, H], b: [H]}
+equations: |
+  m  = mean(h)
+  a  = tanh(W @ x + U @ h - m * h)
+  g  = sigmoid(V @ (a * c) + b * n)
+  h' = a + g * (c - a)
+  c' = h
+  n' = 0.5 * n + 0.5 * tanh(sum(a * g))
+outputs: {y: h', k: n'}
+"""

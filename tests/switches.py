@@ -15,6 +15,8 @@ from grugen.ir.nodes import Function, Op, Result, ResultRole, SourceRole
 from grugen.ir.shapes import COMPARISONS
 from grugen.passes.drop_dead import drop_dead
 from grugen.runtime import KernelCall, Plan
+from grugen.runtime.host_place import HOST
+from grugen.runtime.places import Place
 from grugen.target.abi import group_of
 
 CLOSE = 1e-3
@@ -62,6 +64,9 @@ class SwitchWatch:
         self.dtype = np.dtype(np.float64)
         self.smallest = np.inf
         self._step = with_distances(step)
+
+    def place(self, device: object, stream: object) -> Place:
+        return HOST
 
     def forward(self, call: KernelCall) -> Plan:
         given = {

@@ -17,6 +17,8 @@ from grugen.driver import Compiled
 from grugen.ir import interpret
 from grugen.ir.nodes import Function
 from grugen.runtime import CellModule, Engine, KernelCall, Plan
+from grugen.runtime.host_place import HOST
+from grugen.runtime.places import Place
 from grugen.target.abi import group_of
 
 ORDERS = 4
@@ -34,6 +36,9 @@ class Interpreter:
         self.dtype = dtype
         self._steps = cell.steps
         self._shuffle = shuffle
+
+    def place(self, device: object, stream: object) -> Place:
+        return HOST
 
     def forward(self, call: KernelCall) -> Plan:
         return self._run(self._steps.forward, call)

@@ -334,7 +334,8 @@ class _CudaText:
             if argument.group is Group.OUTPUT:
                 array = self.spelling.base(argument)
                 if not argument.shape:
-                    yield BlockView((), (f"{array}[row] = 0;",))
+                    line = f"if (threadIdx.x % GRUGEN_WARP == 0) {{ {array}[row] = 0; }}"
+                    yield BlockView((), (line,))
                     continue
                 size = self.spelling.dim(argument.shape[0])
                 line = f"{array}[row * {factor(size)} + j] = 0;"

@@ -85,8 +85,8 @@ __device__ __forceinline__ void grugen_multiply_tile(
     const int own_unit = thread % GRUGEN_SIDE * shape::own_units;
     GRUGEN_REAL *const xs = memory.elements; // [depth][row]
     GRUGEN_REAL *const weights = xs + GRUGEN_CHUNK * shape::row_stride; // [depth][matrix][unit]
-    // who still reads what lies there has come here first
-    __syncthreads();
+    // who reads vectors of the product before has passed a barrier since; who reads sums of the tile
+    // before passes the next one, and only then they are overwritten
     if (thread < shape::rows) {
         const grugen_here here = rows.locate(at.row + thread);
         memory.vectors[thread] = here.alive ? vector_of(here) : nullptr;

@@ -349,9 +349,10 @@ __device__ __forceinline__ void grugen_gather(
         const grugen_here here = rows.locate(row);
         if (!here.alive) { continue; }
         const GRUGEN_REAL *const vector = vector_of(here);
-        reinterpret_cast<grugen_four *>(memory)[item] = ALIGNED || 4 * four + 4 <= depth
+        const grugen_four found = ALIGNED || 4 * four + 4 <= depth
             ? grugen_load_four<ALIGNED>(vector, four)
             : grugen_load_rest(vector, four, depth);
+        reinterpret_cast<grugen_four *>(memory)[item] = found;
     }
 }
 

@@ -16,6 +16,9 @@ from pathlib import Path
 
 ARGUED = "no test can show"
 NOTHING = "static_cast<void>(0)"
+SWITCH = "emulator_left_out"
+DECLARED = f'extern "C" __attribute__((visibility("default"))) int {SWITCH}; int {SWITCH}; '
+"""Goes before a text that `switched` made; on its first line, so that lines keep their numbers."""
 
 CALLS = (
     r"__sync\w+",
@@ -56,6 +59,18 @@ def mutations(text: str, helpers: Sequence[str] = ()) -> list[Mutation]:
         )
         for start, end in _sites(code, helpers)
     ]
+
+
+def switched(text: str, helpers: Sequence[str] = (), first: int = 1) -> tuple[str, int]:
+    """One text for all mutations: site n is left out where the variable SWITCH is `first` + n.
+
+    Also how many sites there are. Compiling takes much longer than running.
+    """
+    sites = list(_sites(_without_comments(text), helpers))
+    for number, (start, end) in reversed(list(enumerate(sites, first))):
+        call = text[start:end]
+        text = f"{text[:start]}({SWITCH} == {number} ? {NOTHING} : (void)({call})){text[end:]}"
+    return text, len(sites)
 
 
 def _sites(code: str, helpers: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,9 @@ import numpy as np
 
 from grugen.driver import Compiled, bundle
 from grugen.runtime import CellModule, CompiledEngine, Engine, KernelCall, Plan
+from grugen.runtime.host_place import HOST
 from grugen.runtime.memory import ALIGNMENT
+from grugen.runtime.places import Place
 from grugen.target.abi import WRITTEN
 from grugen.toolchain.build import BuildOptions, SourceBundle, build
 
@@ -56,6 +58,9 @@ class PoisonedEngine:
         for kernel in (engine._forward, engine._backward, engine._backward_states):
             kernel.borrow = workspace.borrow  # type: ignore[method-assign, assignment]
             kernel.give_back = workspace.give_back  # type: ignore[method-assign, assignment]
+
+    def place(self, device: object, stream: object) -> Place:
+        return HOST
 
     def forward(self, call: KernelCall) -> Plan:
         self._poison(call)

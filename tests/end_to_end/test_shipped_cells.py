@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from calls import Call, run
+from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
 from libraries import STRICT, build_together
 from trials import trial
 from yardstick import Yardstick
 
-from grugen.assets import shipped_specs
 from grugen.driver import CPU_TARGETS, Compiled, compile_spec
 from grugen.runtime import CellModule
 
-VALID = {path.stem: path for path in sorted(Path(__file__).parents[1].glob("spec/valid/*.yaml"))}
-CELLS = (*shipped_specs(), *VALID)
 ELEMENTS = ("float32", "float64")
 CALLS = 3
-READS_X_WHERE_M = {"gru_d", "gru_d_dropout", "gru_forward", "gru_mean", "gru_simple"}
-POSITIVE = {"every_function": "three"}
-"""A parameter whose sum is a divisor: near 0 no rounding error would be small."""
 
 pytestmark = pytest.mark.compiles
 

@@ -1,0 +1,30 @@
+"""Cells under the address and undefined behaviour sanitizers; run by test_cuda_races.
+
+A process of its own: the sanitizer must be loaded before Python is. Libraries are built already.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from emulated_cells import BLOCK, GRID, STEPS, emulated
+from raced_cells import cell_of, edge_calls
+
+
+def main(names: list[str]) -> None:
+    for name in names:
+        cell = cell_of(name)
+        library = emulated(cell, "float32", "asan")
+        calls = edge_calls(cell)
+        for number, call in enumerate(calls):
+            for regime in (BLOCK, GRID, STEPS):
+                library.device(2 + number)
+                library.run(call, regime=regime, tape=("gates", "states")[number % 2])
+        print(name, "is clean")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

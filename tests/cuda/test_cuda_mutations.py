@@ -1,0 +1,141 @@
+"""Each barrier and each ordered access of a text is needed: without it, the race detector speaks.
+
+All mutations of a cell are one library, in which a variable says what is left out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+from calls import Call
+from emulated_cells import BLOCK, GRID, Emulated, emulated
+from emulator.mutate import ARGUED, DECLARED, SWITCH, mutations, switched
+from raced_cells import calls_of, cell_of
+
+from grugen.driver import bundle, compile_spec
+from grugen.toolchain.build import SourceBundle
+
+HELPERS = ("team.meet", "team.meet_all")
+WEAKER = {
+    r"emulator::add_release\((\w+), 1u\)": r"atomicAdd(\1, 1u)",
+    r"emulator::load_acquire\((\w+)\)": r"atomicAdd(const_cast<unsigned *>(\1), 0u)",
+}
+"""Accesses that order others, and what they are without that."""
+SHARED = "every_meeting"
+"""The cell that needs all of the headers."""
+NAMES = (SHARED, "gru", "lstm", "layernorm_gru")
+
+pytestmark = pytest.mark.compiles
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    file: str
+    line: int
+    call: str
+    is_argued: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.call}"
+
+
+def all_sites(sources: SourceBundle) -> tuple[SourceBundle, list[Site]]:
+    """The sources with all of their sites behind switches."""
+    files: list[tuple[str, str]] = []
+    sites: list[Site] = []
+    for name, text in sources.files:
+        if name.endswith((".cu", ".cuh")):
+            found = mutations(text, HELPERS)
+            # the first one is number 1
+            behind, count = switched(text, HELPERS, len(sites) + 1)
+            assert count == len(found)
+            sites += [Site(name, one.line, one.call, one.is_argued) for one in found]
+            behind = _weakened(name, behind, sites)
+            files.append((name, DECLARED + behind if name == sources.main else behind))
+        else:
+            files.append((name, text))
+    return SourceBundle(sources.stem, tuple(files)), sites
+
+
+def _weakened(name: str, text: str, sites: list[Site]) -> str:
+    for ordered, weaker in WEAKER.items():
+        for found in re.finditer(ordered, text):
+            line = text.count("\n", 0, found.start()) + 1
+            sites.append(Site(name, line, found.group(), False))
+            is_left_out = f"{SWITCH} == {len(sites)}"
+            # two branches of one type: that of the weaker one is cast away where nobody asks for it
+            both = f"({is_left_out} ? {found.expand(weaker)} : {found.group()})"
+            if "add" in ordered:
+                both = f"({is_left_out} ? (void){found.expand(weaker)} : (void){found.group()})"
+            text = text.replace(found.group(), both, 1)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Mutated:
+    """A cell's library with switches."""
+
+    name: str
+    library: Emulated
+    sites: Sequence[Site]
+    calls: Sequence[Call]
+
+    def message_without(self, number: int) -> str:
+        """The first message in which site `number` is missed; 0 leaves nothing out."""
+        left_out = ctypes.c_int.in_dll(ctypes.CDLL(str(self.library.library)), SWITCH)
+        left_out.value = number
+        try:
+            return next(filter(None, self._messages()), "")
+        finally:
+            left_out.value = 0
+
+    def _messages(self) -> Iterator[str]:
+        for call in self.calls:
+            for regime, processors in ((GRID, 4), (BLOCK, 2)):
+                for tape in (True, "states"):
+                    self.library.device(processors)
+                    yield self.library.message_of(call, regime=regime, tape=tape)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def mutated(request: pytest.FixtureRequest) -> Mutated:
+    cell = cell_of(request.param)
+    sources, sites = all_sites(bundle(cell, "cuda", "float32"))
+    library = emulated(cell, "float32", "race", sources, ("-O0", "-w"))
+    return Mutated(request.param, library, sites, calls_of(cell))
+
+
+def test_nothing_is_wrong_to_begin_with(mutated: Mutated) -> None:
+    assert not mutated.message_without(0)
+    assert any(site.file.endswith(".cu") for site in mutated.sites)
+    assert {site.call.split("(")[0] for site in mutated.sites if site.file.endswith(".cuh")} == {
+        "__syncthreads",
+        "emulator::add_release",
+        "emulator::load_acquire",
+    }
+
+
+def test_each_is_noticed(mutated: Mutated) -> None:
+    unseen: list[Site] = []
+    argued = 0
+    for number, site in enumerate(mutated.sites, start=1):
+        # the headers are the same for all cells
+        if site.file.endswith(".cuh") and mutated.name != SHARED:
+            continue
+        if mutated.message_without(number):
+            argued += site.is_argued
+        else:
+            unseen.append(site)
+    wrong = "\n".join(str(site) for site in unseen if not site.is_argued)
+    assert not wrong, f"nobody misses these, and no comment says '{ARGUED}':\n{wrong}"
+    # what is argued for is needed by some loops
+    assert argued
+
+
+def test_loops_in_registers_wait_for_nobody() -> None:
+    text = bundle(compile_spec("indrnn"), "cuda", "float32")
+    assert not mutations(text.text(text.main), HELPERS)

@@ -1,0 +1,131 @@
+"""Every cell that is shipped or described, emulated: all ways to run a loop, odd sizes.
+
+Two values of two settings come together for each cell; `make test-all` tries all combinations.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from calls import Call, random_call, run
+from emulated_calls import drawn_call
+from emulated_cells import BLOCK, GRID, STEPS, WORDS, Emulated, emulated
+from emulator.build import Order
+from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
+from pairwise import Row, pairwise, product_of
+from yardstick import Yardstick
+
+from grugen.driver import Compiled, compile_spec
+
+FACTORS = {
+    "element": ("float32", "float64"),
+    "regime": (BLOCK, GRID, STEPS),
+    "tape": ("gates", "states"),
+    "lengths": ("whole", "ragged", "empty"),
+    "reverse": (False, True),
+    "states": (True, False),
+    "batch": (5, 1, 9),
+    "processors": (2, 5, 8),
+    "order": tuple(Order),
+}
+ALL = bool(os.environ.get("GRUGEN_ALL"))
+ROWS = product_of(FACTORS) if ALL else pairwise(FACTORS)
+
+pytestmark = pytest.mark.compiles
+
+
+def test_pairs_are_few() -> None:
+    assert len(pairwise(FACTORS)) < 20
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_emulated_is_interpreted(name: str) -> None:
+    cell = compile_spec(VALID.get(name, name))
+    libraries = {element: emulated(cell, element) for element in FACTORS["element"]}
+    heard: set[str] = set()
+    for number, row in enumerate(ROWS):
+        rng = np.random.default_rng([zlib.crc32(name.encode()), number])
+        call = drawn_call(
+            cell,
+            rng,
+            gaps=[("x", "m")] if name in READS_X_WHERE_M else [],
+            positive=POSITIVE.get(name, ""),
+            **{key: row[key] for key in ("batch", "lengths", "reverse", "states")},
+        )
+        heard |= _check(libraries[row["element"]], cell, call, row, number)
+    assert heard in ({"block", "grid", "steps"}, {"rows"})
+
+
+def _check(library: Emulated, cell: Compiled, call: Call, row: Row, seed: int) -> set[str]:
+    """How the two kernels say that they ran."""
+    library.device(row["processors"], row["order"], seed + 1)
+    found = library.run(call, regime=row["regime"], tape=row["tape"])
+    Yardstick(cell, call).check(found, row["element"], f"{row}:")
+    assert set(library.heard) <= {WORDS[row["regime"]], "rows"}, row
+    return set(library.heard)
+
+
+def sized(cell: Compiled, hidden: int, batch: int) -> Call:
+    rng = np.random.default_rng(hidden)
+    return random_call(
+        cell.interface, rng, sizes={"D": 2, "H": hidden}, steps=2, batch=batch, everything=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("element", "hidden", "batch", "processors"),
+    [
+        pytest.param("float64", 112, 3, 1, id="matrices-in-no-shared-memory"),
+        pytest.param("float32", 112, 40, 1, id="more-blocks-than-run-at-once"),
+        pytest.param("float32", 112, 40, 8, id="many-groups"),
+    ],
+)
+def test_large(element: str, hidden: int, batch: int, processors: int) -> None:
+    cell = compile_spec("gru")
+    library = emulated(cell, element)
+    call = sized(cell, hidden, batch)
+    yardstick = Yardstick(cell, call)
+    for regime in (BLOCK, GRID) if processors > 1 else (BLOCK,):
+        library.device(processors)
+        yardstick.check(library.run(call, regime=regime), element, WORDS[regime])
+        assert library.heard[0] == WORDS[regime]
+
+
+def test_model_chooses() -> None:
+    """Whatever it is, a small call is a block's."""
+    cell = compile_spec("gru")
+    library = emulated(cell, "float32")
+    call = sized(cell, 5, 3)
+    library.device(132)
+    Yardstick(cell, call).check(library.run(call), "float32", "as the model chooses")
+    assert library.heard == ["block", "block"]
+
+
+@pytest.mark.parametrize("regime", [BLOCK, GRID, STEPS])
+def test_same_bits_in_any_order(regime: int) -> None:
+    cell = compile_spec("gru")
+    library = emulated(cell, "float32")
+    call = sized(cell, 17, 5)
+    found: list[dict[str, Any]] = []
+    for order, seed in [
+        (Order.FORWARD, 1),
+        (Order.REVERSE, 1),
+        *((Order.RANDOM, n) for n in range(6)),
+    ]:
+        library.device(4, order, seed)
+        found.append(library.run(call, regime=regime))
+    for other in found[1:]:
+        assert all(np.array_equal(a, other[key], equal_nan=True) for key, a in found[0].items())
+
+
+def test_wrong_numbers_are_found() -> None:
+    cell = compile_spec("gru")
+    call = sized(cell, 5, 3)
+    found = run(emulated(cell, "float32").module, call, "cuda", "float32")
+    found["output y"] = found["output y"] + np.float32(1e-4)
+    with pytest.raises(AssertionError, match="output y"):
+        Yardstick(cell, call).check(found, "float32", "moved")
