@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from trials import compiled
 from grugen.driver import bundle
 
 WORDS = words_of(["cuda"])
-PARTS = 3
-"""A cell of all words would be compiled for minutes."""
+PARTS = {"values": 12, "states": 12}
+"""Into how many cells the words are divided, where more than three: texts grow with the square."""
+ALL = bool(os.environ.get("GRUGEN_ALL"))
+CHOSEN = {"params": 3, "values": 3}
+"""How many of them are compiled, where more than one."""
 
 pytestmark = pytest.mark.compiles
 
@@ -25,14 +30,23 @@ def test_there_are_many_words() -> None:
     assert {"threadIdx", "blockIdx", "dim3", "team", "tile", "rows"} <= set(WORDS)
 
 
-@pytest.mark.parametrize("what", SPECS)
-def test_our_own_words_are_names_like_others(what: str, tmp_path: Path) -> None:
+def parts() -> Iterator[tuple[str, int, int]]:
+    """Kinds of names, the first word and how far it is to the next."""
+    for number, what in enumerate(SPECS):
+        count = PARTS.get(what, 3)
+        chosen = count if ALL else CHOSEN.get(what, 1)
+        for part in range(chosen):
+            yield what, (number + part * count // chosen) % count, count
+
+
+@pytest.mark.parametrize(("what", "first", "count"), parts())
+def test_our_own_words_are_names_like_others(
+    what: str, first: int, count: int, tmp_path: Path
+) -> None:
     reason = left_out()
     if reason:
         pytest.skip(reason)
-    # each kind of name gets another part of the words, and all kinds together get all of them
-    part = list(SPECS).index(what) % PARTS
-    sources = bundle(compiled(SPECS[what](WORDS[part::PARTS])), "cuda", "float32")
+    sources = bundle(compiled(SPECS[what](WORDS[first::count])), "cuda", "float32")
     for name, text in sources.files:
         (tmp_path / name).write_text(text)
     done = subprocess.run(
