@@ -15,7 +15,8 @@ C_WORDS = frozenset(
     linux unix i386 and and_eq bitand bitor class compl delete explicit export friend mutable
     namespace new not not_eq operator or or_eq private protected public template this throw try
     catch typename using virtual wchar_t xor xor_eq nullptr alignas alignof constexpr decltype
-    noexcept static_assert thread_local int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
+    noexcept static_assert thread_local const_cast dynamic_cast reinterpret_cast static_cast typeid
+    char8_t char16_t char32_t concept consteval constinit co_await co_return co_yield requires int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
     uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
     stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
     """.split()
@@ -53,8 +54,10 @@ FRAME_MEMBERS = frozenset(
 """What the structs of a kernel's memory hold beside the memory of its values."""
 
 
-_C_MACROS = re.compile(r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])")
-"""How the macros of <stdint.h>, <math.h> and their like are called."""
+_C_MACROS = re.compile(
+    r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])|cuda[A-Z]\w*|CUDA\w*"
+)
+"""How the macros of <stdint.h>, <math.h>, <cuda_runtime.h> and their like are called."""
 
 
 def is_c_word(name: str) -> bool:
