@@ -16,7 +16,8 @@ C_WORDS = frozenset(
     namespace new not not_eq operator or or_eq private protected public template this throw try
     catch typename using virtual wchar_t xor xor_eq nullptr alignas alignof constexpr decltype
     noexcept static_assert thread_local const_cast dynamic_cast reinterpret_cast static_cast typeid
-    char8_t char16_t char32_t concept consteval constinit co_await co_return co_yield requires int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
+    char8_t char16_t char32_t concept consteval constinit co_await co_return co_yield requires
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
     uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
     stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
     """.split()
