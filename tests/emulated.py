@@ -44,7 +44,8 @@ def build_emulated(
         for name, text in bundle.files:
             (folder / name).write_text(text, encoding="utf-8")
         # the functions of the border are seen from outside, as nvcc leaves them
-        compile_library(folder / bundle.main, mode, folder, flags=["-fvisibility=default", *flags])
+        chosen = ["-fvisibility=default", f"-I{folder}", *flags, *options.extra]
+        compile_library(folder / bundle.main, mode, folder, flags=chosen)
     return library
 
 

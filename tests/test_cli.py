@@ -50,9 +50,9 @@ def test_check_reports_shapes_and_loops(capsys: pytest.CaptureFixture[str]) -> N
         "  matrix products in a loop / all: 0 / 1\n"
         "  loop over h: scan\n"
         "  forward ahead: [W] @ x: 1 sum a unit, "
-        "tiles 12x2 (AVX-512), 6x2 (AVX), 12x2 (NEON), 6x2 (SSE2)\n"
+        "tiles 8x2 (AVX-512), 6x2 (AVX), 8x2 (NEON), 6x2 (SSE2)\n"
         "  backward behind: [W] @ d_a_pre: 1 sum a unit, "
-        "tiles 12x2 (AVX-512), 6x2 (AVX), 12x2 (NEON), 6x2 (SSE2)\n"
+        "tiles 8x2 (AVX-512), 6x2 (AVX), 8x2 (NEON), 6x2 (SSE2)\n"
     )
 
 

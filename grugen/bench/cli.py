@@ -12,6 +12,8 @@ from grugen.bench.profile_command import SHAPE, ProfileWish, profile_spec
 from grugen.bench.suites import MODES
 from grugen.errors import UsageError
 
+TARGETS = ("openmp", "cuda")
+
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """The arguments of `grugen bench`."""
@@ -21,6 +23,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add("--spec", **several, metavar="SPEC", help="a file or a shipped name")
     add("--shape", **several, metavar="T,B,D,H", help="steps, batch, dims")
     add("--mode", **several, choices=MODES, help="default: both")
+    add("--target", choices=TARGETS, default="openmp", help="default: openmp")
     add("--engines", default="", metavar="NAME,...", help="default: all that are installed")
     add("--threads", type=int, metavar="N", help="default: the CPUs there are")
     add("--repeats", type=int, default=15, metavar="N", help="samples of each engine; default: 15")
@@ -61,6 +64,7 @@ def _bench(arguments: argparse.Namespace) -> int:
             table=arguments.table,
             plot=arguments.plot,
             readme=arguments.readme,
+            target=arguments.target,
         )
     )
 
@@ -72,6 +76,7 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     add("--shape", default=SHAPE, metavar="T,B,D,H", help=f"steps, batch, dims; default: {SHAPE}")
     add("--threads", type=int, metavar="N", help="default: the CPUs there are")
     add("--train", action="store_true", help="keep a tape, and profile the backward pass too")
+    add("--target", choices=TARGETS, default="openmp", help="default: openmp")
     add("--repeats", type=int, default=31, metavar="N", help="calls of each build; default: 31")
     add("--out", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
     parser.set_defaults(run=_profile)
@@ -88,5 +93,6 @@ def _profile(arguments: argparse.Namespace) -> int:
             train=arguments.train,
             repeats=arguments.repeats,
             out=arguments.out,
+            target=arguments.target,
         )
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ SEED = 2018
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """All arrays of a case; `d_outputs` are the gradients of a loss with respect to the outputs."""
+    """All arrays of a case; `d_outputs` are the gradients of a loss with respect to the outputs.
+
+    `lengths` (B) are those of the sequences, None if all have every step.
+    """
 
     sizes: Mapping[str, int]
     params: Mapping[str, Array]
@@ -32,6 +36,7 @@ class Data:
     static: Mapping[str, Array]
     constants: Mapping[str, Array]
     d_outputs: Mapping[str, Array]
+    lengths: NDArray[np.int64] | None = None
 
 
 GROUPS = ("params", "inputs", "static", "constants", "d_outputs")
@@ -74,6 +79,7 @@ def draw(case: Case, interface: Interface) -> Data:
             )
             for info in interface.outputs
         },
+        lengths=rng.integers(1, case.steps + 1, case.batch) if case.ragged else None,
     )
 
 
@@ -89,7 +95,11 @@ def save(data: Data, file: Path) -> None:
     arrays = {
         f"{group} {name}": array for group in GROUPS for name, array in getattr(data, group).items()
     }
-    sizes = {f"sizes {name}": np.array(size) for name, size in data.sizes.items()}
+    sizes: dict[str, NDArray[Any]] = {
+        f"sizes {name}": np.array(size) for name, size in data.sizes.items()
+    }
+    if data.lengths is not None:
+        sizes["lengths "] = data.lengths
     np.savez(file, allow_pickle=False, **arrays, **sizes)
 
 
@@ -97,11 +107,14 @@ def restore(file: Path) -> Data:
     """What `save` wrote."""
     groups: dict[str, dict[str, Array]] = {group: {} for group in GROUPS}
     sizes: dict[str, int] = {}
+    lengths = None
     with np.load(file, allow_pickle=False) as saved:
         for key in saved.files:
             group, _, name = key.partition(" ")
             if group == "sizes":
                 sizes[name] = int(saved[key])
+            elif group == "lengths":
+                lengths = saved[key]
             else:
                 groups[group][name] = saved[key]
-    return Data(sizes=sizes, **groups)
+    return Data(sizes=sizes, lengths=lengths, **groups)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from grugen.bench.draw import Data
 from grugen.bench.suites import Case
 from grugen.ir.nodes import Function, Op
 from grugen.passes.pipeline import Steps
@@ -17,10 +18,14 @@ from grugen.spec.dims import Shape
 _COUNTED = frozenset({Op.MATVEC, Op.MATVEC_T, Op.OUTER})
 
 
-def flops_of(steps: Steps, sizes: Mapping[str, int], case: Case) -> int:
-    """The operations of one call, the backward pass included if the case is training."""
+def flops_of(steps: Steps, data: Data, case: Case) -> int:
+    """The operations of one call, the backward pass included if the case is training.
+
+    Steps past the end of a sequence do not count.
+    """
     functions = [steps.forward] + ([steps.backward] if case.mode == "training" else [])
-    return case.steps * case.batch * sum(_of_step(function, sizes) for function in functions)
+    rows = case.steps * case.batch if data.lengths is None else int(data.lengths.sum())
+    return rows * sum(_of_step(function, data.sizes) for function in functions)
 
 
 def _of_step(function: Function, sizes: Mapping[str, int]) -> int:

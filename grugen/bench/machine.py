@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grugen.bench.roster import versions
+from grugen.errors import ToolchainError
 from grugen.runtime.threads import default_threads
 from grugen.toolchain.cache import cache_of
 from grugen.toolchain.compilers import find_compiler
@@ -33,12 +34,20 @@ def describe() -> dict[str, Any]:
         "cpus": default_threads({}),
         "instructions": instructions(cpu_features()),
         "system": f"{platform.system()} {platform.machine()}",
-        "compiler": find_compiler(cache_of(os.environ), os.environ).version,
+        "compiler": compiler(),
         "python": platform.python_version(),
         "versions": versions(),
         "load": round(os.getloadavg()[0], 2),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def compiler() -> str:
+    """The C compiler and its version; `none` where there is none."""
+    try:
+        return find_compiler(cache_of(os.environ), os.environ).version
+    except ToolchainError:
+        return "none"
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -59,5 +68,6 @@ def instructions(features: str) -> str:
 
 def file_stem(machine: dict[str, Any]) -> str:
     """`DATE-machine`, for the names of files."""
-    name = re.sub(r"[^a-z0-9]+", "-", machine["processor"].lower()).strip("-")
-    return f"{machine['date']}-{name}-{machine['cpus']}-cpus"
+    gpu = machine.get("gpu", {}).get("name", "")
+    name = re.sub(r"[^a-z0-9]+", "-", (gpu or machine["processor"]).lower()).strip("-")
+    return f"{machine['date']}-{name}" + ("" if gpu else f"-{machine['cpus']}-cpus")

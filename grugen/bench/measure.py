@@ -5,28 +5,36 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from grugen.bench.draw import draw, save
+from grugen.bench.crew import Crew, Passing
+from grugen.bench.draw import Data, draw, save
 from grugen.bench.flops import flops_of, loop_bytes
 from grugen.bench.peak import present_gflops, read_gbytes
 from grugen.bench.reference import BOUND, Results, largest_error, reference
 from grugen.bench.results import CaseResult, Measurement
-from grugen.bench.roster import Entry
+from grugen.bench.roster import REFERENCE, Entry
 from grugen.bench.stats import times_of
 from grugen.bench.suites import Case
 from grugen.bench.workers import Failed, Order, Skipped, TooSlow, Worker
-from grugen.driver import compile_spec, load
+from grugen.driver import Compiled, compile_spec, load
+
+REFERENCE_SECONDS = 60.0
 
 SAMPLE_SECONDS = 0.005
 """Calls that are shorter are timed several in a row."""
 
 REST_SECONDS = 0.03
 """Between two samples: threads of the last engine that spin after their work come to rest."""
+
+MOST_INTERPRETED = 60e9
+"""Operations of a case on a GPU, up to which the interpreter says what is right."""
 
 Say = Callable[[str], None]
 
@@ -71,30 +79,60 @@ class _Running:
         self.spent += time.perf_counter() - start
 
 
-def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> CaseResult:
-    """Build every engine, compare it with the interpreter, and time those that are right."""
-    module = load(case.spec)
-    data = draw(case, module.interface)
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A case whose engines are being built: its numbers, also in `file`, and what is right."""
+
+    case: Case
+    data: Data
+    file: Path
+    wanted: Callable[[], Results]
+    effort: Effort
+    crew: Crew
+
+
+def measure(
+    case: Case, runners: Sequence[Runner], effort: Effort, say: Say, crew: Crew | None = None
+) -> CaseResult:
+    """Build every engine, compare it with the interpreter, and time those that are right.
+
+    With a crew that works on a GPU all engines are built at the same time.
+    """
+    crew = crew or Passing()
+    compiled = compile_spec(case.spec)
+    data = draw(case, compiled.interface)
     train = case.mode == "training"
-    wanted = reference(module, data, train=train)
     threads = max(runner.threads for runner in runners)
-    present = present_gflops(threads)
+    on_cpu = not crew.on_device
+    present = present_gflops(threads) if on_cpu else 0.0
+    able = [
+        runner
+        for runner in runners
+        if (runner.entry.training or not train) and (runner.entry.ragged or not case.ragged)
+    ]
     found: list[Measurement] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grugen-bench-")))
-        save(data, folder / "case.npz")
+        file = folder / "case.npz"
+        save(data, file)
+        pool = stack.enter_context(ThreadPoolExecutor(1 if on_cpu else 2 + len(able)))
+        wanted = pool.submit(_wanted, case, compiled, data, file, crew)
+        if on_cpu:
+            wanted.result()
+        trial = _Trial(case, data, file, wanted.result, effort, crew)
         running: list[_Running] = []
-        for runner in runners:
-            if train and not runner.entry.training:
-                continue
-            started = _start(case, runner, folder / "case.npz", wanted, effort, stack)
+        for runner, started in zip(able, pool.map(partial(_start, trial), able), strict=True):
             if isinstance(started, _Running):
                 running.append(started)
             else:
                 found.append(started)
                 say(f"  {runner.entry.name}: {started.status}, {started.reason}")
-        found += _time(running, effort)
-    steps = compile_spec(case.spec).steps
+        try:
+            found += _time(running, effort)
+        finally:
+            for one in running:
+                crew.leave(one.worker)
+    steps = compiled.steps
     weights = loop_bytes(steps.forward, data.sizes)
     by_runner = {(one.engine, one.threads): one for one in found}
     order_of = [(runner.entry.name, runner.threads) for runner in runners]
@@ -104,39 +142,66 @@ def measure(case: Case, runners: Sequence[Runner], effort: Effort, say: Say) -> 
         batch=case.batch,
         sizes=case.sizes,
         mode=case.mode,
-        flops=flops_of(steps, data.sizes, case),
+        flops=flops_of(steps, data, case),
         loop_bytes=weights,
-        read_gbytes=read_gbytes(threads, weights) if case.batch == 1 else 0.0,
+        read_gbytes=read_gbytes(threads, weights) if on_cpu and case.batch == 1 else 0.0,
         fma_gflops=present,
         engines=tuple(by_runner[key] for key in order_of if key in by_runner),
+        ragged=case.ragged,
+        beside=case.beside,
     )
 
 
-def _start(
-    case: Case, runner: Runner, data: Path, wanted: Results, effort: Effort, stack: ExitStack
-) -> _Running | Measurement:
+def _wanted(case: Case, compiled: Compiled, data: Data, file: Path, crew: Crew) -> Results:
+    """What is right: by the interpreter, or where that takes too long by a layer in float64.
+
+    Raises Skipped or Failed where there is no such layer.
+    """
+    train = case.mode == "training"
+    is_small = flops_of(compiled.steps, data, case) <= MOST_INTERPRETED
+    if is_small or case.ragged or not crew.on_device:
+        return reference(load(case.spec), data, train=train)
+    worker = crew.hire(Order(REFERENCE, case.spec, file, train, 1), REFERENCE_SECONDS)
+    right = file.with_name("right.npz")
+    worker.results(right)
+    crew.leave(worker)
+    with np.load(right, allow_pickle=False) as results:
+        return dict(results)
+
+
+def _start(trial: _Trial, runner: Runner) -> _Running | Measurement:
     """An engine that is ready to be timed, or why it is not."""
+    case, effort = trial.case, trial.effort
     name = runner.entry.name
     key = name, case.spec, case.mode
     if case.steps >= effort.slow.get(key, case.steps + 1):
         reason = f"it did not get ready within {effort.build_seconds:.0f} s at an earlier shape"
         return Measurement(name, runner.threads, "skipped", reason)
     try:
-        order = Order(runner.entry, case.spec, data, case.mode == "training", runner.threads)
-        worker = Worker(order, effort.build_seconds)
-        stack.callback(worker.close)
-        file = data.with_name("results.npz")
-        worker.results(file)
+        order = Order(runner.entry, case.spec, trial.file, case.mode == "training", runner.threads)
+        worker = trial.crew.hire(order, effort.build_seconds)
     except Skipped as error:
         if isinstance(error, TooSlow):
             effort.slow[key] = case.steps
         return Measurement(name, runner.threads, "skipped", str(error))
     except Failed as error:
         return Measurement(name, runner.threads, "failed", str(error))
+    file = trial.file.with_name(f"results-{runner.entry.name}-{runner.threads}.npz")
+    try:
+        worker.results(file)
+    except Failed as error:
+        worker.close()
+        return Measurement(name, runner.threads, "failed", str(error))
+    try:
+        wanted = trial.wanted()
+    except (Failed, Skipped) as error:
+        trial.crew.leave(worker)
+        return Measurement(name, runner.threads, "failed", f"nothing to compare with: {error}")
     with np.load(file, allow_pickle=False) as results:
         distance, tensor = largest_error(dict(results), wanted)
+    file.unlink()
     if not distance <= BOUND:
-        worker.close()
+        trial.crew.leave(worker)
         reason = f"'{tensor}' is {distance:.1e} from the interpreter, {BOUND:.0e} is allowed"
         return Measurement(name, runner.threads, "wrong", reason, distance)
     return _Running(runner, worker, distance)
@@ -179,6 +244,7 @@ def _guard(one: _Running, active: list[_Running], failures: list[Measurement]) -
     try:
         one.sample()
     except Failed as reason:
+        one.worker.close()
         active.remove(one)
         failures.append(
             Measurement(one.runner.entry.name, one.runner.threads, "failed", str(reason))

@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib
 from matplotlib import pyplot
 
+from grugen.bench.cells import best_peer
+from grugen.bench.device_table import DEVICE
 from grugen.bench.results import CaseResult, Report
-from grugen.bench.table import BASELINE, OWN, best_peer
+from grugen.bench.table import BASELINE, OWN
 
 matplotlib.use("Agg")
 
@@ -18,6 +20,8 @@ COLORS = {
     "sequential": "#9e9e9e",
     "openmp": ("#c6dbef", "#6baed6", "#2171b5", "#08306b"),
     "torch": "#ee7733",
+    DEVICE: "#2ca25f",
+    "cudnn": "#ee7733",
     "best": "#555555",
 }
 TITLES = {"forward": "Inference (forward)", "training": "Training (forward and backward)"}
@@ -38,10 +42,11 @@ def speedups(report: Report, file: Path) -> None:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=len(labels), frameon=False, fontsize=9)
     machine = report.machine
+    gpu = f"{machine['gpu'].get('name', 'GPU')}; " if "gpu" in machine else ""
     figure.text(
         0.995,
         0.005,
-        f"{machine['processor']}, {machine['cpus']} CPUs, {machine['instructions']}, "
+        f"{gpu}{machine['processor']}, {machine['cpus']} CPUs, {machine['instructions']}, "
         f"{machine['date']}; float32",
         ha="right",
         fontsize=8,
@@ -68,7 +73,9 @@ def _bars(axis: Any, cases: Sequence[CaseResult]) -> None:
     for index, number in enumerate(threads):
         label = f"openmp, {number} thread{'s' if number > 1 else ''}"
         bars.append((label, OWN, number, shades[min(index, len(shades) - 1)]))
-    bars.append(("torch eager", "torch", None, COLORS["torch"]))
+    for label, engine in (("torch eager", "torch"), (DEVICE, DEVICE), ("cudnn", "cudnn")):
+        if any(case.measured(engine) for case in cases):
+            bars.append((label, engine, None, COLORS[engine]))
     width = 0.84 / len(bars)
     for place, (label, engine, count, color) in enumerate(bars):
         heights = [_speedup(case, engine, count) for case in cases]
@@ -80,9 +87,12 @@ def _bars(axis: Any, cases: Sequence[CaseResult]) -> None:
     axis.set_xticks(range(len(cases)))
     axis.set_xticklabels([f"{case.spec}\n{case.shape}" for case in cases], fontsize=8)
     axis.set_ylabel("times faster than sequential")
+    if any(case.measured(DEVICE) for case in cases):
+        # a GPU is so much faster that the others would be a line at the bottom
+        axis.set_yscale("log")
     axis.spines[["top", "right"]].set_visible(False)
     top = max(axis.get_ylim()[1], 1.0)
-    axis.set_ylim(0, top * 1.18)
+    axis.set_ylim(*((0.8, top * 2) if axis.get_yscale() == "log" else (0, top * 1.18)))
     axis.set_xlim(-0.6, len(cases) - 0.4)
 
 

@@ -10,7 +10,6 @@ from matplotlib import pyplot
 
 from grugen.bench.profile_report import ELSEWHERE, shares
 from grugen.bench.profiling import KernelProfile
-from grugen.bench.suites import Case
 
 matplotlib.use("Agg")
 
@@ -18,7 +17,7 @@ SMALLEST_NAMED = 0.03
 """Parts below this share carry no number."""
 
 
-def stacked_bars(case: Case, threads: int, profiles: Sequence[KernelProfile], file: Path) -> None:
+def stacked_bars(title: str, threads: int, profiles: Sequence[KernelProfile], file: Path) -> None:
     """One bar a kernel, as long as its call takes, split by component."""
     figure, axis = pyplot.subplots(figsize=(10, 1.6 + 0.9 * len(profiles)))
     names = list(dict.fromkeys(name for one in profiles for name in shares(one, threads)))
@@ -40,7 +39,7 @@ def stacked_bars(case: Case, threads: int, profiles: Sequence[KernelProfile], fi
     axis.invert_yaxis()
     axis.set_xlabel("microseconds")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(f"{case}, {threads} threads, float32", loc="left", fontweight="bold")
+    axis.set_title(title, loc="left", fontweight="bold")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     figure.savefig(file, dpi=150, bbox_inches="tight")
     pyplot.close(figure)

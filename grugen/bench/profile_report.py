@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from grugen.bench.cells import markdown, microseconds
 from grugen.bench.profiling import LARGEST_COST, KernelProfile
 from grugen.bench.suites import Case
-from grugen.bench.table import markdown, microseconds
 
 ELSEWHERE = "elsewhere"
 """What is in no component."""

@@ -30,7 +30,7 @@ def run_cell(
     cell = module.Cell(target=target, dtype=dtype, seed=0, **settings)
     cell.params.update(cast(data.params, dtype))
     arrays: dict[str, Any] = cast({**data.inputs, **data.static}, dtype)
-    run = cell.forward(**arrays, tape=train, threads=threads)
+    run = cell.forward(**arrays, lengths=data.lengths, tape=train, threads=threads)
     found = named("output", run.outputs) | named("state", run.states)
     if train:
         grads = cell.backward(run, outputs=cast(data.d_outputs, dtype), threads=threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class CaseResult:
 
     `loop_bytes` are the weights that each step of the time loop reads; `read_gbytes` is how many
     GB/s the machine read of as many bytes, measured where the batch is 1 (else 0). `fma_gflops` is
-    what multiply-adds alone reached just before, on all threads: below the peak, others were busy.
+    what multiply-adds alone reached just before, on all threads: below the peak, others were busy;
+    0 where a GPU was measured. `ragged` and `beside` are those of the case.
     """
 
     spec: str
@@ -59,6 +60,8 @@ class CaseResult:
     read_gbytes: float
     fma_gflops: float
     engines: tuple[Measurement, ...]
+    ragged: bool = False
+    beside: str = ""
 
     @property
     def shape(self) -> str:
@@ -80,16 +83,25 @@ class Report:
     """A whole run.
 
     `machine` describes it in words and numbers (see `grugen.bench.machine`), `settings` how long
-    was measured; `peak` has GFLOP/s by number of threads, as text.
+    was measured; `peak` has GFLOP/s by number of threads, as text, or by what reached it on a GPU.
+    `checks` is what else was found out, by its name.
     """
 
     machine: Mapping[str, Any]
     settings: Mapping[str, Any]
     peak: Mapping[str, float]
     cases: tuple[CaseResult, ...] = ()
+    checks: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """The target that the report is about."""
+        return str(self.settings.get("target", "openmp"))
 
     def with_case(self, case: CaseResult) -> Report:
         """The report with one more case; the peak is the most that was ever seen."""
+        if not case.fma_gflops:
+            return replace(self, cases=(*self.cases, case))
         threads = str(self.settings["threads"])
         peak = max(self.peak.get(threads, 0.0), case.fma_gflops)
         cases = (*self.cases, case)
@@ -111,7 +123,8 @@ def read(file: Path) -> Report:
         if data["format"] != FORMAT:
             raise KeyError("format")
         cases = tuple(_case(case) for case in data["cases"])
-        return Report(data["machine"], data["settings"], data["peak"], cases)
+        checks = data.get("checks", {})
+        return Report(data["machine"], data["settings"], data["peak"], cases, checks)
     except (KeyError, TypeError) as error:
         raise UsageError(f"'{file}' is no result of this version's  grugen bench") from error
 

@@ -16,7 +16,8 @@ class Entry:
     """An engine. `build` is `module:function` in `grugen.bench.engines`.
 
     `needs` are packages that must be installed, `affinity` says that it is kept to its number of
-    threads by the CPUs that it may use.
+    threads by the CPUs that it may use; `ragged`, that it runs sequences of different lengths;
+    `peer`, that it is not ours. `device` is what its arrays are on: `cpu` or `cuda`.
     """
 
     name: str
@@ -25,6 +26,8 @@ class Entry:
     training: bool = True
     affinity: bool = False
     peer: bool = True
+    ragged: bool = False
+    device: str = "cpu"
 
     def missing(self) -> str:
         """Why it cannot be started here; empty if it can."""
@@ -33,8 +36,8 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("sequential", "own:sequential", peer=False),
-    Entry("openmp", "own:openmp", peer=False),
+    Entry("sequential", "own:sequential", peer=False, ragged=True),
+    Entry("openmp", "own:openmp", peer=False, ragged=True),
     Entry("torch", "pytorch:eager", ("torch",)),
     Entry("torch.compile step", "pytorch:compile_step", ("torch",)),
     Entry("torch.compile", "pytorch:compile_loop", ("torch",)),
@@ -44,17 +47,36 @@ ENTRIES = (
     Entry("jax", "jax_scan:scan", ("jax",), affinity=True),
 )
 
+_TORCH = ("torch",)
+DEVICE_ENTRIES = (
+    Entry("cuda", "own_cuda:public", _TORCH, peer=False, ragged=True, device="cuda"),
+    Entry("cuda graph", "own_cuda:graph", _TORCH, peer=False, device="cuda"),
+    Entry("cudnn", "torch_cuda:layer", _TORCH, device="cuda"),
+    Entry("cudnn graph", "torch_cuda:layer_graph", _TORCH, device="cuda"),
+    Entry("packed", "torch_cuda:packed", _TORCH, ragged=True, device="cuda"),
+    Entry("packed before", "torch_cuda:packed_before", _TORCH, ragged=True, device="cuda"),
+    Entry("eager", "torch_cuda:loop", _TORCH, device="cuda"),
+    Entry("eager graph", "torch_cuda:loop_graph", _TORCH, device="cuda"),
+    Entry("compiled step", "torch_cuda:compiled_step", _TORCH, device="cuda"),
+    Entry("compiled step graph", "torch_cuda:compiled_step_graph", _TORCH, device="cuda"),
+    Entry("compiled loop", "torch_cuda:compiled_loop", _TORCH, device="cuda"),
+)
+"""What runs on a GPU; `grugen.bench.engines.torch_cuda` says what they are."""
+REFERENCE = Entry("float64", "torch_cuda:layer_float64", _TORCH, device="cuda")
+"""What is right where the interpreter takes too long."""
+ALL = (*ENTRIES, *DEVICE_ENTRIES)
+
 PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "matplotlib")
 
 
-def engine_names() -> tuple[str, ...]:
-    """All names in their order."""
-    return tuple(entry.name for entry in ENTRIES)
+def engine_names(device: str = "cpu") -> tuple[str, ...]:
+    """All names of what runs on a device, in their order."""
+    return tuple(entry.name for entry in ALL if entry.device == device)
 
 
 def entries_of(names: Sequence[str]) -> tuple[Entry, ...]:
     """The engines of these names. Raises UsageError for one that is not there."""
-    known = {entry.name: entry for entry in ENTRIES}
+    known = {entry.name: entry for entry in ALL}
     for name in names:
         if name not in known:
             advice = did_you_mean(name, known) or f"the engines are {listed(tuple(known))}"

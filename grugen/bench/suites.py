@@ -6,7 +6,7 @@ The suites stand in `specs/bench/suites.yaml`, because no cell is known by name 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -23,7 +23,9 @@ MODES = ("forward", "training")
 class Case:
     """A cell at a shape.
 
-    `spec` is a path or a shipped name; `sizes` are those of the spec's dims in their order.
+    `spec` is a path or a shipped name; `sizes` are those of the spec's dims in their order. With
+    `ragged`, sequences have any length from 1 to `steps`. `engines` are the only ones that are to
+    run it, all if empty; `beside` is a cell whose time at this shape is to be compared with.
     """
 
     spec: str
@@ -31,6 +33,9 @@ class Case:
     batch: int
     sizes: tuple[int, ...]
     mode: str
+    ragged: bool = False
+    engines: tuple[str, ...] = ()
+    beside: str = ""
 
     @property
     def shape(self) -> str:
@@ -38,7 +43,7 @@ class Case:
         return ",".join(map(str, (self.steps, self.batch, *self.sizes)))
 
     def __str__(self) -> str:
-        return f"{self.spec} {self.shape} {self.mode}"
+        return f"{self.spec} {self.shape} {self.mode}{' ragged' if self.ragged else ''}"
 
 
 def suite_names() -> tuple[str, ...]:
@@ -55,13 +60,22 @@ def cases_of(suites: Sequence[str], modes: Sequence[str] = MODES) -> tuple[Case,
             advice = did_you_mean(name, known) or f"the suites are {listed(tuple(known))}"
             raise UsageError(f"there is no suite '{name}'\nhelp: {advice}")
         for line in known[name]["cases"]:
-            found += _modes(cases_at([line["spec"]], line["shapes"], modes), line)
+            found += _as_asked(cases_at([line["spec"]], line["shapes"], modes), line)
     return tuple(dict.fromkeys(found))
 
 
-def _modes(cases: Iterable[Case], line: dict[str, Any]) -> list[Case]:
-    """Those that the line of a suite asks for."""
-    return [case for case in cases if case.mode in line.get("modes", MODES)]
+def _as_asked(cases: Iterable[Case], line: dict[str, Any]) -> list[Case]:
+    """Those that the line of a suite asks for, with what else it says."""
+    return [
+        replace(
+            case,
+            ragged=line.get("ragged", False),
+            engines=tuple(line.get("engines", ())),
+            beside=line.get("beside", ""),
+        )
+        for case in cases
+        if case.mode in line.get("modes", MODES)
+    ]
 
 
 def cases_at(

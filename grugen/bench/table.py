@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from grugen.bench.cells import best_peer, gflops, markdown, microseconds, reasons_text
+from grugen.bench.device_table import DEVICE, device_footer, device_table
 from grugen.bench.results import CaseResult, Measurement, Report
 from grugen.bench.roster import ENTRIES
 
 OWN = "openmp"
 BASELINE = "sequential"
-PEERS = tuple(entry.name for entry in ENTRIES if entry.peer)
-
-
-def best_peer(case: CaseResult) -> Measurement | None:
-    """The fastest of all frameworks on this case."""
-    found = [one for name in PEERS if (one := case.measured(name))]
-    return min(found, key=lambda one: one.seconds, default=None)
 
 
 def report_text(report: Report) -> str:
@@ -24,8 +19,10 @@ def report_text(report: Report) -> str:
     for mode, title in (("forward", "Forward"), ("training", "Forward and backward")):
         cases = [case for case in report.cases if case.mode == mode]
         if cases:
-            blocks.append(f"{title}, microseconds a call (median)\n\n" + mode_table(cases, report))
-    return "\n\n".join([*blocks, footer(report)]) + "\n"
+            make = device_table if report.target == DEVICE else mode_table
+            blocks.append(f"{title}, microseconds a call (median)\n\n" + make(cases, report))
+    end = device_footer(report) if report.target == DEVICE else footer(report)
+    return "\n\n".join([*blocks, end]) + "\n"
 
 
 def mode_table(cases: Sequence[CaseResult], report: Report) -> str:
@@ -101,17 +98,6 @@ def read_share(case: CaseResult, one: Measurement) -> str:
     return f"{rate / case.read_gbytes:.0%}"
 
 
-def gflops(case: CaseResult, one: Measurement) -> float:
-    """Operations of the products in 10^9 a second."""
-    return case.flops / one.seconds / 1e9
-
-
-def microseconds(seconds: float) -> str:
-    """Three digits or whole microseconds."""
-    found = seconds * 1e6
-    return f"{found:,.0f}" if found >= 100 else f"{found:.3g}"
-
-
 def footer(report: Report) -> str:
     """The machine, the versions, and what was left out and why."""
     machine, settings = report.machine, report.settings
@@ -122,34 +108,6 @@ def footer(report: Report) -> str:
         f"{machine['compiler']}, {machine['date']}, load {machine['load']} at the start. "
         f"Threads: {settings['threads']}; float32; "
         f"multiply-add peak measured in the same run, GFLOP/s (threads): {peaks}. {versions}.",
+        reasons_text(report),
     ]
-    reasons: dict[str, list[str]] = {}
-    for case in report.cases:
-        for one in case.engines:
-            if one.times is None:
-                text = f"{one.engine} {one.status}: {one.reason}"
-                reasons.setdefault(text, []).append(f"{case.spec} {case.shape} {case.mode}")
-    for text, cases in reasons.items():
-        where = cases[0] if len(cases) == 1 else f"{len(cases)} cases"
-        lines.append(f"- {text} ({where})")
-    return "\n\n".join([lines[0], "\n".join(lines[1:])]) if lines[1:] else lines[0]
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns stand below each other in plain text, too."""
-    lines = [list(head), *map(list, rows)]
-    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(head))]
-
-    def shown(line: Sequence[str]) -> str:
-        cells = (
-            text.ljust(width) if i < LEFT else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        return f"| {' | '.join(cells)} |"
-
-    rule = ["-" * width if i < LEFT else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    return "\n".join([shown(lines[0]), f"| {' | '.join(rule)} |", *map(shown, lines[1:])])
-
-
-LEFT = 2
-"""How many columns at the left hold words."""
+    return "\n\n".join(filter(None, lines))

@@ -51,6 +51,7 @@ class Worker:
 
     def __init__(self, order: Order, seconds: float) -> None:
         """Start it and let it build, for at most `seconds`."""
+        self.is_alive = False
         reason = order.entry.missing()
         if reason:
             raise Skipped(reason)
@@ -64,6 +65,11 @@ class Worker:
             start_new_session=True,
         )
         self._unread = b""
+        self.is_alive = True
+        self.build(order, seconds)
+
+    def build(self, order: Order, seconds: float) -> None:
+        """Let it build something else in place of what it has; ends it where that fails."""
         request = {
             "do": "build",
             "build": order.entry.build,
@@ -97,6 +103,9 @@ class Worker:
 
     def close(self) -> None:
         """End the process, and the compilers that it may have started."""
+        if not self.is_alive:
+            return
+        self.is_alive = False
         # its group may outlive it
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -114,6 +123,8 @@ class Worker:
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The answer to a request; TimeoutError if it does not come."""
+        if not self.is_alive:
+            raise Failed("its process has ended")
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -7,6 +7,12 @@
 
 enum { GRUGEN_WARP = 32 };
 
+// A build that looks where time goes gives these a body: what a block waits for others, and since when.
+#ifndef GRUGEN_MEETING_BEGINS
+#define GRUGEN_MEETING_BEGINS
+#define GRUGEN_MEETING_ENDS
+#endif
+
 // Where blocks meet: how many have arrived, ever. One for each group of blocks, zero at first.
 struct grugen_meeting {
     unsigned arrived;
@@ -80,9 +86,11 @@ struct grugen_blocks : grugen_team {
         if (parts > 1) {
             if (rank == 0) {
                 met += (unsigned)parts;
+                GRUGEN_MEETING_BEGINS
                 grugen_arrive(&meeting->arrived);
                 // the difference, so that the count may run over
                 while ((int)(grugen_look(&meeting->arrived) - met) < 0) {}
+                GRUGEN_MEETING_ENDS
             }
             __syncthreads();
         }

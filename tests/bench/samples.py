@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from grugen.bench.results import CaseResult, Measurement, Report
 from grugen.bench.stats import times_of
+from grugen.toolchain.build import BuildOptions
+
+OPTIONS = BuildOptions()
 
 MACHINE = {
     "processor": "Some CPU",

@@ -35,7 +35,7 @@ def test_json_has_what_others_read(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     write(samples.report(), file)
     data = json.loads(file.read_text())
-    assert set(data) == {"format", "machine", "settings", "peak", "cases"}
+    assert set(data) == {"format", "machine", "settings", "peak", "cases", "checks"}
     openmp = data["cases"][0]["engines"][2]
     assert openmp["engine"] == "openmp"
     assert set(openmp["times"]) == {"median", "minimum", "maximum", "spread", "samples"}

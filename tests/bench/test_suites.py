@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,9 +69,14 @@ def test_drawn_numbers_are_the_same_and_survive_a_file(tmp_path) -> None:  # typ
 def test_operations_are_counted_from_the_equations() -> None:
     cell, sizes = compile_spec("gru"), {"D": 3, "H": 5}
     forward = Case("gru", 7, 2, (3, 5), "forward")
+    data = draw(forward, cell.interface)
     one_step = 2 * 3 * (5 * 3 + 5 * 5)
-    assert flops_of(cell.steps, sizes, forward) == 7 * 2 * one_step
+    assert flops_of(cell.steps, data, forward) == 7 * 2 * one_step
     training = Case("gru", 7, 2, (3, 5), "training")
     # backward: to the operand and to the weights of each product
-    assert flops_of(cell.steps, sizes, training) == 3 * 7 * 2 * one_step
+    assert flops_of(cell.steps, data, training) == 3 * 7 * 2 * one_step
+    ragged = replace(forward, ragged=True)
+    short = draw(ragged, cell.interface)
+    assert short.lengths is not None
+    assert flops_of(cell.steps, short, ragged) == short.lengths.sum() * one_step
     assert loop_bytes(cell.steps.forward, sizes) == 4 * 3 * 5 * 5

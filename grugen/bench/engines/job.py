@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from grugen.assets import spec_path
 from grugen.bench.draw import Data
@@ -54,6 +54,14 @@ class Runner(Protocol):
 
     def results(self, last: Any) -> Results:
         """The arrays of a run under the names of `grugen.bench.reference`."""
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A runner with a clock of its own: that of a device, say."""
+
+    def seconds(self, calls: int) -> float:
+        """The seconds of one call, as the mean of `calls` in a row."""
 
 
 def load_module(path: Path, name: str) -> ModuleType:

@@ -19,9 +19,12 @@ class _Own:
         self._d_outputs = data.d_outputs
         self._train = job.train
         self._threads = job.threads
+        self._lengths = data.lengths
 
     def run(self) -> Any:
-        run = self._cell.forward(**self._arrays, tape=self._train, threads=self._threads)
+        run = self._cell.forward(
+            **self._arrays, lengths=self._lengths, tape=self._train, threads=self._threads
+        )
         if not self._train:
             return run, None
         return run, self._cell.backward(run, outputs=self._d_outputs, threads=self._threads)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from grugen.bench.engines.job import Job
+from grugen.bench.engines.job import Job, NotPossible
 from grugen.bench.reference import Results, named
 from grugen.bench.weights import exported, gradients, pieces, stacked, tensors_of, unstacked
 
@@ -19,40 +19,48 @@ LAYERS = {3: torch.nn.GRU, 4: torch.nn.LSTM, 1: torch.nn.RNN}
 """By how many pieces `weight_ih` is stacked of."""
 
 
-class _Layer:
+class Layer:
     """`torch.nn.GRU` and its like, with the weights that `interchange: torch:` describes."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         torch.set_num_threads(job.threads)
         self._tensors = tensors_of(job.cell, "torch")
+        if not self._tensors:
+            raise NotPossible("the spec has no table  interchange: torch:")
         self._job = job
         weights = exported(self._tensors, job.data.params)
         stacks = next(len(pieces(t)) for t in self._tensors if t.name == "weight_ih")
         ((self._input, x),) = job.data.inputs.items()
         hidden = weights["weight_hh"].shape[1]
-        self._layer = LAYERS[stacks](x.shape[-1], hidden)
+        self._layer = LAYERS[stacks](x.shape[-1], hidden, device=device, dtype=dtype)
         with torch.no_grad():
             for name, array in weights.items():
                 getattr(self._layer, f"{name}_l0").copy_(torch.from_numpy(array))
-        self._x = torch.from_numpy(x).requires_grad_(job.train)
+        self._x = torch.from_numpy(x).to(device, dtype).requires_grad_(job.train)
         self._layer.requires_grad_(job.train)
         self._layer.train(job.train)
         ((self._output, d_y),) = job.data.d_outputs.items()
-        self._d_y = torch.from_numpy(d_y)
+        self._d_y = torch.from_numpy(d_y).to(device, dtype)
         self._weights = [getattr(self._layer, f"{t.name}_l0") for t in self._tensors]
 
+    def output(self) -> Any:
+        """What the layer computes for all steps."""
+        return self._layer(self._x)[0]
+
     def run(self) -> Any:
+        """See `Runner`."""
         if not self._job.train:
             with torch.inference_mode():
-                return self._layer(self._x)[0], None
-        y, _ = self._layer(self._x)
+                return self.output(), None
+        y = self.output()
         return y, torch.autograd.grad([y], [*self._weights, self._x], [self._d_y])
 
     def results(self, last: Any) -> Results:
+        """See `Runner`."""
         y, grads = last
-        found = {f"output {self._output}": y.detach().numpy()}
+        found = {f"output {self._output}": _array(y)}
         if grads is not None:
-            *weights, d_x = (grad.numpy() for grad in grads)
+            *weights, d_x = map(_array, grads)
             names = (tensor.name for tensor in self._tensors)
             back = gradients(
                 self._tensors, self._job.data.params, dict(zip(names, weights, strict=True))
@@ -61,25 +69,26 @@ class _Layer:
         return found
 
 
-class _Loop:
+class Loop:
     """A loop that was written by hand, or what a compiler of PyTorch made of it."""
 
-    def __init__(self, job: Job, prepare: Callable[[Any], Any]) -> None:
+    def __init__(self, job: Job, prepare: Callable[[Any], Any], device: str = "cpu") -> None:
         torch.set_num_threads(job.threads)
         loop = job.loop("torch")
         self._job = job
         self._layout = loop.LAYOUT
         self._run = prepare(loop)
-        self._weights = _tensors(stacked(self._layout, job.data.params), job.train)
+        self._weights = _tensors(stacked(self._layout, job.data.params), job.train, device)
         inputs = {**job.data.inputs, **job.data.static}
-        self._inputs = _tensors(inputs, False)
-        self._constants = _tensors(job.data.constants, False)
-        self._d_outputs = _tensors(job.data.d_outputs, False)
+        self._inputs = _tensors(inputs, False, device)
+        self._constants = _tensors(job.data.constants, False, device)
+        self._d_outputs = _tensors(job.data.d_outputs, False, device)
         self._wanted = [name for name in inputs if job.train and _has_gradient(job, name)]
         for name in self._wanted:
             self._inputs[name].requires_grad_()
 
     def run(self) -> Any:
+        """See `Runner`."""
         if not self._job.train:
             with torch.no_grad():
                 return self._run(self._weights, self._inputs, self._constants), None
@@ -89,6 +98,7 @@ class _Loop:
         return (outputs, states), torch.autograd.grad(ends, leaves, [*self._d_outputs.values()])
 
     def results(self, last: Any) -> Results:
+        """See `Runner`."""
         (outputs, states), grads = last
         found = named("output", _arrays(outputs)) | named("state", _arrays(states))
         if grads is not None:
@@ -104,43 +114,44 @@ def _has_gradient(job: Job, name: str) -> bool:
     return declared.gradient and not declared.mask
 
 
-def _tensors(arrays: Any, gradient: bool) -> dict[str, Any]:
+def _tensors(arrays: Any, gradient: bool, device: str) -> dict[str, Any]:
     return {
-        name: torch.from_numpy(np.array(array)).requires_grad_(gradient)
+        name: torch.from_numpy(np.array(array)).to(device).requires_grad_(gradient)
         for name, array in arrays.items()
     }
 
 
 def _array(tensor: Any) -> Any:
-    return tensor.detach().numpy()
+    return tensor.detach().cpu().numpy()
 
 
 def _arrays(tensors: Any) -> dict[str, Any]:
     return {name: _array(tensor) for name, tensor in tensors.items()}
 
 
-def eager(job: Job) -> _Layer | _Loop:
+def eager(job: Job) -> Layer | Loop:
     """The framework's layer where it has this cell, else the loop as it stands."""
     if tensors_of(job.cell, "torch"):
-        return _Layer(job)
-    return _Loop(job, lambda loop: loop.run)
+        return Layer(job)
+    return Loop(job, lambda loop: loop.run)
 
 
-def script(job: Job) -> _Loop:
+def script(job: Job) -> Loop:
     """The loop through `torch.jit.script`."""
-    return _Loop(job, lambda loop: torch.jit.script(loop.run))
+    return Loop(job, lambda loop: torch.jit.script(loop.run))
 
 
-def compile_loop(job: Job) -> _Loop:
+def compile_loop(job: Job) -> Loop:
     """The loop through `torch.compile`, which unrolls it."""
-    return _Loop(job, lambda loop: torch.compile(loop.run))
+    return Loop(job, lambda loop: torch.compile(loop.run))
 
 
-def compile_step(job: Job) -> _Loop:
+def compile_step(job: Job) -> Loop:
     """The loop as it stands, but its step through `torch.compile`."""
+    return Loop(job, with_compiled_step)
 
-    def prepare(loop: Any) -> Any:
-        loop.step = torch.compile(loop.step)
-        return loop.run
 
-    return _Loop(job, prepare)
+def with_compiled_step(loop: Any) -> Any:
+    """The loop of a module whose step is compiled."""
+    loop.step = torch.compile(loop.step)
+    return loop.run

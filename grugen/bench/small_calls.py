@@ -1,0 +1,75 @@
+"""Small calls of target `cuda` in all ways to run a loop, compared with the interpreter.
+
+    python -m grugen.bench.small_calls SPEC ...
+
+For a GPU that is seen for the first time, and for programs that watch each access to its memory. A
+line a call; the exit code is 1 if one is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from grugen.bench.draw import Data, draw
+from grugen.bench.reference import BOUND, Results, largest_error, named, reference
+from grugen.bench.suites import Case
+from grugen.driver import bundle, compile_spec, load
+from grugen.runtime import CellModule, cuda_engine
+from grugen.runtime.loading import Build
+from grugen.toolchain.build import build
+
+REGIMES = ("by the model", "rows", "grid", "steps")
+TAPES: tuple[Literal["gates", "states"], ...] = ("gates", "states")
+STEPS, BATCH, SIZE = 4, 9, 20
+
+
+def check(spec: str, build_library: Build = build) -> Iterator[tuple[str, float]]:
+    """Each call in words, and how far its results are from the interpreter."""
+    compiled = compile_spec(spec)
+    interface = compiled.interface
+    # sizes that differ, and that no tile divides
+    sizes = tuple(SIZE - 7 * (len(interface.dims) - 1 - i) for i in range(len(interface.dims)))
+    even = Case(spec, STEPS, BATCH, sizes, "training")
+    sources = bundle(compiled, "cuda", "float32")
+    for case in (even, replace(even, ragged=True)):
+        data = draw(case, interface)
+        wanted = reference(load(spec), data, train=True)
+        for regime, words in enumerate(REGIMES):
+            for tape in TAPES:
+                found = _run(interface, sources, data, regime, tape, build_library)
+                shape = "ragged" if case.ragged else "even"
+                yield f"{spec} {shape}, {words}, tape of {tape}", largest_error(found, wanted)[0]
+
+
+def _run(
+    interface: Any, sources: Any, data: Data, regime: int, tape: Any, build_library: Build
+) -> Results:
+    def engine(_: str, dtype: Any) -> Any:
+        return cuda_engine(sources, interface, dtype, regime=regime, build_library=build_library)
+
+    settings: dict[str, Any] = {**data.sizes, **data.constants}
+    cell = CellModule(interface, engine, "cuda").Cell(seed=0, dtype="float32", **settings)
+    cell.params.update(data.params)
+    arrays: dict[str, Any] = {**data.inputs, **data.static}
+    run = cell.forward(**arrays, lengths=data.lengths, tape=tape)
+    grads = cell.backward(run, outputs=data.d_outputs)
+    found = named("output", run.outputs) | named("state", run.states)
+    return found | named("d param", grads.params) | named("d input", grads.inputs)
+
+
+def main(specs: Sequence[str], build_library: Build = build) -> int:
+    """Check all of them; returns the exit code."""
+    wrong = 0
+    for spec in specs:
+        for words, error in check(spec, build_library):
+            is_right = error <= BOUND
+            wrong += not is_right
+            print(f"{words}: {error:.1e}{'' if is_right else ' WRONG'}", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
