@@ -169,7 +169,6 @@ def _nest_access(
     written.update(copy.place.array for copy in copies)
     is_stage = isinstance(nest, Pointwise) and bool(nest.products)
     if is_stage:
-        whole.add(GATHERED)
         written.add(GATHERED)
     way: Way | None = None
     if size is not None and not is_stage:
