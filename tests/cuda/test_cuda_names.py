@@ -39,7 +39,7 @@ def parts() -> Iterator[tuple[str, int, int]]:
             yield what, (number + part * count // chosen) % count, count
 
 
-@pytest.mark.parametrize(("what", "first", "count"), parts())
+@pytest.mark.parametrize(("what", "first", "count"), list(parts()))
 def test_our_own_words_are_names_like_others(
     what: str, first: int, count: int, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ THREADS = 256
 REGISTERS = 65536
 """Of a processor, from sm_80 on."""
 STATIC_SHARED = 48 * 1024
+FEW_SPILLS = 32
+"""Bytes, of a kernel over all rows: for one more block at a time ptxas gives up three registers."""
 
 pytestmark = pytest.mark.nvcc
 
@@ -105,9 +107,11 @@ def test_registers_are_enough(name: str, element: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     kernels = kernels_of(done.stdout + done.stderr)
     assert {kernel.gpu for kernel in kernels} == {"sm_80", "sm_90"}
-    assert any("step_" in kernel.name for kernel in kernels)
+    assert any("_step_" in kernel.name for kernel in kernels)
     for kernel in kernels:
         # the model counts on blocks of so many threads, and on memory that the host asks for
         assert kernel.registers * THREADS <= REGISTERS, kernel
         assert kernel.shared <= STATIC_SHARED, kernel
-        assert (kernel.stack, kernel.spills) == (0, 0), kernel
+        is_loop = "_step_" in kernel.name
+        assert kernel.spills <= (0 if is_loop else FEW_SPILLS), kernel
+        assert kernel.stack <= (0 if is_loop else FEW_SPILLS), kernel
