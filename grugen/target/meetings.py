@@ -22,7 +22,7 @@ from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Pla
 Array = Argument | Buffer
 Way = tuple[str, Dim | int]
 
-GATHERED = Buffer("gathered", Index.TILE_SEQUENCE, Dim.fixed(1))
+GATHERED = Buffer("gathered", Index.TILE_SEQUENCE, Dim.fixed(1), number=True)
 """Where a block may bring the rows of a stage together: each stage has it for itself."""
 
 
@@ -140,7 +140,7 @@ def _between(before: Access, after: Access, level: Meeting) -> Meeting:
 
 
 def _is_vector(array: Array) -> bool:
-    return bool(array.shape) if isinstance(array, Argument) else array.width != Dim.fixed(1)
+    return bool(array.shape) if isinstance(array, Argument) else not array.number
 
 
 def _nest_access(
