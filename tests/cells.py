@@ -71,8 +71,8 @@ spec: 1
 name: every_meeting
 doc: Chained products, numbers between them, a state that is copied - all that threads wait for.
 inputs: {x: [D]}
-states: {h: [H], c: [H], n: []}
-params: {W: [H, D], U: [H, H], V: [H, H], b: [H]}
+states: {h: [H], c: [H], n: [], e: [D]}
+params: {W: [H, D], U: [H, H], V: [H, H], b: [H], Q: [D, D]}
 equations: |
   m  = mean(h)
   a  = tanh(W @ x + U @ h - m * h)
@@ -80,5 +80,6 @@ equations: |
   h' = a + g * (c - a)
   c' = h
   n' = 0.5 * n + 0.5 * tanh(sum(a * g))
-outputs: {y: h', k: n'}
+  e' = tanh(Q @ e + x * n)
+outputs: {y: h', k: n', z: e'}
 """

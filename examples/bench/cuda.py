@@ -31,26 +31,26 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from grugen.bench.command import (  # noqa: E402
+from grugen.bench.command import (
     DEVICE_SUITES,
     device_report,
     render,
     runners_for,
     thread_counts,
 )
-from grugen.bench.crew import Staying  # noqa: E402
-from grugen.bench.device_clocks import instrumented, with_clocks  # noqa: E402
-from grugen.bench.device_peak import asked  # noqa: E402
-from grugen.bench.draw import draw, save  # noqa: E402
-from grugen.bench.machine import file_stem  # noqa: E402
-from grugen.bench.measure import Effort, measure  # noqa: E402
-from grugen.bench.results import Report, write  # noqa: E402
-from grugen.bench.roster import entries_of  # noqa: E402
-from grugen.bench.suites import Case, cases_of  # noqa: E402
-from grugen.bench.workers import Order  # noqa: E402
-from grugen.driver import bundle, compile_spec  # noqa: E402
-from grugen.runtime.threads import get_num_threads  # noqa: E402
-from grugen.toolchain.build import DEFAULTS, build  # noqa: E402
+from grugen.bench.crew import Staying
+from grugen.bench.device_clocks import instrumented, with_clocks
+from grugen.bench.device_peak import asked
+from grugen.bench.draw import draw, save
+from grugen.bench.machine import file_stem
+from grugen.bench.measure import Effort, measure
+from grugen.bench.results import Report, write
+from grugen.bench.roster import entries_of
+from grugen.bench.suites import Case, cases_of
+from grugen.bench.workers import Order
+from grugen.driver import bundle, compile_spec
+from grugen.runtime.threads import get_num_threads
+from grugen.toolchain.build import DEFAULTS, build
 
 PROFILED = (
     ("gru_d", "48,128,33,64"),
@@ -152,8 +152,14 @@ def attempt(run: Run, part: str, does: Callable[[], None], least: float = LEAST_
         run.note(
             part,
             text=f"failed, {type(error).__name__}: {one_line(str(error))}",
-            trace=traceback.format_exc()[-4000:],
+            trace=calls_of(error),
         )
+
+
+def calls_of(error: Exception) -> list[str]:
+    """Where an error came from, by the names of files: folders are a machine's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def one_line(text: str, most: int = 300) -> str:
@@ -244,7 +250,7 @@ def suites(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> None:
             run.note(
                 f"case {case}",
                 text=one_line(f"{type(error).__name__}: {error}"),
-                trace=traceback.format_exc()[-4000:],
+                trace=calls_of(error),
             )
             continue
         run.report = run.report.with_case(found)

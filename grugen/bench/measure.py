@@ -17,7 +17,7 @@ from grugen.bench.crew import Crew, Passing
 from grugen.bench.draw import Data, draw, save
 from grugen.bench.flops import flops_of, loop_bytes
 from grugen.bench.peak import present_gflops, read_gbytes
-from grugen.bench.reference import BOUND, Results, largest_error, reference
+from grugen.bench.reference import BOUND, Results, comparable, largest_error, reference
 from grugen.bench.results import CaseResult, Measurement
 from grugen.bench.roster import REFERENCE, Entry
 from grugen.bench.stats import times_of
@@ -198,7 +198,7 @@ def _start(trial: _Trial, runner: Runner) -> _Running | Measurement:
         trial.crew.leave(worker)
         return Measurement(name, runner.threads, "failed", f"nothing to compare with: {error}")
     with np.load(file, allow_pickle=False) as results:
-        distance, tensor = largest_error(dict(results), wanted)
+        distance, tensor = largest_error(comparable(dict(results), wanted), wanted)
     file.unlink()
     if not distance <= BOUND:
         trial.crew.leave(worker)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
 from grugen.render.places import Spelling, factor
-from grugen.spec.dims import Dim
 from grugen.target.nests import Pointwise
 from grugen.target.plan import Buffer, Index, Loop
 from grugen.target.stages import Segment, Stage
@@ -49,7 +48,7 @@ def loop_buffers(spelling: Spelling, loop: Loop) -> tuple[list[Buffer], list[Buf
         for buffer in spelling.names.buffers
         if buffer in arrays and buffer.index is Index.TILE_SEQUENCE
     ]
-    vectors = [buffer for buffer in own if buffer.width != Dim.fixed(1)]
+    vectors = [buffer for buffer in own if not buffer.number]
     return vectors, [buffer for buffer in own if buffer not in vectors]
 
 

@@ -10,7 +10,7 @@ from grugen.render.cuda_memory import depth_of, found, panels_of
 from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
-from grugen.render.places import Spelling, index_of
+from grugen.render.places import Spelling, factor, index_of
 from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
@@ -253,7 +253,8 @@ class NestWriter:
             finals.append(f"{end} = {register};")
         constants = tuple(text.constants.values())
         code = (*constants, *body.steady, *body.loads, *entering, *lines, *after)
-        shown = self.spelling.dim(size)
+        # the template multiplies it
+        shown = factor(self.spelling.dim(size))
         view = CudaNestView(
             name=f"{self.symbol}_{number}_{loop.phase.name}",
             title="",

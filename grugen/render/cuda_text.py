@@ -25,7 +25,6 @@ from grugen.render.cuda_totals import lists_of, parts_of
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
-from grugen.spec.dims import Dim
 from grugen.target.abi import Group
 from grugen.target.meetings import (
     Meeting,
@@ -254,9 +253,11 @@ class _CudaText:
                 f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
                 for _, _, segment in panels
             ),
-            gathered=(
-                f"grugen_find_room(device, tiling.sequences * ({gathered}) * "
-                f"(int64_t)sizeof({C_TYPES[spelling.element]}), &tiling);",
+            gathered=self.block(
+                [
+                    f"grugen_find_room(device, tiling->sequences * ({gathered}) * "
+                    f"(int64_t)sizeof({C_TYPES[spelling.element]}), tiling);"
+                ]
             ),
             hold_lines=tuple(self.hold(nests, loop)),
             can_hold=tuple(
@@ -266,7 +267,7 @@ class _CudaText:
                 if nest.size is not None
             ),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
-            model=self.block([*self.model(loop, nests), *self.size_uses(gathered)]),
+            model=self.block(self.model(loop, nests)),
             items=self.block(self.items(nests)),
         )
 
@@ -293,7 +294,7 @@ class _CudaText:
 
     def carry(self, carry: Carry, target: Place, source: Place, skip: str) -> CarryView:
         """One element of a state brought from place to place."""
-        is_number = carry.buffer.width == Dim.fixed(1)
+        is_number = carry.buffer.number
         index = [] if is_number else ["j"]
         texts = []
         for place in (target, source):
@@ -310,18 +311,15 @@ class _CudaText:
         sizes = []
         for nest, _, segment in panels_of(self.spelling, loop.phase.nests):
             assert nest.size is not None
-            depth = self.spelling.dim(self.spelling.types[segment.operand].shape[0])
-            factors = [factor(depth), str(len(segment.lets)), factor(self.spelling.dim(nest.size))]
+            factors = [
+                factor(depth_of(self.spelling, segment)),
+                str(len(segment.lets)),
+                factor(self.spelling.dim(nest.size)),
+            ]
             sizes.append(" * ".join(factors))
         stages = sum(bool(nest.multiplies) for nest in nests)
         weights = " + ".join(sizes) or "0"
         yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
-
-    def size_uses(self, text: str) -> Iterator[str]:
-        """Lines that make sizes known where later lines need them."""
-        for line in self.nests.sizes(text):
-            name = line.split(" = ")[0].rsplit(" ", 1)[-1]
-            yield f"(void){name};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -122,7 +122,7 @@ class CudaPhaseView:
     plan_sizes: tuple[str, ...] = ()
     holds: bool = False
     held: tuple[str, ...] = ()
-    gathered: tuple[str, ...] = ()
+    gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()
     can_hold: tuple[str, ...] = ()
     states: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
-_CUDA = "math memory host elements rows team product tiling block_product total"
+_CUDA = "math memory host elements rows team panel product sum tiling block_product total"
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,

@@ -15,8 +15,10 @@ C_WORDS = frozenset(
     linux unix i386 and and_eq bitand bitor class compl delete explicit export friend mutable
     namespace new not not_eq operator or or_eq private protected public template this throw try
     catch typename using virtual wchar_t xor xor_eq nullptr alignas alignof constexpr decltype
-    noexcept static_assert thread_local int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
-    uint64_t size_t ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
+    noexcept static_assert thread_local const_cast dynamic_cast reinterpret_cast static_cast typeid
+    char8_t char16_t char32_t concept consteval constinit co_await co_return co_yield requires
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t
+    ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
     stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
     """.split()
 )
@@ -25,11 +27,8 @@ C_WORDS = frozenset(
 OUR_WORDS = frozenset(
     """
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
-    here team rows item over member plan ask panels gathered vector operand_1_of operand_2_of
-    operand_3_of operand_4_of operand_1_at operand_2_at operand_3_at operand_4_at length s given
-    memory operand_1 operand_2 operand_3 operand_4 operand_5 operand_5_of operand_5_at operand_6
-    operand_6_of operand_6_at operand_7 operand_7_of operand_7_at operand_8 operand_8_of
-    operand_8_at
+    here team rows item over member plan ask panels gathered vector length s given memory
+    Rows Team Panels ROWS HOLDS shape parts dim3
     memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
 )
@@ -47,14 +46,19 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
-    meeting wanted most_wanted
+    meeting meetings parts gathered wanted most_wanted
     """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""
 
 
-_C_MACROS = re.compile(r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])")
-"""How the macros of <stdint.h>, <math.h> and their like are called."""
+_C_MACROS = re.compile(
+    r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])|(cuda[A-Z]|CUDA)\w*(?<!_)"
+)
+"""How the macros of <stdint.h>, <math.h>, <cuda_runtime.h> and their like are called."""
+
+
+_OPERANDS = re.compile(r"operand_\d+(_of|_at)?")
 
 
 def is_c_word(name: str) -> bool:
@@ -72,8 +76,12 @@ def member_name(name: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether `name` may be one of the functions and macros that our own text defines."""
-    return name.lower().startswith("grugen")
+    """Whether `name` may be one of the functions, macros and operands of our own text."""
+    return name.lower().startswith("grugen") or _OPERANDS.fullmatch(name) is not None
+
+
+def _is_taken(name: str) -> bool:
+    return is_c_word(name) or _OPERANDS.fullmatch(name) is not None
 
 
 class LocalNames:
@@ -100,10 +108,10 @@ class LocalNames:
         """`wish`, or `wish` with a number, whichever is free; taken from now on."""
         name = wish = f"{wish}_" if _is_ours(wish) else wish
         number = 1
-        while name in self._taken or name in avoid or is_c_word(name):
+        while name in self._taken or name in avoid or _is_taken(name):
             number += 1
             name = f"{wish}_{number}"
-            name += "_" if is_c_word(name) else ""
+            name += "_" if _is_taken(name) else ""
         self._taken.add(name)
         return name
 

@@ -17,10 +17,13 @@ from grugen.ir.shapes import ELEMENTWISE
 from grugen.spec.dims import Dim
 from grugen.target.abi import Argument
 from grugen.target.nests import INLINE, Join, Nest, Pointwise
-from grugen.target.plan import Buffer, Carry, Copy, KernelPlan, Loop, Place
+from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Place
 
 Array = Argument | Buffer
 Way = tuple[str, Dim | int]
+
+GATHERED = Buffer("gathered", Index.TILE_SEQUENCE, Dim.fixed(1), number=True)
+"""Where a block may bring the rows of a stage together: each stage has it for itself."""
 
 
 class Meeting(IntEnum):
@@ -137,7 +140,7 @@ def _between(before: Access, after: Access, level: Meeting) -> Meeting:
 
 
 def _is_vector(array: Array) -> bool:
-    return bool(array.shape) if isinstance(array, Argument) else array.width != Dim.fixed(1)
+    return bool(array.shape) if isinstance(array, Argument) else not array.number
 
 
 def _nest_access(
@@ -165,6 +168,8 @@ def _nest_access(
     own.update(reads[copy.value].array for copy in copies)
     written.update(copy.place.array for copy in copies)
     is_stage = isinstance(nest, Pointwise) and bool(nest.products)
+    if is_stage:
+        written.add(GATHERED)
     way: Way | None = None
     if size is not None and not is_stage:
         way = ("spread", size)

@@ -39,13 +39,15 @@ class Index(StrEnum):
 class Buffer:
     """Memory of the kernel's own: rows of `width` elements, one for each value of `index`.
 
-    `parts` are the values that lie side by side in a row, if there are several.
+    `parts` are the values that lie side by side in a row, if there are several. Rows that are a
+    `number` are no vectors, not even of one element.
     """
 
     name: str
     index: Index
     width: Dim
     parts: tuple[str, ...] = ()
+    number: bool = False
 
 
 @dataclass(frozen=True, slots=True)

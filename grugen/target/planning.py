@@ -201,6 +201,11 @@ class _Planner:
         shape = self.types[value].shape
         return shape[0] if shape else Dim.fixed(1)
 
+    def buffer(self, value: str, index: Index, suffix: str = "") -> Buffer:
+        """Memory for the rows of `value`."""
+        number = not self.types[value].shape
+        return Buffer(f"{value}{suffix}", index, self.width(value), number=number)
+
     def place_sources(self) -> None:
         """Sources that are the caller's arrays are read where they lie."""
         for source in self.function.sources:
@@ -217,7 +222,7 @@ class _Planner:
             Carry(
                 state,
                 nexts[by_name[state].key],
-                Buffer(state, index, self.width(state)),
+                self.buffer(state, index),
                 self.arguments[Group.INITIAL, by_name[state].key],
                 self.arguments[Group.FINAL, by_name[state].key],
             )
@@ -257,7 +262,7 @@ class _Planner:
                     if outside or keep or isinstance(nest, Join):
                         index = self.index_of(draft, {name for name, _ in outside})
                         index = Index.STEP if keep else index
-                        self.store(draft, let.name, Buffer(let.name, index, self.width(let.name)))
+                        self.store(draft, let.name, self.buffer(let.name, index))
         self.save_states(carries, users)
         for value in [] if self.baseline else self.total_operands():
             self.keep_all_rows(value)
@@ -308,7 +313,7 @@ class _Planner:
             for carry in group:
                 readers = {phase for phase, _ in users.get(carry.state, set())}
                 if readers - {draft.name} or (carry.state in taken_over and not draft.in_place):
-                    buffer = Buffer(f"{carry.state}.entering", draft.index, self.width(carry.state))
+                    buffer = self.buffer(carry.state, draft.index, ".entering")
                     self.reads[carry.state] = Place(buffer)
                     self.write(carry.state, Place(buffer))
 
@@ -325,11 +330,11 @@ class _Planner:
         """Make a total's operand readable for all T * B rows when the tiles are done."""
         source = self.source(value)
         found = self.reads.get(value)
-        kept = found is not None and found.array == Buffer(value, Index.STEP, self.width(value))
+        kept = found is not None and found.array == self.buffer(value, Index.STEP)
         if found is not None and (kept or (source is not None and source.role in _ALL_ROWS)):
             self.total_reads[value] = found
             return
-        place = Place(Buffer(f"{value}.rows", Index.STEP, self.width(value)))
+        place = Place(self.buffer(value, Index.STEP, ".rows"))
         self.total_reads[value] = place
         self.write(value, place)
 

@@ -26,6 +26,14 @@ def test_local_names_are_distinct_and_allowed(names: list[str]) -> None:
         assert local.beside(name, "out") not in spelled
 
 
+@pytest.mark.parametrize("name", ["cudaStream", "CUDA_VERSION", "operand_9", "operand_12_at"])
+def test_names_of_cuda_are_spelled_otherwise(name: str) -> None:
+    local = LocalNames([name, f"{name}_", "operand"])
+    spelled = [local[name], local[f"{name}_"], local.fresh(name), local.fresh("operand")]
+    assert len({*spelled}) == 4
+    assert not {name, "operand_2"} & {*spelled}
+
+
 @given(st.lists(st.one_of(words, letters, words.map("{}_".format)), unique=True, max_size=12))
 def test_members_stay_distinct(names: list[str]) -> None:
     assert len({member_name(name) for name in names}) == len(names)

@@ -22,7 +22,7 @@ OTHER = ("spread", Dim.fixed(3))
 
 A, B, C = (Buffer(name, Index.TILE_SEQUENCE, H) for name in "abc")
 NUMBER = Dim.fixed(1)
-N = Buffer("n", Index.TILE_SEQUENCE, NUMBER)
+N = Buffer("n", Index.TILE_SEQUENCE, NUMBER, number=True)
 
 BLOCKS = 2
 
@@ -111,10 +111,10 @@ def touches(accesses: Sequence[Access], number: int) -> Iterator[Touch]:
             thread = (block, lane)
             place = (block, (lane + shift) % lanes)
             for array in one.own | one.written:
-                if array.width != NUMBER:  # type: ignore[union-attr]
+                if not array.number:  # type: ignore[union-attr]
                     yield thread, (array, *place), array in one.written
             for array in one.own | one.whole | one.written:
-                if array.width == NUMBER:  # type: ignore[union-attr]
+                if array.number:  # type: ignore[union-attr]
                     # all lanes read a number of their block, one writes it
                     if array in one.own | one.whole:
                         yield thread, (array, block), False
@@ -212,7 +212,10 @@ def _without_arguments(one: Access) -> Access:
             array
             if isinstance(array, Buffer)
             else Buffer(
-                f"{array.group} {array.key}", Index.STEP, H if array.shape else Dim.fixed(1)
+                f"{array.group} {array.key}",
+                Index.STEP,
+                H if array.shape else Dim.fixed(1),
+                number=not array.shape,
             )
             for array in group
         )
