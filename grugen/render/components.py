@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from grugen.ir.nodes import Let, Op
 from grugen.render.views import NestView
+from grugen.target.meetings import own_copies
 from grugen.target.nests import Pointwise
 from grugen.target.plan import KernelPlan, Loop, Phase
 from grugen.target.stages import Stage
@@ -56,12 +57,11 @@ def components_of(plan: KernelPlan) -> Components:
     stages = dict(plan.stages())
     names = _Names()
     names.number(PACKING)
-    loops = [part for part in plan.body if isinstance(part, Loop)]
-    carries = {part.phase.name: part.carries for part in loops}
+    loops = {part.phase.name: part for part in plan.body if isinstance(part, Loop)}
     of: dict[str, tuple[int, ...]] = {}
-    in_place = {part.phase.name for part in loops if part.in_place}
     for phase in plan.phases():
-        if phase.name in in_place:
+        loop = loops.get(phase.name)
+        if loop is not None and loop.in_place:
             # one loop, also where its states only take each other's values
             of[phase.name] = (names.number(f"{phase.name}: loops"),)
             continue
@@ -71,8 +71,9 @@ def components_of(plan: KernelPlan) -> Components:
             numbers.append(
                 names.number(f"{phase.name}: loops") if stage is None else names.stage(phase, stage)
             )
-        copies = (*phase.copies, *carries.get(phase.name, ()))
-        numbers += [names.number(f"{phase.name}: copies") for _ in copies]
+        copies = len(phase.copies if loop is None else own_copies(plan, loop))
+        carries = 0 if loop is None else len(loop.carries)
+        numbers += [names.number(f"{phase.name}: copies") for _ in range(copies + carries)]
         of[phase.name] = tuple(numbers)
     totals = [
         names.number(f"gradients: {_listed(total.argument.key for total in group.all)}")

@@ -30,7 +30,9 @@ from grugen.render.totals_text import totals_lines, with_totals_memory
 from grugen.render.views import BlockView, KernelView, MemoryView, NestView, PhaseView
 from grugen.render.words import sizes_of, words_of
 from grugen.target.abi import Argument, Group
+from grugen.target.meetings import folded_copies, own_copies, swapped_carries
 from grugen.target.plan import (
+    Buffer,
     Carry,
     Index,
     KernelPlan,
@@ -151,7 +153,7 @@ class _KernelText:
             view = self.in_place(part)
         elif isinstance(part, Loop):
             totals = self.plan.totals if self.baseline else ()
-            view = self.phase(part.phase, reads, row_lines, part.carries, totals, loop=True)
+            view = self.phase(part.phase, reads, row_lines, totals, part)
         else:
             view = self.phase(part, reads, row_lines)
         if "keep_tape" not in words_of(_phase_texts(view)):
@@ -165,17 +167,24 @@ class _KernelText:
         phase: Phase,
         reads: Mapping[str, Place],
         row_lines: Mapping[Index, str],
-        carries: Iterable[Carry] = (),
         totals: Iterable[Total] = (),
+        loop: Loop | None = None,
         *,
-        loop: bool = False,
         rows: tuple[str, str] = ("first", "last"),
     ) -> PhaseView:
         back = self.plan.direction != "forward"
         text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
         stages = dict(self.plan.stages())
-        nests = (*nest_views(text, stages), *(text.total(total) for total in totals))
-        moves = tuple(self.carry(carry) for carry in carries)
+        in_steps = None if self.baseline else loop
+        folded = {} if in_steps is None else folded_copies(self.plan, in_steps)
+        copies = phase.copies if in_steps is None else own_copies(self.plan, in_steps)
+        nests = nest_views(text, stages, folded, copies)
+        nests += tuple(text.total(total) for total in totals)
+        swapped = () if in_steps is None else swapped_carries(self.plan, in_steps)
+        moves = tuple(
+            replace(self.carry(carry), swap=self.swap(carry) if carry in swapped else "")
+            for carry in (loop.carries if loop else ())
+        )
         if not self.baseline:
             both = self.components.marked(phase, (*nests, *moves))
             nests, moves = both[: len(nests)], both[len(nests) :]
@@ -185,9 +194,11 @@ class _KernelText:
             pointers = tuple(dict.fromkeys(line for nest in nests for line in nest.pointers))
             nests = tuple(replace(nest, pointers=()) for nest in nests)
         # products fetch what is listed
-        listed = loop and any(nest.multiplies for nest in nests)
+        listed = loop is not None and any(nest.multiplies for nest in nests)
         wants = tuple(text.wants.values()) if listed else ()
-        view = PhaseView(phase.name, (), (), constants, pointers, nests, moves, loop, wants)
+        view = PhaseView(
+            phase.name, (), (), constants, pointers, nests, moves, loop is not None, wants
+        )
         texts = _phase_texts(view)
         return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 
@@ -230,6 +241,13 @@ class _KernelText:
             size="",
             lines=(self.moved(Place(carry.buffer), source),),
         )
+
+    def swap(self, carry: Carry) -> str:
+        """What makes the memory of a state's next value that of the state."""
+        names = self.spelling.names.buffers
+        array = self.plan.reads[carry.value].array
+        assert isinstance(array, Buffer)
+        return f"grugen_swap(&tile->{names[carry.buffer]}, &tile->{names[array]});"
 
     def moved(self, target: Place, source: Place) -> str:
         """One row of a value copied from place to place."""

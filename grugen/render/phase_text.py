@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from grugen.render.components import product_text
@@ -10,33 +10,47 @@ from grugen.render.nest_text import PhaseText
 from grugen.render.vector_text import VectorText
 from grugen.render.views import NestView, OperandView
 from grugen.target.nests import Join, Nest, Pointwise
+from grugen.target.plan import Copy
 from grugen.target.stages import Segment, Stage
 
 WIDEST = 80
 """Columns of a comment above a product; what is longer goes on in the next line."""
 
 
-def nest_views(phase: PhaseText, stages: Mapping[Pointwise, Stage]) -> tuple[NestView, ...]:
-    """All nests of `phase`, then what is copied at the end; `stages` are those of the kernel."""
-    views = [_nest(phase, nest, stages) for nest in phase.phase.nests]
-    views += [phase.copy(copy) for copy in phase.phase.copies]
+def nest_views(
+    phase: PhaseText,
+    stages: Mapping[Pointwise, Stage],
+    folded: Mapping[int, tuple[Copy, ...]],
+    copies: Iterable[Copy],
+) -> tuple[NestView, ...]:
+    """All nests of `phase`, then `copies` of their own; `stages` are those of the kernel.
+
+    `folded` are the copies that nests make beside their own work, by the nest's number.
+    """
+    views = [
+        _nest(phase, nest, stages, folded.get(number, ()))
+        for number, nest in enumerate(phase.phase.nests)
+    ]
+    views += [phase.copy(copy) for copy in copies]
     return tuple(views)
 
 
-def _nest(phase: PhaseText, nest: Nest, stages: Mapping[Pointwise, Stage]) -> NestView:
+def _nest(
+    phase: PhaseText, nest: Nest, stages: Mapping[Pointwise, Stage], copies: tuple[Copy, ...]
+) -> NestView:
     if isinstance(nest, Join):
         return phase.join(nest)
     if nest in stages:
-        return _stage(phase, nest, stages[nest])
+        return _stage(phase, nest, stages[nest], copies)
     if nest.size is None or nest.products or not phase.spelling.plan.schedule.staged:
         return phase.scalar(nest)
-    return VectorText(phase, nest).view()
+    return VectorText(phase, nest, copies=copies).view()
 
 
-def _stage(phase: PhaseText, nest: Pointwise, stage: Stage) -> NestView:
+def _stage(phase: PhaseText, nest: Pointwise, stage: Stage, copies: tuple[Copy, ...]) -> NestView:
     """A loop over vectors of units that begins with the products of a tile of rows."""
     operands = list(dict.fromkeys(segment.operand for segment in stage.segments))
-    loop = VectorText(phase, nest, stage).view()
+    loop = VectorText(phase, nest, stage, copies=copies).view()
     return NestView(
         title=title_of(stage.segments),
         rows=loop.rows,

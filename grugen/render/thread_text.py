@@ -22,7 +22,7 @@ from grugen.render.c_expr import (
     literal,
     spell,
 )
-from grugen.render.nest_text import PhaseText, guarded
+from grugen.render.nest_text import PhaseText
 from grugen.render.places import factor, index_of
 from grugen.render.vector_expr import Term
 from grugen.render.vector_text import VectorText
@@ -91,14 +91,6 @@ class ThreadText(VectorText):
         matrix, vector = vectors
         row = Atom(f"{matrix.text} + {start}")
         return Apply("grugen_dot_strided", (row, Atom(stride), vector, size))
-
-    def copy(self, copy: Copy) -> str:
-        """The statement that copies one element as it is."""
-        spelling = self.phase.spelling
-        expr = self.element(copy.value).expr
-        if spelling.types[copy.value].condition:
-            expr = self.as_value(expr)
-        return guarded(spelling, copy.place, self.store(copy.value, copy.place, c_text(expr)))
 
     def pointer(self, value: str) -> str:
         """The first element of a vector or matrix that is read whole."""

@@ -16,7 +16,7 @@ from grugen.render.places import index_of
 from grugen.render.vector_expr import Term, as_condition, as_value, spell_vector
 from grugen.render.views import NestView
 from grugen.target.nests import INLINE, Pointwise
-from grugen.target.plan import Index, Place
+from grugen.target.plan import Copy, Index, Place
 from grugen.target.stages import Stage
 
 
@@ -35,11 +35,13 @@ class VectorText:
     places: list[Place] = field(default_factory=list)
     named: frozenset[str] = frozenset()
     """Values that are read again behind the last line."""
+    copies: tuple[Copy, ...] = ()
+    """What is copied beside the loop's own work."""
 
     def view(self) -> NestView:
         """The loop as the template sees it."""
         assert self.nest.size is not None
-        lines = self.lines()
+        lines = [*self.lines(), *(self.copy(copy) for copy in self.copies)]
         return NestView(
             title="",
             rows=self.phase.rows(self.places),
@@ -158,6 +160,14 @@ class VectorText:
         text = c_text(self.as_condition(Atom(loaded))) if condition else loaded
         lines.append(f"const {self.c_type(condition)} {name} = {text};")
         return Term(Atom(name), True)
+
+    def copy(self, copy: Copy) -> str:
+        """The statement that copies what is there as it is."""
+        spelling = self.phase.spelling
+        expr = self.element(copy.value).expr
+        if spelling.types[copy.value].condition:
+            expr = self.as_value(expr)
+        return guarded(spelling, copy.place, self.store(copy.value, copy.place, c_text(expr)))
 
     def load(self, value: str, place: Place) -> str:
         """The current vector as an expression."""

@@ -21,7 +21,8 @@ class NestView:
     `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
     `size` and runs `lines` for each element, or for each of its `vectors`, with `steady` lines
     first that are the same for all rows; straight code has no size. A stage has the calls that
-    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. The `mark`
+    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. What
+    brings a state to the next step may be a `swap` of memory, where all sequences go on. The `mark`
     tells an instrumented build what begins.
     """
 
@@ -35,6 +36,7 @@ class NestView:
     operands: tuple[OperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     wide: str = ""
+    swap: str = ""
     mark: str = ""
 
 

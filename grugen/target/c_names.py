@@ -20,6 +20,9 @@ C_WORDS = frozenset(
     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t
     ssize_t ptrdiff_t intptr_t uintptr_t intmax_t uintmax_t max_align_t va_list
     stdin stdout stderr signbit isnan isinf isfinite isnormal fpclassify
+    isgreater isgreaterequal isless islessequal islessgreater isunordered
+    CHAR_BIT PIPE_BUF MAX_CANON MAX_INPUT PTHREAD_DESTRUCTOR_ITERATIONS sched_priority
+    EXIT_SUCCESS EXIT_FAILURE CLK_TCK CLOCKS_PER_SEC TIME_UTC TIMER_ABSTIME syscall
     """.split()
 )
 """Keywords, types and macros of C and C++ that no member of a struct may be called."""
@@ -54,8 +57,9 @@ FRAME_MEMBERS = frozenset(
 
 _C_MACROS = re.compile(
     r"[A-Z0-9_]+_(MAX|MIN|WIDTH|C)|(FP|M)_([A-Z0-9_]*[A-Z0-9])|(cuda[A-Z]|CUDA)\w*(?<!_)"
+    r"|SYS_\w*(?<!_)|(SCHED|CLONE|CPU|CLOCK)_([A-Z0-9_]*[A-Z0-9])"
 )
-"""How the macros of <stdint.h>, <math.h>, <cuda_runtime.h> and their like are called."""
+"""How the macros of <stdint.h>, <math.h>, <sched.h>, <cuda_runtime.h> and their like are called."""
 
 
 _OPERANDS = re.compile(r"operand_\d+(_of|_at)?")

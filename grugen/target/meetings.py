@@ -76,7 +76,7 @@ def folded_copies(plan: KernelPlan, loop: Loop) -> Mapping[int, tuple[Copy, ...]
     sizes = [nest.size if isinstance(nest, Pointwise) else None for nest in loop.phase.nests]
     for copy in loop.phase.copies:
         shape = plan.function.types()[copy.value].shape
-        if copy.value in states and shape and shape[0] in sizes:
+        if not copy.add and copy.value in states and shape and shape[0] in sizes:
             found.setdefault(sizes.index(shape[0]), []).append(copy)
     return {number: tuple(copies) for number, copies in found.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trials import compiled
 from yardstick import Yardstick
 
 from grugen.driver import CPU_TARGETS, bundle
+from grugen.target.c_names import member_name
 
 pytestmark = pytest.mark.compiles
 
@@ -32,6 +34,20 @@ def test_our_own_words_are_names_like_others(what: str, target: str, tmp_path: P
         [*command, sources.files[0][0]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[:3000]
+
+
+def test_macros_of_the_headers_are_no_names(tmp_path: Path) -> None:
+    """What the compiler says it has defined is spelled otherwise in C, where a spec has it."""
+    sources = bundle(compiled(LIKE_MEMORY), "openmp", "float32")
+    for name, text in sources.files:
+        (tmp_path / name).write_text(text)
+    command = ["cc", "-std=c11", "-fopenmp", "-dM", "-E", sources.files[0][0]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    macros = {re.split(r"[ (]", line)[1] for line in done.stdout.splitlines()}
+    # a spec's names begin with a letter; ours are spelled otherwise by their first letters
+    names = {name for name in macros if name[0] != "_" and not name.lower().startswith("grugen")}
+    assert len(names) > 50
+    assert [name for name in sorted(names) if member_name(name) == name] == []
 
 
 LIKE_MEMORY = """\

@@ -235,7 +235,7 @@ static void gru_f32_forward_ahead(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
-        const gru_f32_forward_tile *const tile,
+        gru_f32_forward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last,
@@ -254,6 +254,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     float *const h_at = tile->h;
     float *const t5_at = tile->t5;
     float *const t10_at = tile->t10;
+    float *const h_tape = call->tape.h;
     float *const W_n_x_at = tile->W_n_x;
     const float *const b_n_given = call->param.b_n;
     float *const n_tape = call->tape.n;
@@ -267,6 +268,10 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
 
     if (keep_tape > 1) {
         grugen_want(tile->wanted, r_tape, H, H, tile->row, last, next);
+    }
+
+    if (keep_tape) {
+        grugen_want(tile->wanted, h_tape, H, H, tile->row, last, next);
     }
 
     if (keep_tape > 1) {
@@ -319,6 +324,9 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
                 // h' = (1 - z) * h + z * n    gru.yaml:21
                 const grugen_vector t10 = (1.0f - z) * h;
                 grugen_store_whole_v(t10_at + slot * grugen_padded(H) + j, t10);
+                if (keep_tape) {
+                    grugen_store_v(h_tape + row * H + j, h, lanes);
+                }
             }
         }
     }
@@ -362,26 +370,19 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
     }
     grugen_meet(&tile->team);
     grugen_enter(7); // step_h: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            const int64_t slot = tile->slot[q];
-            if (keep_tape) {
-                memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+    // h of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->h, &tile->h_next);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
                         (size_t)H * sizeof(float));
             }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // h of the next step
-            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                    (size_t)H * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
 }
 
 static void gru_f32_forward_start_tile(const gru_f32_forward_tile *const tile)
@@ -750,7 +751,7 @@ static void gru_f32_backward_prepare(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_f32_backward_step_d_h_carried(
-        const gru_f32_backward_tile *const tile,
+        gru_f32_backward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -877,15 +878,19 @@ static void gru_f32_backward_step_d_h_carried(
     }
     grugen_meet(&tile->team);
     grugen_enter(6); // step_d_h_carried: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+    // d_h_carried of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->d_h_carried, &tile->d_h);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -1507,7 +1512,7 @@ static void gru_f32_backward_states_ahead(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_f32_backward_states_step_d_h_carried(
-        const gru_f32_backward_states_tile *const tile,
+        gru_f32_backward_states_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -1630,15 +1635,19 @@ static void gru_f32_backward_states_step_d_h_carried(
     }
     grugen_meet(&tile->team);
     grugen_enter(10); // step_d_h_carried: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+    // d_h_carried of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->d_h_carried, &tile->d_h);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.

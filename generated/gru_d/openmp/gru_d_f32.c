@@ -403,7 +403,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
-        const gru_d_f32_forward_tile *const tile,
+        gru_d_f32_forward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last,
@@ -415,6 +415,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const gamma_h_at = tile->gamma_h;
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
+    float *const h_tape = call->tape.h;
     float *const t25_at = tile->t25;
     const float *const b_z_given = call->param.b_z;
     float *const z_at = tile->z;
@@ -431,6 +432,10 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     float *const y_out = call->output.y;
     (void)next;
     grugen_want_anew(tile->wanted);
+    if (keep_tape) {
+        grugen_want(tile->wanted, h_tape, H, H, tile->row, last, next);
+    }
+
     if (keep_tape > 1) {
         grugen_want(tile->wanted, z_tape, H, H, tile->row, last, next);
     }
@@ -447,6 +452,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
+            const int64_t row = tile->row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
@@ -457,6 +463,9 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
                 // h_hat   = gamma_h * h    gru_d.yaml:33
                 const grugen_vector h_hat = gamma_h * h;
                 grugen_store_whole_v(h_hat_at + slot * grugen_padded(H) + j, h_hat);
+                if (keep_tape) {
+                    grugen_store_v(h_tape + row * H + j, h, lanes);
+                }
             }
         }
     }
@@ -548,26 +557,19 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
     }
     grugen_meet(&tile->team);
     grugen_enter(12); // step_h: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t row = tile->row[q];
-            const int64_t slot = tile->slot[q];
-            if (keep_tape) {
-                memcpy(call->tape.h + row * H, tile->h + slot * grugen_padded(H),
+    // h of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->h, &tile->h_next);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
                         (size_t)H * sizeof(float));
             }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // h of the next step
-            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                    (size_t)H * sizeof(float));
-        }
-    }
-    grugen_meet(&tile->team);
 }
 
 static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const tile)
@@ -984,7 +986,7 @@ static void gru_d_f32_backward_prepare(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_step_d_h_carried(
-        const gru_d_f32_backward_tile *const tile,
+        gru_d_f32_backward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -1125,15 +1127,19 @@ static void gru_d_f32_backward_step_d_h_carried(
     }
     grugen_meet(&tile->team);
     grugen_enter(6); // step_d_h_carried: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+    // d_h_carried of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->d_h_carried, &tile->d_h);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -2062,7 +2068,7 @@ static void gru_d_f32_backward_states_ahead(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_states_step_d_h_carried(
-        const gru_d_f32_backward_states_tile *const tile,
+        gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -2196,15 +2202,19 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     }
     grugen_meet(&tile->team);
     grugen_enter(13); // step_d_h_carried: copies
-    if (tile->team.member == 0) {
-        for (int64_t q = first; q < last; ++q) {
-            const int64_t slot = tile->slot[q];
-            // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+    // d_h_carried of the next step
+    if (last - first == tile->count) {
+        grugen_swap(&tile->d_h_carried, &tile->d_h);
+    } else {
+        if (tile->team.member == 0) {
+            for (int64_t q = first; q < last; ++q) {
+                const int64_t slot = tile->slot[q];
+                memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            }
         }
+        grugen_meet(&tile->team);
     }
-    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
