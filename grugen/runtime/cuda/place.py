@@ -6,7 +6,8 @@ Nothing waits for the device but copies from and to the host.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,24 @@ ALIGNMENT = 256
 BYTE = np.dtype(np.uint8)
 
 
+@lru_cache(maxsize=256)
+def _laid_out(
+    shapes: tuple[tuple[int, ...], ...], itemsize: int
+) -> tuple[tuple[int, ...], int, int]:
+    """Where arrays that share a block start, how much they take, and which one takes the most."""
+    sizes = [math.prod(shape) * itemsize for shape in shapes]
+    starts, end = [], 0
+    for size in sizes:
+        starts.append(end)
+        end += -(-size // ALIGNMENT) * ALIGNMENT
+    return tuple(starts), end, sizes.index(max(sizes))
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePlace:
     """See `Place`; `real` is the element type of the library, whose functions `driver` has."""
+
+    takes_null = True
 
     driver: Driver
     pool: DevicePool
@@ -39,10 +55,6 @@ class DevicePlace:
     def device(self) -> str:
         """See `Place`."""
         return f"cuda:{self.index}"
-
-    def on(self, stream: int) -> DevicePlace:
-        """The same device with another stream."""
-        return replace(self, stream=stream)
 
     def adopt(self, what: str, name: str, value: object) -> object:
         """See `Place`."""
@@ -76,16 +88,13 @@ class DevicePlace:
         self, whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]
     ) -> list[AnyArray]:
         """See `Place`."""
-        starts, end = [], 0
-        for shape in shapes:
-            starts.append(end)
-            end += -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
         if not shapes:
             return []
-        largest = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
+        starts, end, largest = _laid_out(shapes, dtype.itemsize)
         lease = self.lend(whats[largest], shapes[largest], end)
+        first = lease.address
         return [
-            DeviceArray(shape, dtype, lease.address + start, lease, self)
+            DeviceArray(shape, dtype, first + start, lease, self)
             for shape, start in zip(shapes, starts, strict=True)
         ]
 
