@@ -142,7 +142,11 @@ class ListView:
 
 @dataclass(frozen=True, slots=True)
 class CudaKernelView:
-    """One kernel, forward or backward; names mean what they mean for target `openmp`."""
+    """One kernel, forward or backward; names mean what they mean for target `openmp`.
+
+    What follows from params alone lies in one piece of memory, `panels`: packed matrices, and what
+    the nests of `first` (one at most, which the packing kernel runs too) and `once` write.
+    """
 
     symbol: str
     title: str
@@ -151,6 +155,7 @@ class CudaKernelView:
     panels: MemoryView
     packs: BlockView
     tile: tuple[str, ...]
+    first: CudaPhaseView
     once: CudaPhaseView
     per_sequence: CudaPhaseView
     body: tuple[CudaPhaseView, ...]
