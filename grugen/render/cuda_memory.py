@@ -126,6 +126,6 @@ def packs(spelling: Spelling, panels: Iterable[Panel]) -> Iterator[str]:
             place = f"{number}, {len(segment.lets)}"
             name = f"work->{spelling.panel(segment)}"
             yield (
-                f"grugen_pack(team, {name}, {depth_of(spelling, segment)}, {place}, {matrix}, "
-                f"{units}, {strides});"
+                f"grugen_pack(&grugen_turn, {name}, {depth_of(spelling, segment)}, {place}, "
+                f"{matrix}, {units}, {strides});"
             )

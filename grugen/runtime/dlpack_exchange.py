@@ -7,7 +7,7 @@ version 1.3 on). An array that is taken so costs a microsecond or two, by `__dlp
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from grugen.runtime.dlpack import CTensor, Tensor, told
@@ -42,9 +42,7 @@ class _Table(ctypes.Structure):
 
 # with the interpreter lock, and what they raise is raised here
 _FromObject = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)
-_CurrentStream = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p
-)
+_CurrentStream = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p)
 _Deleter = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 _deleter = lru_cache(maxsize=64)(_Deleter)
 
@@ -101,7 +99,7 @@ class Exchange:
 
 
 @lru_cache(maxsize=64)
-def exchange_of(type_: type) -> Exchange | None:
+def exchange_of(type_: Hashable) -> Exchange | None:
     """The functions of a type of arrays, if it has any that are understood here."""
     capsule = getattr(type_, "__dlpack_c_exchange_api__", None)
     if type(capsule).__name__ != "PyCapsule":

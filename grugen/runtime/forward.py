@@ -33,8 +33,8 @@ class Given(NamedTuple):
     """What a forward call was given, checked and completed.
 
     `passed` names the states that the caller gave; `initial` has those that were not, too, but for
-    what starts at 0 where `Place.takes_null`. The kernel runs in `work`; results are made in `place`: there too if any array was on the device,
-    else on the host.
+    those that start at 0 where `Place.takes_null`. The kernel runs in `work`; results are made in
+    `place`: there too if any array was on the device, else on the host.
     """
 
     steps: int

@@ -7,7 +7,8 @@ written on is waited for where the protocol tells it.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Hashable
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def adopt(place: Adopter, what: str, name: str, value: object) -> object:
             _check_device(place, what, value.device)
             value.let_wait(place.stream)
         return value
-    exchange = exchange_of(type(value))
+    exchange = exchange_of(cast(Hashable, type(value)))
     # an array that gradients are asked of is refused by its library, which says how to go on
     if exchange is not None and not getattr(value, "requires_grad", False):
         tensor = exchange.tensor(value)

@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from _cffi_backend import cast, newp  # without the look-up of types that ffi's own do
+import numpy as np
+from _cffi_backend import cast, from_buffer, newp  # without the look-up of types that ffi's own do
+from numpy.typing import NDArray
 
 from grugen.errors import DeviceError
 
@@ -55,6 +57,8 @@ class Driver:
         self._allocate, self._release = find("allocate"), find("release")
         self._copy, self._fill_zero = find("copy"), find("fill_zero")
         self._synchronize, self._wait = find("synchronize"), find("wait")
+        self._put = find("put")
+        self._integers = ffi.typeof("int64_t *")
         self._fill, self._from_bytes = find("fill"), find("from_bytes")
 
     def _find(self, name: str) -> Callable[..., Any]:
@@ -63,7 +67,8 @@ class Driver:
 
     def address(self, number: int) -> Any:
         """A number as a pointer of C."""
-        return cast(self._pointer, number)
+        there: Any = number
+        return cast(self._pointer, there)
 
     def check(self, error: int, what: str, device: int | None = None) -> None:
         """Raise DeviceError, which says that `what` failed, for an error of CUDA."""
@@ -170,6 +175,14 @@ class Driver:
     def copy(self, to: Any, source: Any, size: int, stream: int) -> None:
         """Start to copy between pointers of C, from and to host or device."""
         self.check(self._copy(to, source, size, self.address(stream)), "copying")
+
+    def put(self, to: int, numbers: NDArray[np.int64], stream: int) -> None:
+        """Start to write `numbers`, which may change as soon as this returns."""
+        array: Any = numbers
+        place: Any = to
+        pointers = cast(self._integers, place), from_buffer(self._integers, array)
+        error = self._put(*pointers, numbers.size, self.address(stream))
+        self.check(error, "copying lengths")
 
     def fill_zero(self, to: int, size: int, stream: int) -> None:
         """Start to fill bytes with 0."""

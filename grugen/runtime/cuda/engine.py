@@ -83,8 +83,9 @@ class _Started:
                 there = self._on_device(f"'{key[1]}'", key[0].value, array)
                 pointers[place_of] = cast(type_, there.address)
         if call.lengths is not None:
-            there = self._on_device("the lengths", "", call.lengths)
-            self.struct.lengths = cast("int64_t *", there.address)
+            ends = place.put(call.lengths)
+            self.kept.append(ends)
+            self.struct.lengths = cast("int64_t *", ends.address)
         packed = call.common.packed
         if isinstance(packed, DeviceArray):
             self.struct.packed = cast("void *", packed.address)
@@ -234,13 +235,13 @@ class CudaEngine:
     def _run(self, name: str, word: str, call: KernelCall) -> Plan:
         """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
         kernel, place, kept = self._kernels[name], self._place_of(call), call.common.kept
-        _, steps, batch, lengths, reverse, keep_tape, _, _, states_only, _ = call
+        _, steps, batch, _, reverse, keep_tape, _, _, states_only, _ = call
         key = (kernel, self.regime, place.index, steps, batch, reverse, keep_tape, states_only)
         form: Form | None = kept.get(key)
-        if form is not None and lengths is None:
+        if form is not None:
             struct = form.struct(call, place.stream)
             if struct is not None:
-                self._start(kernel, form, struct, place, word)
+                self._start(kernel, form, struct, call.lengths, place, word)
                 return form.plan
         started, workspace = self._started(kernel, word, call)
         with self.driver.on(place.index):
@@ -254,11 +255,20 @@ class CudaEngine:
         return plan
 
     def _start(
-        self, kernel: _Kernel, form: Form, struct: Struct, place: DevicePlace, word: str
+        self,
+        kernel: _Kernel,
+        form: Form,
+        struct: Struct,
+        lengths: NDArray[np.int64] | None,
+        place: DevicePlace,
+        word: str,
     ) -> None:
+        ends = None if lengths is None else place.put(lengths)
         workspace = place.workspace("a kernel's workspace", form.plan.workspace_bytes)
         with self.driver.on(place.index):
-            error = kernel.run(form.use(struct, workspace.address))
+            error = kernel.run(
+                form.use(struct, 0 if ends is None else ends.address, workspace.address)
+            )
             if error:
                 raise self.driver.failure(error, f"{word} of '{self._name}'", place.index)
         form.give_back(struct)

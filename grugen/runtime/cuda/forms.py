@@ -24,7 +24,16 @@ class Form:
     and stream: threads that call at the same time have one each.
     """
 
-    __slots__ = ("_form", "_places", "_regime", "_spare", "_stream", "_workspace", "plan")
+    __slots__ = (
+        "_form",
+        "_lengths",
+        "_places",
+        "_regime",
+        "_spare",
+        "_stream",
+        "_workspace",
+        "plan",
+    )
 
     def __init__(self, form: CallForm, call: KernelCall, regime: int, plan: Plan) -> None:
         self._form = form
@@ -37,11 +46,15 @@ class Form:
         )
         self._workspace = form.workspace
         self._stream = form.place("stream")
+        self._lengths = form.place("lengths")
         self._spare: deque[Struct] = deque()
         self.plan = plan
 
     def struct(self, call: KernelCall, stream: int) -> Struct | None:
-        """The struct for `call`, but for its workspace; None if an array is not on the device."""
+        """The struct for `call`, but for lengths and workspace.
+
+        None if an array is not on the device.
+        """
         try:
             found = self._spare.pop()
         except IndexError:
@@ -58,10 +71,12 @@ class Form:
         addresses[self._stream] = stream
         return found
 
-    def use(self, struct: Struct, workspace: int) -> Any:
-        """The struct with its workspace, to be handed to the kernel."""
-        struct[1][self._workspace] = workspace
-        return struct[0]
+    def use(self, struct: Struct, lengths: int, workspace: int) -> Any:
+        """The struct with its lengths and workspace, to be handed to the kernel."""
+        whole, addresses = struct
+        addresses[self._lengths] = lengths
+        addresses[self._workspace] = workspace
+        return whole
 
     def give_back(self, struct: Struct) -> None:
         """The kernel was started: it has a copy of the struct."""

@@ -129,6 +129,13 @@ class DevicePlace:
         self.copy(made, array)
         return made
 
+    def put(self, lengths: NDArray[np.int64]) -> DeviceArray:
+        """Lengths for a kernel to read; nobody waits, and the host's may change."""
+        made = self.empty("the copy of the lengths", lengths.shape, lengths.dtype)
+        with self.driver.on(self.index):
+            self.driver.put(made.address, lengths, self.stream)
+        return made
+
     def start_copy(self, to: DeviceArray, array: AnyArray) -> None:
         """Start to overwrite `to`; an array of the host must live and stay until it is done."""
         with self.driver.on(self.index):
@@ -202,7 +209,7 @@ class DevicePlace:
     ) -> None:
         steps, batch = inputs.shape[:2]
         width = math.prod(states.shape[1:])
-        ends = None if lengths is None else self.copy_of("lengths", lengths)
+        ends = None if lengths is None else self.put(lengths)
         address = self.driver.address
         with self.driver.on(self.index):
             self.driver.first_states(
