@@ -28,8 +28,7 @@ __device__ __forceinline__ void grugen_multiply_chunks(
         if (chunk < chunks) { fetch(chunk, xs, xs + GRUGEN_CHUNK * Shape::row_stride); }
         __pipeline_commit();
     };
-    // all have read the chunks of the product before, or the sums of the tile before, and where the
-    // vectors are is known
+    // all have read the chunks of the product before, and where the vectors are is known
     __syncthreads();
 #pragma unroll
     for (int chunk = 0; chunk < GRUGEN_STAGES - 1; ++chunk) { start(chunk); }
@@ -156,8 +155,7 @@ static inline cudaError_t grugen_start_tiles(
     const bool is_large = 2 * count > device.processors;
     const int64_t wanted =
         is_large ? count : tiles(grugen_small<SUMS>::rows, grugen_small<SUMS>::units);
-    const int64_t most = 8 * (int64_t)device.processors;
-    const dim3 blocks((unsigned)(wanted < 1 ? 1 : wanted < most ? wanted : most));
+    const dim3 blocks((unsigned)grugen_larger(wanted, 1));
     const int threads = grugen_large<SUMS>::threads;
     static_assert(grugen_small<SUMS>::threads == threads, "both shapes have the same blocks");
     return grugen_start(

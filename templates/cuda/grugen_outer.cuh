@@ -204,7 +204,7 @@ static cudaError_t grugen_outer_totals(
                                       : grugen_outer_kernel<grugen_outer_small, COUNT>;
     GRUGEN_TRY(
         grugen_start(kernel, {blocks, threads, 0, false, stream}, list, rows, cut.slice, parts));
-    const int lines = grugen_power((int)(cut.slices < 32 ? (cut.slices + 3) / 4 : 8));
+    const int lines = grugen_power((int)(cut.slices < 8 ? cut.slices : 8));
     const int64_t across = GRUGEN_THREADS / lines;
     const dim3 sums((unsigned)((largest + across - 1) / across), COUNT);
     return grugen_start(

@@ -79,32 +79,16 @@ struct grugen_block_memory {
     const GRUGEN_REAL *vectors[Shape::rows];
 };
 
-// One tile after the other of `count` rows and `units` units, for all blocks of a launch.
+// The tile of a block: there are as many blocks as tiles, those of the same rows side by side.
 template <class Shape>
 struct grugen_block_tile {
-    int tile, tiles, groups;
     int row;
     int unit;
 
-    __device__ grugen_block_tile(int count, int units)
+    __device__ explicit grugen_block_tile(int units)
     {
-        groups = (units + Shape::units - 1) / Shape::units;
-        tiles = groups * ((count + Shape::rows - 1) / Shape::rows);
-        tile = (int)blockIdx.x;
-        place();
-    }
-
-    __device__ bool more() const { return tile < tiles; }
-
-    __device__ void place()
-    {
-        row = tile / groups * Shape::rows;
-        unit = tile % groups * Shape::units;
-    }
-
-    __device__ void next()
-    {
-        tile += (int)gridDim.x;
-        place();
+        const int groups = (units + Shape::units - 1) / Shape::units;
+        row = (int)blockIdx.x / groups * Shape::rows;
+        unit = (int)blockIdx.x % groups * Shape::units;
     }
 };

@@ -53,34 +53,33 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
 {
     const grugen_call_rows rows = {(int)call.T, (int)call.B, call.lengths};
     __shared__ grugen_block_memory<Shape> shared;
-    for (grugen_block_tile<Shape> at(rows.count(), call.units); at.more(); at.next()) {
-        grugen_sums<Shape> sums;
-        grugen_multiply_tile<0, W>(
-            at, shared, rows, grugen_panel_at(call.packed_w, W, call.units), call.x_depth,
+    const grugen_block_tile<Shape> at(call.units);
+    grugen_sums<Shape> sums;
+    grugen_multiply_tile<0, W>(
+        at, shared, rows, grugen_panel_at(call.packed_w, W, call.units), call.x_depth,
+        [&](const grugen_here &here) {
+            return static_cast<const GRUGEN_REAL *>(call.x + (int64_t)here.row * call.x_depth);
+        },
+        sums);
+    if constexpr (U > 0) {
+        grugen_multiply_tile<W, U>(
+            at, shared, rows, grugen_panel_at(call.packed_u, U, call.units), call.v_depth,
             [&](const grugen_here &here) {
-                return static_cast<const GRUGEN_REAL *>(call.x + (int64_t)here.row * call.x_depth);
+                return static_cast<const GRUGEN_REAL *>(
+                    call.v + (int64_t)here.row * call.v_depth);
             },
             sums);
-        if constexpr (U > 0) {
-            grugen_multiply_tile<W, U>(
-                at, shared, rows, grugen_panel_at(call.packed_u, U, call.units), call.v_depth,
-                [&](const grugen_here &here) {
-                    return static_cast<const GRUGEN_REAL *>(
-                        call.v + (int64_t)here.row * call.v_depth);
-                },
-                sums);
-        }
-        for (int slice = 0; slice < Shape::slices; ++slice) {
-            grugen_spread_sums(slice, sums, shared);
-            for (int item = (int)threadIdx.x; item < Shape::items; item += Shape::threads) {
-                const int j = at.unit + item % Shape::units;
-                const grugen_here here =
-                    rows.locate(at.row + slice * Shape::slice_rows + item / Shape::units);
-                if (j >= call.units || !here.alive) { continue; }
-                for (int s = 0; s < Shape::sums; ++s) {
-                    call.sums[((int64_t)here.row * Shape::sums + s) * call.units + j] =
-                        shared.elements[s * Shape::items + item];
-                }
+    }
+    for (int slice = 0; slice < Shape::slices; ++slice) {
+        grugen_spread_sums(slice, sums, shared);
+        for (int item = (int)threadIdx.x; item < Shape::items; item += Shape::threads) {
+            const int j = at.unit + item % Shape::units;
+            const grugen_here here =
+                rows.locate(at.row + slice * Shape::slice_rows + item / Shape::units);
+            if (j >= call.units || !here.alive) { continue; }
+            for (int s = 0; s < Shape::sums; ++s) {
+                call.sums[((int64_t)here.row * Shape::sums + s) * call.units + j] =
+                    shared.elements[s * Shape::items + item];
             }
         }
     }
