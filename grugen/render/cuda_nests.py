@@ -121,6 +121,7 @@ class NestWriter:
             operands=operands,
             multiplies=multiplies,
             products=self.tiled(text, stage) if stage and inside is None else (),
+            tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
             early=tuple(body.early),

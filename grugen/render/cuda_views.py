@@ -42,7 +42,8 @@ class CudaNestView:
     rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
     for it. The `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for
     all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
-    who must wait for each other before it in a loop.
+    who must wait for each other before it in a loop. One that has `products` is for tiles of many
+    rows, and `tile_sizes` declares what its `size` is made of.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CudaNestView:
     operands: tuple[CudaOperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
+    tile_sizes: tuple[str, ...] = ()
     wide: str = ""
     most_rows: str = ""
     early: tuple[str, ...] = ()
