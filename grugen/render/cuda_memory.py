@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
 from grugen.render.places import Spelling, factor
+from grugen.target.abi import Argument, Group
 from grugen.target.nests import Pointwise
-from grugen.target.plan import Buffer, Index, Loop
+from grugen.target.plan import Buffer, Index, Loop, Place
 from grugen.target.stages import Segment, Stage
 
 _COUNTS = {
@@ -36,6 +37,14 @@ def member(spelling: Spelling, buffer: Buffer) -> str:
     rows = "" if buffer.index is Index.NONE else f"[{buffer.index}]"
     name = spelling.names.buffers[buffer]
     return f"{C_TYPES[spelling.element]} *{name}; // {rows}[{buffer.width}]"
+
+
+def or_zero(spelling: Spelling, place: Place, offsets: str) -> str:
+    """An element of an array; 0 for states that start so and have no array."""
+    base = spelling.base(place.array)
+    element = f"{base}[{offsets}]"
+    is_start = isinstance(place.array, Argument) and place.array.group is Group.INITIAL
+    return f"{base} == nullptr ? 0 : {element}" if is_start else element
 
 
 def loop_buffers(spelling: Spelling, loop: Loop) -> tuple[list[Buffer], list[Buffer]]:
@@ -117,6 +126,6 @@ def packs(spelling: Spelling, panels: Iterable[Panel]) -> Iterator[str]:
             place = f"{number}, {len(segment.lets)}"
             name = f"work->{spelling.panel(segment)}"
             yield (
-                f"grugen_pack(team, {name}, {depth_of(spelling, segment)}, {place}, {matrix}, "
-                f"{units}, {strides});"
+                f"grugen_pack(&grugen_turn, {name}, {depth_of(spelling, segment)}, {place}, "
+                f"{matrix}, {units}, {strides});"
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
-from grugen.render.cuda_memory import depth_of, found, panels_of
+from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
 from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
@@ -121,6 +121,7 @@ class NestWriter:
             operands=operands,
             multiplies=multiplies,
             products=self.tiled(text, stage) if stage and inside is None else (),
+            tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
             early=tuple(body.early),
@@ -273,5 +274,5 @@ class NestWriter:
         """Element j of the current sequence in one of the caller's arrays."""
         offsets = self.spelling.offsets(place)
         if index_of(place.array) is Index.BATCH and not getattr(place.array, "shape", ()):
-            return f"{self.spelling.base(place.array)}[{' + '.join(offsets)}]"
-        return f"{self.spelling.base(place.array)}[{' + '.join([*offsets, 'j'])}]"
+            return or_zero(self.spelling, place, " + ".join(offsets))
+        return or_zero(self.spelling, place, " + ".join([*offsets, "j"]))

@@ -15,6 +15,7 @@ from grugen.render.cuda_memory import (
     kept_bytes,
     loop_buffers,
     member,
+    or_zero,
     packs,
     panel_sizes,
     panels_of,
@@ -91,8 +92,14 @@ class _CudaText:
                 f"work->{name} = static_cast<{real} *>("
                 f"grugen_take(arena, {size} * (int64_t)sizeof({real})));"
             )
+        for buffer in self.spelling.names.buffers:
+            if buffer.index is Index.NONE:
+                panel_members.append(member(self.spelling, buffer))
+                panel_takes.append(take(self.spelling, "work", buffer))
         lists = lists_of(self.spelling)
         once = self.rows(plan.once)
+        first = replace(once, nests=once.nests[:1])
+        pack_lines = tuple(packs(self.spelling, panels))
         per_sequence = self.rows(plan.per_sequence)
         body = tuple(self.part(part) for part in plan.body)
         return CudaKernelView(
@@ -103,9 +110,13 @@ class _CudaText:
             panels=MemoryView(
                 tuple(panel_members), self.nests.sizes(*panel_takes), tuple(panel_takes)
             ),
-            packs=self.block(packs(self.spelling, panels)),
+            packs=BlockView(
+                self.nests.sizes(*pack_lines, *(nest.plan_argument for nest in first.nests)),
+                pack_lines,
+            ),
             tile=self.tile(panels),
-            once=once,
+            first=first,
+            once=replace(once, nests=once.nests[1:]),
             per_sequence=per_sequence,
             body=body,
             past_the_end=tuple(self.past_the_end()),
@@ -121,7 +132,8 @@ class _CudaText:
 
     def work(self) -> MemoryView:
         """The struct of memory for all blocks."""
-        own = [b for b in self.spelling.names.buffers if _OWNERS[b.index] == "work"]
+        # what has no index follows from params alone and lies with the packed matrices
+        own = [b for b in self.spelling.names.buffers if b.index in (Index.STEP, Index.BATCH)]
         members = [member(self.spelling, buffer) for buffer in own]
         takes = [take(self.spelling, "work", buffer) for buffer in own]
         for loop in self.loops():
@@ -299,7 +311,7 @@ class _CudaText:
         texts = []
         for place in (target, source):
             offsets = " + ".join([*self.spelling.offsets(place), *index])
-            texts.append(f"{self.spelling.base(place.array)}[{offsets}]")
+            texts.append(or_zero(self.spelling, place, offsets))
         size = "" if is_number else self.spelling.dim(width_of(carry.buffer))
         line = f"{texts[0]} = {texts[1]};"
         if is_number and skip:

@@ -42,7 +42,8 @@ class CudaNestView:
     rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
     for it. The `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for
     all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
-    who must wait for each other before it in a loop.
+    who must wait for each other before it in a loop. One that has `products` is for tiles of many
+    rows, and `tile_sizes` declares what its `size` is made of.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CudaNestView:
     operands: tuple[CudaOperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
+    tile_sizes: tuple[str, ...] = ()
     wide: str = ""
     most_rows: str = ""
     early: tuple[str, ...] = ()
@@ -142,7 +144,11 @@ class ListView:
 
 @dataclass(frozen=True, slots=True)
 class CudaKernelView:
-    """One kernel, forward or backward; names mean what they mean for target `openmp`."""
+    """One kernel, forward or backward; names mean what they mean for target `openmp`.
+
+    What follows from params alone lies in one piece of memory, `panels`: packed matrices, and what
+    the nests of `first` (one at most, which the packing kernel runs too) and `once` write.
+    """
 
     symbol: str
     title: str
@@ -151,6 +157,7 @@ class CudaKernelView:
     panels: MemoryView
     packs: BlockView
     tile: tuple[str, ...]
+    first: CudaPhaseView
     once: CudaPhaseView
     per_sequence: CudaPhaseView
     body: tuple[CudaPhaseView, ...]

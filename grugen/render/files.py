@@ -28,7 +28,10 @@ _COMMON = (
     *("common/grugen_level.h", "common/grugen_math.h", "common/grugen_memory.h"),
     "common/grugen_needs.h",
 )
-_CUDA = "math memory host elements rows team panel product sum tiling block_product total"
+_CUDA = (
+    "math memory host elements rows team panel product sum tiling fetch shape sums block_product "
+    "total outer"
+)
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
     "sequential": _COMMON,

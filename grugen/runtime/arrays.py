@@ -45,12 +45,17 @@ class ArrayRule:
 
     def fits(self, value: object, leading: tuple[int, ...]) -> bool:
         """Whether `check` would return `value` itself; False may also mean that it must look."""
+        if type(value) is np.ndarray:
+            return (
+                value.dtype == self.dtype
+                and value.shape == leading + self.tail
+                # one flag for three: contiguous, aligned, and writable too
+                and value.flags.carray
+            )
         return (
-            type(value) is np.ndarray
+            type(value) is DeviceArray
             and value.dtype == self.dtype
             and value.shape == leading + self.tail
-            # one flag for three: contiguous, aligned, and writable too
-            and value.flags.carray
         )
 
     def check(

@@ -34,7 +34,8 @@ class Grads:
     They are NumPy arrays; DeviceArrays if those of the run were, or if any of the gradients that
     `backward` was given. `params` are shaped as the params, `inputs` (T, B, ...) with 0 past a
     sequence's end, `static` (B, ...), `states` (B, ...) for the states before the first step. What
-    has no gradient has no key: masks, inputs declared without one, constants, hypers.
+    has no gradient has no key: masks, inputs declared without one, constants, hypers. On a device
+    those of the params share their memory, which is free when the last of them is gone.
     """
 
     params: Mapping[str, Any]
@@ -82,8 +83,15 @@ def run_backward(
     written: dict[Group, dict[str, AnyArray]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
     dtype, steps, batch = binding.engine.dtype, given.steps, given.batch
+    if runs and place is not HOST:
+        totals = binding.totals[record.states_only]
+        whats, shapes = tuple(s.what for s in totals), tuple(s.tail for s in totals)
+        for slot, total in zip(totals, place.empties(whats, shapes, dtype), strict=True):
+            arrays[slot.key] = written[Group.TOTAL][slot.key[1]] = total
     for slot in binding.backward_states if record.states_only else binding.backward:
         key, group = slot.key, slot.group
+        if key in arrays:
+            continue
         if group in written:
             make = slot.new if runs else slot.zeros
             arrays[key] = written[group][key[1]] = make(place, steps, batch, dtype)
@@ -91,6 +99,8 @@ def run_backward(
             present = read[group].get(key[1])
             if present is None:
                 # an output or a state whose gradient was not given: it counts as 0
+                if group is Group.INITIAL and work.takes_null:
+                    continue
                 present = slot.zeros(place, steps, batch, dtype)
             arrays[key] = present
     plan = EMPTY
@@ -146,7 +156,7 @@ def _accept(
     if values is None:
         return {}
     rules = binding.rules[group]
-    found = adopted(binding, work, check_mapping(argument, values), group)
+    found = adopted(work, rules, check_mapping(argument, values))
     if not found.keys() <= rules.keys():
         check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
     return {

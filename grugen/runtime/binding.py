@@ -106,7 +106,7 @@ class Binding:
     that change from call to call: `reads` and `writes` are what a forward call is given and
     returns, `tapes` what it can keep (all of it, or the states), `backward` and, where the tape
     has states only, `backward_states` what a backward call reads and returns. Kernels run in
-    `place`.
+    `place`. Of those that the backward kernels write, `totals` are the gradients of the params.
     """
 
     interface: Interface
@@ -120,6 +120,7 @@ class Binding:
     reads: tuple[Slot, ...]
     writes: tuple[Slot, ...]
     tapes: tuple[tuple[Slot, ...], tuple[Slot, ...]]
+    totals: tuple[tuple[Slot, ...], tuple[Slot, ...]]
     place: Place
 
     @property
@@ -173,8 +174,13 @@ def bind(
         tuple(slot for slot in forward if slot.group in _GIVEN),
         tuple(slot for slot in forward if slot.group in (Group.OUTPUT, Group.FINAL)),
         (tape, tuple(slot for slot in tape if slot.key[1] in states)),
+        (_totals(backward), _totals(backward_states)),
         engine.place(device, None),
     )
+
+
+def _totals(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    return tuple(slot for slot in slots if slot.group is Group.TOTAL)
 
 
 def moved(binding: Binding, place: Place, home: Place) -> Binding:

@@ -98,6 +98,10 @@ class DeviceArray:
         if stream != self.stream:
             self._keeper.let_wait(stream)
 
+    def is_of(self, keeper: Keeper) -> bool:
+        """Whether it lies there, and is written on that stream."""
+        return self._keeper is keeper
+
     def astype(self, dtype: np.dtype[Any]) -> DeviceArray:
         """A mask of bytes as an array of `dtype`, on the same stream."""
         return self._keeper.converted(self, dtype)

@@ -7,9 +7,9 @@ the array API's `__dlpack__`. Memory belongs to who exports it, until the consum
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,9 @@ _CODES = {kind: code for code, kind in _KINDS.items()}
 _NAMES = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex", 6: "bool"}
 
 
-class _Tensor(ctypes.Structure):
+class CTensor(ctypes.Structure):
+    """The struct `DLTensor`."""
+
     _fields_ = (
         ("data", ctypes.c_void_p),
         ("device_type", ctypes.c_int32),
@@ -44,7 +46,7 @@ _Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 class _Managed(ctypes.Structure):
     _fields_ = (
-        ("tensor", _Tensor),
+        ("tensor", CTensor),
         ("context", ctypes.c_void_p),
         ("deleter", _Deleter),
     )
@@ -103,16 +105,15 @@ def export(
     # given, though they could be left out: since version 1.2 they must not be
     steps = (ctypes.c_int64 * len(shape))(*reversed(strides))
     code, bits = _CODES[dtype.kind], 8 * dtype.itemsize
-    tensor = _Tensor(address, CUDA, device, len(shape), code, bits, 1, sizes, steps, 0)
+    tensor = CTensor(address, CUDA, device, len(shape), code, bits, 1, sizes, steps, 0)
     managed = _Managed(tensor, number, _delete)
     _EXPORTED[number] = managed, sizes, steps, owner
     destructor = ctypes.cast(_destroy, ctypes.c_void_p)
     return _new_capsule(ctypes.addressof(managed), ctypes.addressof(_NAME), destructor)
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """What a capsule says: memory on `device` (its kind and its number) at `address`.
+class Tensor(NamedTuple):
+    """What another library says: memory on `device` (its kind and its number) at `address`.
 
     `dtype` is None for an element type that NumPy lacks, which `type_name` names; strides count
     elements, None where elements lie in C order. `owner` keeps the memory.
@@ -133,15 +134,26 @@ def read(capsule: object) -> Tensor:
     One that nobody consumes deletes its tensor when it goes.
     """
     pointer = _pointer_of(capsule, b"dltensor")
-    tensor = ctypes.cast(pointer, ctypes.POINTER(_Managed)).contents.tensor
-    size = tensor.bits // 8
-    kind = _KINDS.get(tensor.code) if tensor.lanes == 1 and tensor.bits % 8 == 0 else None
+    return told(_Managed.from_address(pointer).tensor, capsule)
+
+
+def told(tensor: CTensor, owner: object) -> Tensor:
+    """What the struct says."""
+    axes, strides = tensor.ndim, tensor.strides
+    dtype, name = _element_type(tensor.code, tensor.bits, tensor.lanes)
     return Tensor(
         (tensor.device_type, tensor.device_id),
         (tensor.data or 0) + tensor.byte_offset,
-        tuple(tensor.shape[: tensor.ndim]),
-        tuple(tensor.strides[: tensor.ndim]) if tensor.strides else None,
-        None if kind is None else np.dtype(f"{kind}{size}"),
-        f"{_NAMES.get(tensor.code, 'type')}{'' if tensor.code == 6 else tensor.bits}",
-        capsule,
+        tuple(tensor.shape[:axes]),
+        tuple(strides[:axes]) if strides else None,
+        dtype,
+        name,
+        owner,
     )
+
+
+@cache
+def _element_type(code: int, bits: int, lanes: int) -> tuple[np.dtype[Any] | None, str]:
+    kind = _KINDS.get(code) if lanes == 1 and bits % 8 == 0 else None
+    name = f"{_NAMES.get(code, 'type')}{'' if code == 6 else bits}"
+    return None if kind is None else np.dtype(f"{kind}{bits // 8}"), name

@@ -59,7 +59,8 @@ class KernelCall(NamedTuple):
     """All that a kernel reads, and the arrays that it fills; a tuple, because it is made quickly.
 
     `arrays` has what `common` lacks of the kernel's signature, laid out as its group says,
-    C-contiguous and of the engine's dtype; what no tape is to have is left out. `lengths` None
+    C-contiguous and of the engine's dtype; what no tape is to have is left out, and so are states
+    that start at 0 where `Place.takes_null`. `lengths` None
     means that all are `steps`. With `states_only` the tape that is written or read has the states
     and nothing else.
 

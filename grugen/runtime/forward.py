@@ -32,9 +32,9 @@ OPTIONS = ("states", "lengths", "reverse", "tape", "threads", "stream")
 class Given(NamedTuple):
     """What a forward call was given, checked and completed.
 
-    `passed` names the states that the caller gave; `initial` has those that were not, too. The
-    kernel runs in `work`; results are made in `place`: there too if any array was on the device,
-    else on the host.
+    `passed` names the states that the caller gave; `initial` has those that were not, too, but for
+    those that start at 0 where `Place.takes_null`. The kernel runs in `work`; results are made in
+    `place`: there too if any array was on the device, else on the host.
     """
 
     steps: int
@@ -100,10 +100,10 @@ def accept(
     work = binding.place if stream is None else binding.engine.place(binding.place.device, stream)
     _check_names(binding, unnamed, arrays)
     interface = binding.interface
-    found = adopted(binding, work, arrays)
+    found = adopted(work, binding.given, arrays)
     passed = _NO_STATES if states is None else check_mapping("states", states)
     if passed:
-        passed = adopted(binding, work, passed, Group.INITIAL)
+        passed = adopted(work, binding.rules[Group.INITIAL], passed)
     place: Place = HOST
     if work is not HOST:
         given = (*found.values(), *passed.values())
@@ -132,7 +132,7 @@ def accept(
         elif state.init.first:
             values = inputs[state.init.first]
             initial[state.name] = place.first_states(values, rule.tail, ends, bool(reverse))
-        else:
+        elif state.init.value or not work.takes_null:
             shape = (batch, *rule.tail)
             initial[state.name] = place.filled(rule.what, shape, state.init.value, binding.dtype)
     names = frozenset(passed)
@@ -178,7 +178,7 @@ class _Sizes(NamedTuple):
 
 
 def adopted(
-    binding: Binding, work: Place, values: Mapping[str, object], *groups: Group
+    work: Place, rules: Mapping[str, ArrayRule], values: Mapping[str, object]
 ) -> Mapping[str, object]:
     """`values` by name, those that are on the device of `work` as DeviceArrays."""
     if work is HOST:
@@ -188,11 +188,6 @@ def adopted(
         else:
             # a call should cost microseconds
             return values
-    rules = {
-        name: rule
-        for group in groups or (Group.INPUT, Group.STATIC)
-        for name, rule in binding.rules[group].items()
-    }
     return {
         # a name that is not known is for others to refuse
         name: work.adopt(rules[name].what, name, value) if name in rules else value
@@ -257,7 +252,9 @@ def run_forward(
     arrays: dict[Key, AnyArray | float] = {}
     for slot in binding.reads:
         key = slot.key
-        arrays[key] = read[slot.group][key[1]]
+        present = read[slot.group].get(key[1])
+        if present is not None:
+            arrays[key] = present
     dtype = binding.engine.dtype
     for slot in binding.writes:
         key = slot.key
@@ -285,7 +282,11 @@ def run_forward(
     else:
         plan = EMPTY
         for name, final in finals.items():
-            place.copy(final, given.initial[name])
+            first = given.initial.get(name)
+            if first is None:
+                finals[name] = place.filled(f"last state '{name}'", final.shape, 0.0, dtype)
+            else:
+                place.copy(final, first)
     record = Record(owner, given, tape, states_only) if keep_tape else None
     return Run(outputs, finals, plan, record)
 

@@ -19,6 +19,7 @@ class HostPlace:
     """See `Place`; every array here is NumPy's."""
 
     device = HOST_NAME
+    takes_null = False
 
     def adopt(self, what: str, name: str, value: object) -> object:
         """See `Place`; there is nothing to adopt."""

@@ -25,6 +25,9 @@ class Place(Protocol):
     What cannot be had raises an error that names `what` it was to be.
     """
 
+    takes_null: bool
+    """Whether states that start at 0 need no array: kernels take None for them."""
+
     @property
     def device(self) -> str:
         """`cpu` or such as `cuda:0`."""

@@ -28,11 +28,6 @@ class CallForm:
         if len(spelled) != len(dims):
             raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
         self._dims = tuple(zip(spelled, dims, strict=True))
-
-        def place(*fields: str) -> int:
-            """Which pointer of the struct it is, if the struct were nothing but pointers."""
-            return int(ffi.offsetof(struct_type, *fields)) // int(ffi.sizeof("void *"))
-
         numbers: list[tuple[str, Key]] = []
         places: list[tuple[int, Any, Key]] = []
         for argument in signature.arguments:
@@ -42,11 +37,17 @@ class CallForm:
             if argument.group is Group.HYPER:
                 numbers.append((argument.field, key))
             else:
-                places.append((place(group, argument.field), type_, key))
+                places.append((self.place(group, argument.field), type_, key))
         self._numbers = tuple(numbers)
         self.places = tuple(places)
-        self.workspace = place("workspace")
+        self.workspace = self.place("workspace")
         self._pointers = ffi.typeof("void **")
+        self._addresses = ffi.typeof("uintptr_t *")
+
+    def place(self, *fields: str) -> int:
+        """Which pointer of the struct a member is, if the struct were nothing but pointers."""
+        offset = self._ffi.offsetof(self._call_type.item, *fields)
+        return int(offset) // int(self._ffi.sizeof("void *"))
 
     def filled(self, call: KernelCall) -> Any:
         """The struct for `call`, with all that is no pointer."""
@@ -67,3 +68,7 @@ class CallForm:
     def pointers(self, struct: Any) -> Any:
         """The struct as if it were nothing but pointers, to be written at `places`."""
         return cast(self._pointers, struct)
+
+    def addresses(self, struct: Any) -> Any:
+        """The same as numbers, 0 being NULL."""
+        return cast(self._addresses, struct)

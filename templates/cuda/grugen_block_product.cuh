@@ -1,159 +1,164 @@
 // Products for very many rows: a block of threads takes a tile of rows and units together, and goes
-// through the depth in chunks that lie in shared memory. The sums are handed out through shared
-// memory as well, so that neighbours write to neighbouring places.
+// through the depth in chunks, of which one is multiplied while the next is on its way to shared
+// memory. The sums are handed out through shared memory as well, so that neighbours write to
+// neighbouring places.
 #pragma once
 
 #include <stdint.h>
 
-#include "grugen_product.cuh"
+#include "grugen_fetch.cuh"
+#include "grugen_memory.cuh"
+#include "grugen_panel.cuh"
 #include "grugen_rows.cuh"
+#include "grugen_shape.cuh"
+#include "grugen_sums.cuh"
 #include "grugen_tiling.cuh"
 
-enum {
-    GRUGEN_SIDE = 16, // threads along either side of a tile
-    GRUGEN_CHUNK = 16, // elements of the depth in shared memory at a time
-    GRUGEN_HELD = 96 / (int)sizeof(GRUGEN_REAL), // sums of a thread
-};
-
-// A thread's rows and units with so many sums for each; a tile has GRUGEN_SIDE times as many.
-template <int SUMS>
-struct grugen_shape {
-    static constexpr int own_units = 4 * 4 * SUMS <= GRUGEN_HELD ? 4 : 4 * 2 * SUMS <= GRUGEN_HELD ? 2 : 1;
-    static constexpr int own_rows = 4 * own_units * SUMS <= GRUGEN_HELD ? 4 : 2 * SUMS <= GRUGEN_HELD ? 2 : 1;
-    static constexpr int rows = own_rows * GRUGEN_SIDE;
-    static constexpr int units = own_units * GRUGEN_SIDE;
-    static constexpr int items = rows * units;
-    // rows begin where four elements can be read at once, on different banks
-    static constexpr int row_stride = rows + 4;
-    static constexpr int chunk = GRUGEN_CHUNK * (row_stride + SUMS * units);
-    static constexpr int elements = chunk > items * SUMS ? chunk : items * SUMS;
-};
-
-// A block's shared memory: chunks of the operands, or sums; and where each row's vector is.
-template <int SUMS>
-struct grugen_block_memory {
-    alignas(16) GRUGEN_REAL elements[grugen_shape<SUMS>::elements];
-    const GRUGEN_REAL *vectors[grugen_shape<SUMS>::rows];
-};
-
-// One tile after the other of `count` rows and `units` units, for all blocks of a launch.
-template <int SUMS>
-struct grugen_block_tile {
-    int tile, tiles, groups;
-    int row;
-    int unit;
-
-    __device__ grugen_block_tile(int count, int units)
-    {
-        using shape = grugen_shape<SUMS>;
-        groups = (units + shape::units - 1) / shape::units;
-        tiles = groups * ((count + shape::rows - 1) / shape::rows);
-        tile = (int)blockIdx.x;
-        place();
+// Add the products of so many chunks to sums FIRST.. of a tile. `fetch(chunk, xs, weights)` starts to
+// bring one to shared memory: [depth][row] and [depth][matrix][unit].
+template <int FIRST, int MATRICES, class Shape, class Fetch>
+__device__ __forceinline__ void grugen_multiply_chunks(
+    grugen_block_memory<Shape> &memory, int chunks, const Fetch &fetch, grugen_sums<Shape> &sums)
+{
+    const auto xs_of = [&](int chunk) {
+        return memory.elements + chunk % GRUGEN_STAGES * Shape::chunk;
+    };
+    const auto start = [&](int chunk) {
+        GRUGEN_REAL *const xs = xs_of(chunk);
+        if (chunk < chunks) { fetch(chunk, xs, xs + GRUGEN_CHUNK * Shape::row_stride); }
+        __pipeline_commit();
+    };
+    // all have read the chunks of the product before, and where the vectors are is known
+    __syncthreads();
+#pragma unroll
+    for (int chunk = 0; chunk < GRUGEN_STAGES - 1; ++chunk) { start(chunk); }
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+        __pipeline_wait_prior(GRUGEN_STAGES - 2);
+        // what all threads fetched of this chunk is there, and the one before has been read
+        __syncthreads();
+        start(chunk + GRUGEN_STAGES - 1);
+        const GRUGEN_REAL *const xs = xs_of(chunk);
+        sums.template add<FIRST, MATRICES>(xs, xs + GRUGEN_CHUNK * Shape::row_stride);
     }
+}
 
-    __device__ bool more() const { return tile < tiles; }
-
-    __device__ void place()
-    {
-        row = tile / groups * grugen_shape<SUMS>::rows;
-        unit = tile % groups * grugen_shape<SUMS>::units;
+// Fetch a chunk of the vectors of a tile's rows; NULL is that of a row that does not exist. Eight
+// threads fetch neighbouring elements of a row.
+template <class Shape>
+__device__ __forceinline__ void grugen_fetch_vectors(
+    const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+{
+    constexpr int together = 8;
+    constexpr int apart = Shape::threads / together;
+    const int own_k = (int)threadIdx.x % together;
+#pragma unroll
+    for (int first = 0; first < Shape::rows; first += apart) {
+        const int row = first + (int)threadIdx.x / together;
+        if (Shape::rows < apart && row >= Shape::rows) { continue; }
+        const GRUGEN_REAL *const vector = vectors[row];
+#pragma unroll
+        for (int k = own_k; k < own_k + GRUGEN_CHUNK; k += together) {
+            grugen_fetch(
+                xs + k * Shape::row_stride + row, vector + (start + k),
+                vector != nullptr && start + k < depth);
+        }
     }
+}
 
-    __device__ void next()
-    {
-        tile += (int)gridDim.x;
-        place();
+// Fetch a chunk of MATRICES packed matrices for the units of a tile: four threads fetch the elements
+// of a four.
+template <int MATRICES, class Shape>
+__device__ __forceinline__ void
+grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
+{
+    constexpr int together = Shape::threads / 4;
+    constexpr int across = Shape::units < together ? Shape::units : together;
+    constexpr int down = together / across;
+    const int e = (int)threadIdx.x % 4;
+    const int own_unit = (int)threadIdx.x / 4 % across;
+    const int own_four = (int)threadIdx.x / 4 / across;
+    const GRUGEN_REAL *const from = panel.fours->of;
+#pragma unroll
+    for (int step = 0; step < GRUGEN_CHUNK / 4; step += down) {
+        const int four = own_four + step;
+        if (GRUGEN_CHUNK / 4 < down && four >= GRUGEN_CHUNK / 4) { continue; }
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+#pragma unroll
+            for (int apart = 0; apart < Shape::units; apart += across) {
+                const int unit = own_unit + apart;
+                const int item =
+                    (start / 4 + four) * panel.line + m * panel.units + first + unit;
+                grugen_fetch(
+                    weights + (4 * four + e) * Shape::unit_stride + m * Shape::units + unit,
+                    from + (4 * item + e),
+                    start + 4 * four < depth && first + unit < panel.units);
+            }
+        }
     }
-};
+}
 
-// Add the products of MATRICES packed matrices to sums FIRST.. of each row and unit of a thread.
+// Add the products of MATRICES packed matrices to sums FIRST.. of each row and unit of a tile.
 // `vector_of(here)` is where a row's vector is.
-template <int FIRST, int MATRICES, int SUMS, class Rows, class VectorOf>
+template <int FIRST, int MATRICES, class Shape, class Rows, class VectorOf>
 __device__ __forceinline__ void grugen_multiply_tile(
-    const grugen_block_tile<SUMS> &at,
-    grugen_block_memory<SUMS> &memory,
+    const grugen_block_tile<Shape> &at,
+    grugen_block_memory<Shape> &memory,
     const Rows &rows,
     const grugen_panel &panel,
     int depth,
     const VectorOf &vector_of,
-    GRUGEN_REAL (&sums)[grugen_shape<SUMS>::own_rows][grugen_shape<SUMS>::own_units][SUMS])
+    grugen_sums<Shape> &sums)
 {
-    using shape = grugen_shape<SUMS>;
-    const int thread = (int)threadIdx.x;
-    const int own_row = thread / GRUGEN_SIDE * shape::own_rows;
-    const int own_unit = thread % GRUGEN_SIDE * shape::own_units;
-    GRUGEN_REAL *const xs = memory.elements; // [depth][row]
-    GRUGEN_REAL *const weights = xs + GRUGEN_CHUNK * shape::row_stride; // [depth][matrix][unit]
-    // who reads vectors of the product before has passed a barrier since; who reads sums of the tile
-    // before passes the next one, and only then they are overwritten
-    if (thread < shape::rows) {
-        const grugen_here here = rows.locate(at.row + thread);
-        memory.vectors[thread] = here.alive ? vector_of(here) : nullptr;
+    // who reads vectors of the product before has passed a barrier since
+    for (int row = (int)threadIdx.x; row < Shape::rows; row += Shape::threads) {
+        const grugen_here here = rows.locate(at.row + row);
+        memory.vectors[row] = here.alive ? vector_of(here) : nullptr;
     }
-    __syncthreads();
-    for (int start = 0; start < depth; start += GRUGEN_CHUNK) {
-        for (int item = thread; item < shape::rows * GRUGEN_CHUNK; item += GRUGEN_THREADS) {
-            const int k = item % GRUGEN_CHUNK;
-            const GRUGEN_REAL *const vector = memory.vectors[item / GRUGEN_CHUNK];
-            const bool is_there = vector != nullptr && start + k < depth;
-            xs[k * shape::row_stride + item / GRUGEN_CHUNK] =
-                is_there ? vector[start + k] : (GRUGEN_REAL)0;
-        }
-        for (int item = thread; item < GRUGEN_CHUNK / 4 * MATRICES * shape::units;
-             item += GRUGEN_THREADS) {
-            const int unit = item % shape::units;
-            const int matrix = item / shape::units % MATRICES;
-            const int four = item / (shape::units * MATRICES);
-            const int line = start / 4 + four;
-            const bool is_there = at.unit + unit < panel.units && 4 * line < depth;
-            const grugen_four w = is_there
-                ? panel.fours[(line * MATRICES + matrix) * panel.units + at.unit + unit]
-                : grugen_four{};
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                weights[((4 * four + e) * MATRICES + matrix) * shape::units + unit] = w.of[e];
-            }
-        }
-        __syncthreads();
-#pragma unroll
-        for (int k = 0; k < GRUGEN_CHUNK; ++k) {
-            GRUGEN_REAL x[shape::own_rows];
-#pragma unroll
-            for (int r = 0; r < shape::own_rows; ++r) { x[r] = xs[k * shape::row_stride + own_row + r]; }
-#pragma unroll
-            for (int m = 0; m < MATRICES; ++m) {
-#pragma unroll
-                for (int u = 0; u < shape::own_units; ++u) {
-                    const GRUGEN_REAL w = weights[(k * MATRICES + m) * shape::units + own_unit + u];
-#pragma unroll
-                    for (int r = 0; r < shape::own_rows; ++r) { sums[r][u][FIRST + m] += w * x[r]; }
-                }
-            }
-        }
-        __syncthreads();
-    }
+    grugen_multiply_chunks<FIRST, MATRICES>(
+        memory, (depth + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
+        [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+            grugen_fetch_vectors<Shape>(memory.vectors, chunk * GRUGEN_CHUNK, depth, xs);
+            grugen_fetch_weights<MATRICES, Shape>(
+                panel, at.unit, chunk * GRUGEN_CHUNK, depth, weights);
+        },
+        sums);
 }
 
-// Put all sums of a tile where every thread of the block finds them.
-template <int SUMS>
-__device__ __forceinline__ void grugen_spread_sums(
-    grugen_block_memory<SUMS> &memory,
-    const GRUGEN_REAL (&sums)[grugen_shape<SUMS>::own_rows][grugen_shape<SUMS>::own_units][SUMS])
+// Put the sums of a slice of a tile's rows where every thread of the block finds them.
+template <class Shape>
+__device__ __forceinline__ void
+grugen_spread_sums(int slice, const grugen_sums<Shape> &sums, grugen_block_memory<Shape> &memory)
 {
-    using shape = grugen_shape<SUMS>;
-    const int own_row = (int)threadIdx.x / GRUGEN_SIDE * shape::own_rows;
-    const int own_unit = (int)threadIdx.x % GRUGEN_SIDE * shape::own_units;
-#pragma unroll
-    for (int r = 0; r < shape::own_rows; ++r) {
-#pragma unroll
-        for (int u = 0; u < shape::own_units; ++u) {
-#pragma unroll
-            for (int s = 0; s < SUMS; ++s) {
-                const int item = (own_row + r) * shape::units + own_unit + u;
-                memory.elements[s * shape::items + item] = sums[r][u][s];
-            }
-        }
-    }
+    // all have read the last chunk, or the slice before
     __syncthreads();
+    sums.put(slice, memory.elements);
+    __syncthreads();
+}
+
+// Start a kernel for tiles of rows and units: in larger tiles, if they keep most processors busy.
+// Each sum is formed in the same order in both.
+template <int SUMS, class... Parameters, class... Arguments>
+static inline cudaError_t grugen_start_tiles(
+    void (*large)(Parameters...),
+    void (*small)(Parameters...),
+    int64_t rows,
+    int64_t units,
+    const grugen_device &device,
+    cudaStream_t stream,
+    Arguments &&...arguments)
+{
+    const auto tiles = [&](int64_t high, int64_t wide) {
+        return (rows + high - 1) / high * ((units + wide - 1) / wide);
+    };
+    const int64_t count = tiles(grugen_large<SUMS>::rows, grugen_large<SUMS>::units);
+    const bool is_large = 2 * count > device.processors;
+    const int64_t wanted =
+        is_large ? count : tiles(grugen_small<SUMS>::rows, grugen_small<SUMS>::units);
+    const dim3 blocks((unsigned)grugen_larger(wanted, 1));
+    const int threads = grugen_large<SUMS>::threads;
+    static_assert(grugen_small<SUMS>::threads == threads, "both shapes have the same blocks");
+    return grugen_start(
+        is_large ? large : small, {blocks, threads, 0, false, stream},
+        std::forward<Arguments>(arguments)...);
 }

@@ -23,6 +23,19 @@ static __global__ void grugen_fill_kernel(GRUGEN_REAL *to, int64_t elements, GRU
     }
 }
 
+// Numbers that a kernel is started with: the host may forget them, and a graph has them too.
+struct grugen_numbers {
+    int64_t of[480];
+};
+
+static __global__ void
+grugen_put_kernel(int64_t *to, int64_t count, const __grid_constant__ grugen_numbers numbers)
+{
+    for (int64_t i = grugen_first_element(); i < count; i += grugen_element_stride()) {
+        to[i] = numbers.of[i];
+    }
+}
+
 static __global__ void
 grugen_from_bytes_kernel(GRUGEN_REAL *to, const uint8_t *bytes, int64_t elements)
 {
@@ -73,6 +86,21 @@ static inline grugen_launch grugen_element_launch(int64_t elements, void *stream
     const int64_t blocks = (elements + GRUGEN_ELEMENT_THREADS - 1) / GRUGEN_ELEMENT_THREADS;
     const int64_t most = blocks < GRUGEN_ELEMENT_BLOCKS ? blocks : GRUGEN_ELEMENT_BLOCKS;
     return {dim3((unsigned)most), GRUGEN_ELEMENT_THREADS, 0, false, grugen_stream(stream)};
+}
+
+extern "C" int32_t
+GRUGEN_HOST(put)(int64_t *to, const int64_t *numbers, int64_t count, void *stream)
+{
+    grugen_numbers some = {};
+    const int64_t most = (int64_t)(sizeof some.of / sizeof some.of[0]);
+    for (int64_t first = 0; first < count; first += most) {
+        const int64_t left = count - first < most ? count - first : most;
+        for (int64_t i = 0; i < left; ++i) { some.of[i] = numbers[first + i]; }
+        const cudaError_t error = grugen_start(
+            grugen_put_kernel, grugen_element_launch(left, stream), to + first, left, some);
+        if (error != cudaSuccess) { return grugen_told(error); }
+    }
+    return 0;
 }
 
 extern "C" int32_t GRUGEN_HOST(fill)(void *to, int64_t elements, double value, void *stream)

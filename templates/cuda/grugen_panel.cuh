@@ -31,9 +31,10 @@ grugen_panel_size(int64_t depth, int64_t matrices, int64_t units)
 }
 
 // Element (unit, k) of a matrix is at matrix[unit * unit_stride + k * depth_stride]; it becomes
-// number `which` of the `matrices` of a panel.
+// number `which` of the `matrices` of a panel. Threads take turns: those that come after the last
+// one that had work to do begin with the next matrix.
 __device__ inline void grugen_pack(
-    const grugen_launched &team,
+    grugen_launched *turn,
     GRUGEN_REAL *panel,
     int64_t depth,
     int64_t which,
@@ -45,7 +46,8 @@ __device__ inline void grugen_pack(
 {
     const int64_t padded = grugen_padded((int)units);
     const int64_t count = grugen_fours(depth) * padded * 4;
-    for (int64_t item = team.rank; item < count; item += team.size) {
+    int64_t item = turn->rank;
+    for (; item < count; item += turn->size) {
         // a panel that takes more than 32 bits to count would not fit a device's memory well
         const unsigned four = (unsigned)(item / 4) / (unsigned)padded;
         const int64_t unit = item / 4 - four * padded;
@@ -54,6 +56,7 @@ __device__ inline void grugen_pack(
         panel[((four * matrices + which) * padded + unit) * 4 + item % 4] =
             is_there ? matrix[unit * unit_stride + k * depth_stride] : (GRUGEN_REAL)0;
     }
+    turn->rank = (int)(item - count);
 }
 
 // A panel where it was packed.

@@ -50,7 +50,7 @@ static __global__ void forward_kernel(const STEM_forward_call call, REAL *worksp
     const int64_t b = at / D, d = at % D;
     const REAL w = call.packed ? static_cast<const REAL *>(call.packed)[d] : call.param.w[d];
     const int64_t end = call.lengths ? call.lengths[b] : T;
-    REAL h = call.initial.h[at], f = call.initial.f[at];
+    REAL h = call.initial.h ? call.initial.h[at] : 0, f = call.initial.f ? call.initial.f[at] : 0;
     for (int64_t n = 0; n < T; ++n) {
         const int64_t t = n < end && call.reverse ? end - 1 - n : n;
         const int64_t i = (t * B + b) * D + d;
@@ -76,7 +76,8 @@ static __global__ void backward_kernel(const STEM_backward_call call)
     if (at >= B * D) { return; }
     const int64_t b = at / D, d = at % D;
     const int64_t end = call.lengths ? call.lengths[b] : T;
-    REAL dh = call.initial.h[at], df = call.initial.f[at], ds = 0;
+    REAL dh = call.initial.h ? call.initial.h[at] : 0, ds = 0;
+    REAL df = call.initial.f ? call.initial.f[at] : 0;
     for (int64_t n = 0; n < T; ++n) {
         const int64_t t = n < end && call.reverse ? end - 1 - n : n;
         const int64_t i = (t * B + b) * D + d;

@@ -1,13 +1,14 @@
 """Arrays that other libraries have on a device are taken as they are, without a copy.
 
-Both protocols are understood: `__cuda_array_interface__` (Numba's, version 2 and 3) and DLPack's
-`__dlpack__`. The stream that an array is written on is waited for where the protocol tells it.
+Both protocols are understood: `__cuda_array_interface__` (Numba's, version 2 and 3) and DLPack's,
+by its functions for C where a library has them, else by `__dlpack__`. The stream that an array is
+written on is waited for where the protocol tells it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Hashable
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from grugen.errors import GrugenError, UsageError
 from grugen.runtime.cuda.driver import Driver
 from grugen.runtime.device_array import LEGACY_STREAM, DeviceArray, Keeper
 from grugen.runtime.dlpack import CUDA, CUDA_MANAGED, Tensor, read
+from grugen.runtime.dlpack_exchange import Exchange, exchange_of
 
 
 class Adopter(Keeper, Protocol):
@@ -38,9 +40,16 @@ def adopt(place: Adopter, what: str, name: str, value: object) -> object:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, DeviceArray):
-        _check_device(place, what, value.device)
-        value.let_wait(place.stream)
+        if not value.is_of(place):
+            _check_device(place, what, value.device)
+            value.let_wait(place.stream)
         return value
+    exchange = exchange_of(cast(Hashable, type(value)))
+    # an array that gradients are asked of is refused by its library, which says how to go on
+    if exchange is not None and not getattr(value, "requires_grad", False):
+        tensor = exchange.tensor(value)
+        if tensor is not None:
+            return _from_exchange(place, what, name, value, tensor, exchange)
     interface = _interface(what, value)
     if interface is not None and ("stream" in interface or not hasattr(value, "__dlpack__")):
         return _from_interface(place, what, name, value, interface)
@@ -87,6 +96,22 @@ def _from_interface(
     return DeviceArray(shape, dtype, address, value, place)
 
 
+def _from_exchange(
+    place: Adopter, what: str, name: str, value: object, tensor: Tensor, exchange: Exchange
+) -> object:
+    kind, number = tensor.device
+    if kind not in (CUDA, CUDA_MANAGED):
+        return value
+    if number != place.index:
+        _check_device(place, what, f"cuda:{number}")
+    writer = exchange.stream(kind, number)
+    if writer == LEGACY_STREAM:
+        writer = 0
+    if writer != place.stream:
+        place.driver.wait(place.stream, writer)
+    return _from_tensor(place, what, name, tensor)
+
+
 def _from_dlpack(place: Adopter, what: str, name: str, value: Any) -> DeviceArray:
     _check_device(place, what, f"cuda:{value.__dlpack_device__()[1]}")
     try:
@@ -94,15 +119,15 @@ def _from_dlpack(place: Adopter, what: str, name: str, value: Any) -> DeviceArra
         tensor = read(value.__dlpack__(stream=place.stream or LEGACY_STREAM))
     except Exception as error:
         raise _unreadable(what, error) from error
-    if tensor.dtype is None:
-        tensor = replace(tensor, dtype=_unknown(what, tensor))
-    assert tensor.dtype is not None
-    _check_layout(what, name, tensor.shape, tensor.strides)
-    return DeviceArray(tensor.shape, tensor.dtype, tensor.address, tensor.owner, place)
+    return _from_tensor(place, what, name, tensor)
 
 
-def _unknown(what: str, tensor: Tensor) -> np.dtype[Any]:
-    raise UsageError(f"{what} has dtype {tensor.type_name}, which NumPy has none for")
+def _from_tensor(place: Adopter, what: str, name: str, tensor: Tensor) -> DeviceArray:
+    _, address, shape, strides, dtype, type_name, owner = tensor
+    if dtype is None:
+        raise UsageError(f"{what} has dtype {type_name}, which NumPy has none for")
+    _check_layout(what, name, shape, strides)
+    return DeviceArray(shape, dtype, address, owner, place)
 
 
 def _unreadable(what: str, error: Exception) -> UsageError:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from _cffi_backend import cast, from_buffer, newp  # without the look-up of types that ffi's own do
+from numpy.typing import NDArray
 
 from grugen.errors import DeviceError
 
@@ -19,6 +23,7 @@ _NO_DRIVER = (35, 100, 999)
 _ENDED = (700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 720, 721)
 """After these no call of the process works any more."""
 MOST_NAME = 256
+_AS_IT_IS = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,14 @@ class Driver:
         self._stem = stem
         self._process = os.getpid()
         self._pointer = ffi.typeof("void *")
+        self._number = ffi.typeof("int32_t *")
         find = self._find
         self._current_device, self._use_device = find("current_device"), find("use_device")
         self._allocate, self._release = find("allocate"), find("release")
         self._copy, self._fill_zero = find("copy"), find("fill_zero")
         self._synchronize, self._wait = find("synchronize"), find("wait")
+        self._put = find("put")
+        self._integers = ffi.typeof("int64_t *")
         self._fill, self._from_bytes = find("fill"), find("from_bytes")
 
     def _find(self, name: str) -> Callable[..., Any]:
@@ -59,7 +67,8 @@ class Driver:
 
     def address(self, number: int) -> Any:
         """A number as a pointer of C."""
-        return self._ffi.cast(self._pointer, number)
+        there: Any = number
+        return cast(self._pointer, there)
 
     def check(self, error: int, what: str, device: int | None = None) -> None:
         """Raise DeviceError, which says that `what` failed, for an error of CUDA."""
@@ -125,15 +134,15 @@ class Driver:
             told.free_memory,
         )
 
-    @contextmanager
-    def on(self, device: int) -> Iterator[None]:
+    def on(self, device: int) -> AbstractContextManager[None]:
         """Let the calls of this thread mean `device` in the block; then the one from before."""
-        found = self._ffi.new("int32_t *")
+        found = newp(self._number)
         self.check(self._current_device(found), "asking for the device")
         before = found[0]
-        if before == device:
-            yield
-            return
+        return _AS_IT_IS if before == device else self._instead_of(before, device)
+
+    @contextmanager
+    def _instead_of(self, before: int, device: int) -> Iterator[None]:
         self.check(self._use_device(device), "choosing a device", device)
         try:
             yield
@@ -166,6 +175,14 @@ class Driver:
     def copy(self, to: Any, source: Any, size: int, stream: int) -> None:
         """Start to copy between pointers of C, from and to host or device."""
         self.check(self._copy(to, source, size, self.address(stream)), "copying")
+
+    def put(self, to: int, numbers: NDArray[np.int64], stream: int) -> None:
+        """Start to write `numbers`, which may change as soon as this returns."""
+        array: Any = numbers
+        place: Any = to
+        pointers = cast(self._integers, place), from_buffer(self._integers, array)
+        error = self._put(*pointers, numbers.size, self.address(stream))
+        self.check(error, "copying lengths")
 
     def fill_zero(self, to: int, size: int, stream: int) -> None:
         """Start to fill bytes with 0."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from grugen.errors import InternalError, UsageError
 from grugen.runtime.cuda.driver import Driver
+from grugen.runtime.cuda.forms import MOST_FORMS, Form, Struct
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.cuda.pool import DevicePool
 from grugen.runtime.device_array import DeviceArray
@@ -30,6 +31,9 @@ from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 
 STEADY = (Group.PARAM, Group.CONSTANT)
 """What stays the same between the calls of a prepared kernel."""
+
+MOST_STREAMS = 64
+"""How many streams an engine remembers; with more of them it starts anew."""
 
 _WRITTEN = frozenset(group.value for group in WRITTEN)
 _STEADY = frozenset(group.value for group in STEADY)
@@ -79,8 +83,9 @@ class _Started:
                 there = self._on_device(f"'{key[1]}'", key[0].value, array)
                 pointers[place_of] = cast(type_, there.address)
         if call.lengths is not None:
-            there = self._on_device("the lengths", "", call.lengths)
-            self.struct.lengths = cast("int64_t *", there.address)
+            ends = place.put(call.lengths)
+            self.kept.append(ends)
+            self.struct.lengths = cast("int64_t *", ends.address)
         packed = call.common.packed
         if isinstance(packed, DeviceArray):
             self.struct.packed = cast("void *", packed.address)
@@ -107,11 +112,16 @@ class _Started:
             source = driver.address(array.ctypes.data)
             driver.copy(driver.address(there.address), source, array.nbytes, stream)
 
+    @property
+    def carries(self) -> bool:
+        """Whether the call has to do with the host at all."""
+        return bool(self.steady or self.sources or self.results)
+
     def settle(self, what: str) -> None:
         """Fetch the results, if the call has to do with the host at all."""
         for there, array in self.results:
             self.place.fetch_into(array, there.address)
-        if self.steady or self.sources or self.results:
+        if self.carries:
             self.place.settle(what)
 
 
@@ -162,13 +172,24 @@ class CudaEngine:
         self._pool = DevicePool(self.driver)
         also_release(self._pool)
         self._default = self._place(0, 0)
+        self._places: dict[tuple[str, int], DevicePlace] = {}
 
     def place(self, device: object, stream: object) -> DevicePlace:
         """See `Engine`; the default device is cuda:0, the default stream CUDA's default stream."""
         if device is None and stream is None:
             return self._default
-        place = self._default if device is None else self._place(checked_device(device), 0)
-        return place if stream is None else place.on(checked_stream(stream))
+        name = self._default.device if device is None else device
+        # by its type as well: True is equal to 1, and no stream
+        if type(name) is str and type(stream) is int and (name, stream) in self._places:
+            return self._places[name, stream]
+        index = checked_device(name)
+        place = self._place(index, 0 if stream is None else checked_stream(stream))
+        if type(name) is str:
+            if len(self._places) >= MOST_STREAMS:
+                self._places.clear()
+            # one place for a stream: who compares two of them looks at what they are
+            self._places[name, place.stream] = place
+        return place
 
     def _place(self, index: int, stream: int) -> DevicePlace:
         self.driver.check_device(index, str(self._file))
@@ -212,13 +233,45 @@ class CudaEngine:
         )
 
     def _run(self, name: str, word: str, call: KernelCall) -> Plan:
-        kernel = self._kernels[name]
+        """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
+        kernel, place, kept = self._kernels[name], self._place_of(call), call.common.kept
+        _, steps, batch, _, reverse, keep_tape, _, _, states_only, _ = call
+        key = (kernel, self.regime, place.index, steps, batch, reverse, keep_tape, states_only)
+        form: Form | None = kept.get(key)
+        if form is not None:
+            struct = form.struct(call, place.stream)
+            if struct is not None:
+                self._start(kernel, form, struct, call.lengths, place, word)
+                return form.plan
         started, workspace = self._started(kernel, word, call)
-        with self.driver.on(started.place.index):
+        with self.driver.on(place.index):
             started.send(started.steady)
-            plan = kernel.plan(started.struct)
+            plan = Plan(kernel.plan(started.struct), 0, workspace.nbytes)
         self._again(kernel, started, f"{word} of '{self._name}'")
-        return Plan(plan, 0, workspace.nbytes)
+        if not started.carries:
+            if len(kept) >= MOST_FORMS:
+                kept.clear()
+            kept[key] = Form(kernel.form, call, self.regime, plan)
+        return plan
+
+    def _start(
+        self,
+        kernel: _Kernel,
+        form: Form,
+        struct: Struct,
+        lengths: NDArray[np.int64] | None,
+        place: DevicePlace,
+        word: str,
+    ) -> None:
+        ends = None if lengths is None else place.put(lengths)
+        workspace = place.workspace("a kernel's workspace", form.plan.workspace_bytes)
+        with self.driver.on(place.index):
+            error = kernel.run(
+                form.use(struct, 0 if ends is None else ends.address, workspace.address)
+            )
+            if error:
+                raise self.driver.failure(error, f"{word} of '{self._name}'", place.index)
+        form.give_back(struct)
 
     def _started(
         self, kernel: _Kernel, word: str, call: KernelCall

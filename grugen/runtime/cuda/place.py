@@ -6,7 +6,8 @@ Nothing waits for the device but copies from and to the host.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,24 @@ ALIGNMENT = 256
 BYTE = np.dtype(np.uint8)
 
 
+@lru_cache(maxsize=256)
+def _laid_out(
+    shapes: tuple[tuple[int, ...], ...], itemsize: int
+) -> tuple[tuple[int, ...], int, int]:
+    """Where arrays that share a block start, how much they take, and which one takes the most."""
+    sizes = [math.prod(shape) * itemsize for shape in shapes]
+    starts, end = [], 0
+    for size in sizes:
+        starts.append(end)
+        end += -(-size // ALIGNMENT) * ALIGNMENT
+    return tuple(starts), end, sizes.index(max(sizes))
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePlace:
     """See `Place`; `real` is the element type of the library, whose functions `driver` has."""
+
+    takes_null = True
 
     driver: Driver
     pool: DevicePool
@@ -39,10 +55,6 @@ class DevicePlace:
     def device(self) -> str:
         """See `Place`."""
         return f"cuda:{self.index}"
-
-    def on(self, stream: int) -> DevicePlace:
-        """The same device with another stream."""
-        return replace(self, stream=stream)
 
     def adopt(self, what: str, name: str, value: object) -> object:
         """See `Place`."""
@@ -76,16 +88,13 @@ class DevicePlace:
         self, whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]
     ) -> list[AnyArray]:
         """See `Place`."""
-        starts, end = [], 0
-        for shape in shapes:
-            starts.append(end)
-            end += -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
         if not shapes:
             return []
-        largest = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
+        starts, end, largest = _laid_out(shapes, dtype.itemsize)
         lease = self.lend(whats[largest], shapes[largest], end)
+        first = lease.address
         return [
-            DeviceArray(shape, dtype, lease.address + start, lease, self)
+            DeviceArray(shape, dtype, first + start, lease, self)
             for shape, start in zip(shapes, starts, strict=True)
         ]
 
@@ -118,6 +127,13 @@ class DevicePlace:
         """See `Place`; returns when it is done."""
         made = self.empty(what, array.shape, array.dtype)
         self.copy(made, array)
+        return made
+
+    def put(self, lengths: NDArray[np.int64]) -> DeviceArray:
+        """Lengths for a kernel to read; nobody waits, and the host's may change."""
+        made = self.empty("the copy of the lengths", lengths.shape, lengths.dtype)
+        with self.driver.on(self.index):
+            self.driver.put(made.address, lengths, self.stream)
         return made
 
     def start_copy(self, to: DeviceArray, array: AnyArray) -> None:
@@ -193,7 +209,7 @@ class DevicePlace:
     ) -> None:
         steps, batch = inputs.shape[:2]
         width = math.prod(states.shape[1:])
-        ends = None if lengths is None else self.copy_of("lengths", lengths)
+        ends = None if lengths is None else self.put(lengths)
         address = self.driver.address
         with self.driver.on(self.index):
             self.driver.first_states(

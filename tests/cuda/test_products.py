@@ -1,0 +1,187 @@
+"""Products over all rows on their own: any sizes, tiles large and small, every arithmetic."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from emulated import left_out
+from emulator.build import Order, compile_library, last_message, set_order
+
+from grugen.assets import templates_folder
+
+KERNELS = Path(__file__).with_name("kernels") / "products.cu"
+SMALL, LARGE = 1 << 20, 1
+"""What a choice between tiles believes in: so many processors."""
+
+pytestmark = pytest.mark.compiles
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Pointer = ctypes.c_void_p
+
+
+class ProductCall(ctypes.Structure):
+    """See products.cu."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("T", "B")),
+        ("lengths", Pointer),
+        *((name, ctypes.c_int) for name in ("units", "x_depth", "v_depth")),
+        *((name, Pointer) for name in ("x", "v", "w", "u", "packed_w", "packed_u", "sums")),
+    )
+
+
+class Kept(ctypes.Structure):
+    """See grugen_total.cuh."""
+
+    _fields_ = (("values", Pointer), ("stride", ctypes.c_int64), ("units", ctypes.c_int64))
+
+
+class Outer(ctypes.Structure):
+    """See grugen_outer.cuh."""
+
+    _fields_ = (("left", Kept), ("right", Kept), ("total", Pointer))
+
+
+class OuterCall(ctypes.Structure):
+    """See products.cu."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("T", "B")),
+        ("lengths", Pointer),
+        ("members", Outer * 2),
+    )
+
+
+def at(array: Array | None) -> int | None:
+    return None if array is None else array.ctypes.data
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    path: Path
+    element: np.dtype[Any]
+    functions: ctypes.CDLL
+
+    def product(
+        self, x: Array, w: Array, v: Array, u: Array, lengths: Array | None, processors: int
+    ) -> Array:
+        """(T, B, matrices, units)."""
+        steps, batch, _ = x.shape
+        matrices, units = len(w) + len(u), w.shape[1]
+        sums = np.full((steps, batch, matrices, units), np.nan, self.element)
+        packed = [np.full(m.size * 4 + 64 * len(m), np.nan, self.element) for m in (w, u)]
+        call = ProductCall(
+            *(steps, batch, at(lengths), units, x.shape[2], v.shape[2], at(x), at(v), at(w), at(u)),
+            *(*map(at, packed), at(sums)),
+        )
+        for believed in (0, processors):
+            status = self.functions.product(ctypes.byref(call), len(w), len(u), believed, None)
+            assert not status, last_message(self.path)
+        return sums
+
+    def outer(self, pairs: list[tuple[Array, Array]], lengths: Array | None) -> list[Array]:
+        """The products of two pairs (T, B, units), summed up over all rows."""
+        steps, batch, _ = pairs[0][0].shape
+        totals = [np.full((a.shape[2], b.shape[2]), np.nan, self.element) for a, b in pairs]
+        kept = [[Kept(at(one), one.shape[2], one.shape[2]) for one in pair] for pair in pairs]
+        members = (Outer(*pair, at(t)) for pair, t in zip(kept, totals, strict=True))
+        call = OuterCall(steps, batch, at(lengths), (Outer * 2)(*members))
+        size = self.functions.outer_parts(ctypes.byref(call))
+        parts = np.full(size, np.nan, self.element)
+        assert not self.functions.outer(ctypes.byref(call), Pointer(at(parts)), None), last_message(
+            self.path
+        )
+        return totals
+
+
+def built(element: str, into: Path, mode: Any = "plain") -> Library:
+    reason = left_out()
+    if reason:
+        pytest.skip(reason)
+    real = {"float32": "float", "float64": "double"}[element]
+    path = compile_library(
+        KERNELS, mode, into, [f"GRUGEN_REAL={real}"], [templates_folder() / "cuda"], ["-O1"]
+    )
+    functions = ctypes.CDLL(str(path))
+    functions.outer_parts.restype = ctypes.c_int64
+    return Library(path, np.dtype(element), functions)
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return built(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def rows_of(steps: int, batch: int, lengths: Array | None) -> Array:
+    """Which rows exist."""
+    ends = np.full(batch, steps) if lengths is None else lengths
+    return np.arange(steps)[:, None] < ends
+
+
+def drawn(rng: np.random.Generator, shape: tuple[int, ...], element: np.dtype[Any]) -> Array:
+    return rng.uniform(-1, 1, shape).astype(element)
+
+
+def close(found: Array, wanted: Array, depth: int, element: np.dtype[Any]) -> None:
+    """Sums of so many products of numbers of at most 1."""
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=depth * np.finfo(element).eps)
+
+
+def cases() -> Iterator[tuple[int, int, int]]:
+    """Matrices of the first vector, of the second, and what sizes come from."""
+    for seed, (w, u) in enumerate([(1, 0), (2, 0), (3, 0), (2, 1), (3, 2), (9, 3), (10, 10)]):
+        yield w, u, 2 * seed
+        yield w, u, 2 * seed + 1
+
+
+@pytest.mark.parametrize("processors", [SMALL, LARGE])
+@pytest.mark.parametrize(("w", "u", "seed"), list(cases()))
+def test_products(library: Library, w: int, u: int, seed: int, processors: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps, batch = int(rng.integers(1, 40)), int(rng.integers(1, 6))
+    units, x_depth, v_depth = (int(rng.integers(1, 150 // (w + u) + 40)) for _ in range(3))
+    lengths = rng.integers(0, steps + 1, batch) if seed % 2 else None
+    is_there = rows_of(steps, batch, lengths)
+    x, v = (drawn(rng, (steps, batch, d), library.element) for d in (x_depth, v_depth))
+    x[~is_there] = v[~is_there] = np.nan
+    matrices = [drawn(rng, (m, units, d), library.element) for m, d in ((w, x_depth), (u, v_depth))]
+    set_order(library.path, Order(seed % 3), seed)
+    found = library.product(x, matrices[0], v, matrices[1], lengths, processors)
+    wanted = np.concatenate(
+        [
+            np.einsum("tbk,muk->tbmu", a.astype(float), m)
+            for a, m in ((x, matrices[0]), (v, matrices[1]))
+        ],
+        axis=2,
+    )
+    close(found[is_there], wanted[is_there], max(x_depth, v_depth), library.element)
+    assert np.isnan(found[~is_there]).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "steps"),
+    [
+        pytest.param(((1, 1), (3, 2)), 1, id="tiny"),
+        pytest.param(((33, 65), (64, 7)), 50, id="small"),
+        pytest.param(((129, 200), (256, 128)), 9, id="large"),
+    ],
+)
+@pytest.mark.parametrize("ragged", [False, True])
+def test_outers(library: Library, sizes: Any, steps: int, ragged: bool) -> None:
+    rng = np.random.default_rng(steps)
+    batch = 4
+    lengths = rng.integers(0, steps + 1, batch) if ragged else None
+    is_there = rows_of(steps, batch, lengths)
+    pairs = [tuple(drawn(rng, (steps, batch, n), library.element) for n in pair) for pair in sizes]
+    for array in (array for pair in pairs for array in pair):
+        array[~is_there] = np.nan
+    found = library.outer(pairs, lengths)  # type: ignore[arg-type]
+    for (left, right), total in zip(pairs, found, strict=True):
+        wanted = left[is_there].astype(float).T @ right[is_there]
+        close(total, wanted, steps * batch, library.element)
