@@ -24,7 +24,7 @@ MODULE = generated_module(
     __file__,
     spec='gru_d.yaml',
     digest='bd79fb0ebd8cd258',
-    builds=(('openmp', 'float32'), ('sequential', 'float32')),
+    builds=(('sequential', 'float32'), ('openmp', 'float32')),
     march='native',
     interface=Interface(
         name='gru_d',

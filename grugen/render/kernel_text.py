@@ -200,7 +200,12 @@ class _KernelText:
             phase.name, (), (), constants, pointers, nests, moves, loop is not None, wants
         )
         texts = _phase_texts(view)
-        return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
+        return replace(
+            view,
+            heads=self.heads(texts),
+            sizes=self.sizes(texts),
+            keeps="" if any(move.swap for move in moves) else "const ",
+        )
 
     def in_place(self, loop: Loop) -> PhaseView:
         """A loop that needs no steps: one nest over rows."""
@@ -247,7 +252,8 @@ class _KernelText:
         names = self.spelling.names.buffers
         array = self.plan.reads[carry.value].array
         assert isinstance(array, Buffer)
-        return f"grugen_swap(&tile->{names[carry.buffer]}, &tile->{names[array]});"
+        title = f"// {carry.state} of the next step"
+        return f"{title}\ngrugen_swap(&tile->{names[carry.buffer]}, &tile->{names[array]});"
 
     def moved(self, target: Place, source: Place) -> str:
         """One row of a value copied from place to place."""

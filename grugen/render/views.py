@@ -45,7 +45,8 @@ class PhaseView:
     """A function over rows: the structs, sizes and constants it mentions, its nests.
 
     `pointers` are declared for a row where all nests of the row share them. A loop's `carries`
-    bring the states to where the next step finds them, its `wants` list the rows of that step.
+    bring the states to where the next step finds them, its `wants` list the rows of that step. It
+    `keeps` what a tile consists of, unless memory changes places.
     """
 
     name: str
@@ -57,6 +58,7 @@ class PhaseView:
     carries: tuple[NestView, ...]
     loop: bool
     wants: tuple[str, ...] = ()
+    keeps: str = "const "
     specialised: str = ""
     keep_parameter: str = ""
     keep_argument: str = ""

@@ -53,7 +53,7 @@ def recorded(cell: Compiled, call: Call) -> tuple[KernelCall, Given]:
     assert recorder.last is not None
     given = {
         (source.role, source.key): np.asarray(
-            recorder.last.arrays[group_of(source.role), source.key], np.complex128
+            recorder.last.argument((group_of(source.role), source.key)), np.complex128
         )
         for source in cell.steps.forward.sources
     }
@@ -64,7 +64,7 @@ def loss(cell: Compiled, kernel: KernelCall, call: Call, given: Given) -> comple
     """The results weighted by the gradients that the backward call starts from."""
     results = interpret.run(
         cell.steps.forward,
-        sizes=kernel.sizes,
+        sizes=kernel.common.sizes,
         steps=kernel.steps,
         batch=kernel.batch,
         given=given,

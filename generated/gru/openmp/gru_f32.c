@@ -369,14 +369,15 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(7); // step_h: copies
-    // h of the next step
     if (last - first == tile->count) {
+        // h of the next step
         grugen_swap(&tile->h, &tile->h_next);
     } else {
+        grugen_enter(7); // step_h: copies
         if (tile->team.member == 0) {
             for (int64_t q = first; q < last; ++q) {
                 const int64_t slot = tile->slot[q];
+                // h of the next step
                 memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
                         (size_t)H * sizeof(float));
             }
@@ -877,14 +878,15 @@ static void gru_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(6); // step_d_h_carried: copies
-    // d_h_carried of the next step
     if (last - first == tile->count) {
+        // d_h_carried of the next step
         grugen_swap(&tile->d_h_carried, &tile->d_h);
     } else {
+        grugen_enter(6); // step_d_h_carried: copies
         if (tile->team.member == 0) {
             for (int64_t q = first; q < last; ++q) {
                 const int64_t slot = tile->slot[q];
+                // d_h_carried of the next step
                 memcpy(tile->d_h_carried + slot * grugen_padded(H),
                         tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
             }
@@ -1634,14 +1636,15 @@ static void gru_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    grugen_enter(10); // step_d_h_carried: copies
-    // d_h_carried of the next step
     if (last - first == tile->count) {
+        // d_h_carried of the next step
         grugen_swap(&tile->d_h_carried, &tile->d_h);
     } else {
+        grugen_enter(10); // step_d_h_carried: copies
         if (tile->team.member == 0) {
             for (int64_t q = first; q < last; ++q) {
                 const int64_t slot = tile->slot[q];
+                // d_h_carried of the next step
                 memcpy(tile->d_h_carried + slot * grugen_padded(H),
                         tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
             }
