@@ -42,6 +42,7 @@ SUPPORT = {
         "openmp/grugen_vector_math.h",
         "openmp/grugen_team.h",
         "openmp/grugen_wanted.h",
+        "openmp/grugen_panel.h",
         "openmp/grugen_product.h",
         "openmp/grugen_tiling.h",
         "openmp/grugen_outer.h",

@@ -21,6 +21,9 @@ TARGETS = ("numpy", *BUILT)
 """Where a cell can run; what is not built is interpreted."""
 DTYPES = tuple(SUFFIXES)
 
+MOST_FORMS = 64
+"""How many sizes of calls are remembered in `Common.kept`; with more of them it starts anew."""
+
 Array = NDArray[Any]
 Key = tuple[Group, str]
 """Which argument of a kernel: its group and the spec's name of what it holds."""
@@ -60,9 +63,8 @@ class KernelCall(NamedTuple):
 
     `arrays` has what `common` lacks of the kernel's signature, laid out as its group says,
     C-contiguous and of the engine's dtype; what no tape is to have is left out, and so are states
-    that start at 0 where `Place.takes_null`. `lengths` None
-    means that all are `steps`. With `states_only` the tape that is written or read has the states
-    and nothing else.
+    that start at 0 where `Place.takes_null`. `lengths` None means that all are `steps`. With
+    `states_only` the tape that is written or read has the states and nothing else.
 
     The target `cuda` runs in `place`, its default where that is None; arrays may be NumPy's, which
     are carried there and back. If all are on the device, the kernel is only started.

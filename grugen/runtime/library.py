@@ -17,7 +17,7 @@ import numpy as np
 from _cffi_backend import cast, from_buffer  # without the look-up of types that ffi's own do
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Key, Plan, Prepared
+from grugen.runtime.engine import MOST_FORMS, KernelCall, Key, Plan, Prepared
 from grugen.runtime.host_place import only_host
 from grugen.runtime.loading import load_built, open_library
 from grugen.runtime.memory import borrow, give_back, workspace
@@ -28,9 +28,6 @@ from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 from grugen.toolchain.cpu import instructions
-
-MOST_FORMS = 64
-"""How many sizes of calls a cell remembers; with more of them it starts anew."""
 
 
 class _Form:

@@ -19,6 +19,9 @@ from grugen.toolchain.march import NATIVE
 USUAL = ("sm_80", "sm_90")
 """What is built for where no GPU tells: the data centre GPUs of two generations."""
 
+OLDEST = 80
+"""The kernels copy to shared memory beside their work (`cp.async`), which older GPUs cannot."""
+
 ASK_SECONDS = 30.0
 
 
@@ -36,22 +39,29 @@ def architectures(
 ) -> tuple[str, ...]:
     """The architectures that `arch` stands for here; `known` are those that nvcc builds for.
 
-    Raises ToolchainError for one that it does not know.
+    Raises ToolchainError for one that it does not know, or that is older than the kernels need.
     """
     here = arch == NATIVE
     found = gpus_here(environment) if here else tuple(dict.fromkeys(arch.split(",")))
+    what = "the GPU of this machine is" if here else "arch names"
+    if not found:
+        # some nvcc know only older or only newer ones
+        found = tuple(name for name in USUAL if name in known) or (max(known, key=_number),)
+        what = "the newest GPU that nvcc builds for is"
     for name in found:
+        if _number(name) < OLDEST:
+            raise ToolchainError(
+                f"{what} {name}, which is too old for the kernels\n"
+                f"compiler: {version}\nhelp: they need sm_{OLDEST} or newer"
+            )
         if name.rstrip("af") not in known:
-            what = "the GPU of this machine is" if here else "arch names"
-            listed = ", ".join(sorted(known, key=_number))
+            usable = (name for name in known if _number(name) >= OLDEST)
+            listed = ", ".join(sorted(usable, key=_number))
             raise ToolchainError(
                 f"{what} {name}, which nvcc cannot build for\n"
                 f"compiler: {version}\nhelp: it builds for {listed}"
             )
-    if found:
-        return found
-    # some nvcc know only older or only newer ones
-    return tuple(name for name in USUAL if name in known) or (max(known, key=_number),)
+    return found
 
 
 def arch_flags(names: Sequence[str]) -> tuple[str, ...]:

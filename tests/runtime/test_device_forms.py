@@ -14,9 +14,9 @@ import pytest
 from grugen.errors import UsageError
 from grugen.runtime import Cell, CellModule, CudaEngine, DeviceArray
 from grugen.runtime.cuda.driver import Driver
-from grugen.runtime.cuda.forms import MOST_FORMS
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.dlpack_exchange import Exchange, _Managed, _Table, exchange_of
+from grugen.runtime.engine import MOST_FORMS
 
 Array = np.ndarray[Any, Any]
 C = np.array([0.5, 1.0, 2.0], np.float32)

@@ -21,9 +21,9 @@ from grugen.runtime import (
     CompiledEngine,
     compiled_engine,
     generated_module,
-    library,
     loading,
 )
+from grugen.runtime.engine import MOST_FORMS
 from grugen.runtime.threads import default_threads, get_num_threads, set_num_threads
 from grugen.toolchain.build import build
 
@@ -209,13 +209,13 @@ def test_calls_of_one_form_may_run_at_once() -> None:
 @pytest.mark.compiles
 def test_forms_of_calls_are_forgotten_in_the_end() -> None:
     cell = leak.module("openmp").Cell(D=3, c=C, seed=0)
-    for steps in range(1, 2 * library.MOST_FORMS):
+    for steps in range(1, 2 * MOST_FORMS):
         x = np.ones((steps, 1, 3), np.float32)
         for lengths in (None, np.array([steps - 1])):
             run = cell.forward(x=x, lengths=lengths, reverse=bool(steps % 2))
             assert run.outputs["y"].shape == x.shape
             assert np.any(run.outputs["y"][-1]) == (lengths is None)
-    assert len(cell._common.kept) <= library.MOST_FORMS
+    assert len(cell._common.kept) <= MOST_FORMS
 
 
 @pytest.mark.compiles

@@ -225,10 +225,28 @@ def test_flags_have_ptx_of_the_last() -> None:
 
 def test_arch_that_nvcc_does_not_know(environment: dict[str, str]) -> None:
     with pytest.raises(ToolchainError) as caught:
-        architectures("sm_80,sm_30", KNOWN, "release 13.0", environment)
+        architectures("sm_80,sm_100", KNOWN, "release 13.0", environment)
     assert str(caught.value) == (
-        "arch names sm_30, which nvcc cannot build for\n"
-        "compiler: release 13.0\nhelp: it builds for sm_75, sm_80, sm_90, sm_120"
+        "arch names sm_100, which nvcc cannot build for\n"
+        "compiler: release 13.0\nhelp: it builds for sm_80, sm_90, sm_120"
+    )
+
+
+def test_arch_that_is_too_old(environment: dict[str, str]) -> None:
+    with pytest.raises(ToolchainError) as caught:
+        architectures("sm_75,sm_80", KNOWN, "release 13.0", environment)
+    assert str(caught.value) == (
+        "arch names sm_75, which is too old for the kernels\n"
+        "compiler: release 13.0\nhelp: they need sm_80 or newer"
+    )
+
+
+def test_nvcc_that_is_too_old(environment: dict[str, str]) -> None:
+    with pytest.raises(ToolchainError) as caught:
+        architectures("native", ("sm_50", "sm_70"), "release 9.0", environment)
+    assert str(caught.value) == (
+        "the newest GPU that nvcc builds for is sm_70, which is too old for the kernels\n"
+        "compiler: release 9.0\nhelp: they need sm_80 or newer"
     )
 
 
@@ -236,7 +254,6 @@ def test_native_without_a_gpu(environment: dict[str, str]) -> None:
     assert gpus_here(environment) == ()
     assert architectures("native", KNOWN, "", environment) == ("sm_80", "sm_90")
     assert architectures("native", ("sm_50", "sm_90"), "", environment) == ("sm_90",)
-    assert architectures("native", ("sm_50", "sm_70"), "", environment) == ("sm_70",)
 
 
 @pytest.mark.parametrize(
@@ -259,13 +276,13 @@ def test_native_with_gpus(
 
 def test_gpu_that_nvcc_does_not_know(environment: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / "programs/nvidia-smi"
-    script.write_text("#!/bin/sh\necho 7.0\n")
+    script.write_text("#!/bin/sh\necho 10.0\n")
     script.chmod(0o755)
     with pytest.raises(ToolchainError) as caught:
         architectures("native", KNOWN, "release 13.0", environment)
     assert str(caught.value) == (
-        "the GPU of this machine is sm_70, which nvcc cannot build for\n"
-        "compiler: release 13.0\nhelp: it builds for sm_75, sm_80, sm_90, sm_120"
+        "the GPU of this machine is sm_100, which nvcc cannot build for\n"
+        "compiler: release 13.0\nhelp: it builds for sm_80, sm_90, sm_120"
     )
 
 

@@ -36,6 +36,7 @@
 #include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
+#include "grugen_panel.h"
 #include "grugen_product.h"
 #include "grugen_tiling.h"
 #include "grugen_total.h"

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from grugen.errors import InternalError, UsageError
 from grugen.runtime.cuda.driver import Driver
-from grugen.runtime.cuda.forms import MOST_FORMS, Form, Struct
+from grugen.runtime.cuda.forms import Form, Struct
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.cuda.pool import DevicePool
 from grugen.runtime.device_array import DeviceArray
-from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.engine import MOST_FORMS, KernelCall, Plan, Prepared
 from grugen.runtime.loading import Build, load_built, open_library
 from grugen.runtime.memory import also_release
 from grugen.runtime.structs import CallForm

@@ -10,9 +10,6 @@ from grugen.runtime.engine import KernelCall, Plan
 from grugen.runtime.structs import CallForm
 from grugen.target.abi import Group
 
-MOST_FORMS = 64
-"""How many sizes of calls a cell remembers; with more of them it starts anew."""
-
 Struct = tuple[Any, Any]
 """A C struct, and the same as addresses."""
 
