@@ -86,15 +86,25 @@ def c_text(expr: CExpr) -> str:
             # --a would be a decrement
             return f"{expr.operator}({operand})" if operand[0] in "+-" else expr.operator + operand
         case Infix():
-            level = _PRECEDENCE[expr.operator]
-            left, right = _inside(expr.left, level), _inside(expr.right, level + 1)
-            return f"{left} {expr.operator} {right}"
+            return _chain(expr)
         case Conditional():
             condition = _inside(expr.condition, _CONDITIONAL + 1)
             taken = _inside(expr.taken, _CONDITIONAL + 1)
             return f"{condition} ? {taken} : {_inside(expr.otherwise, _CONDITIONAL + 1)}"
         case Apply():
             return f"{expr.function}({', '.join(c_text(arg) for arg in expr.args)})"
+
+
+def _chain(expr: Infix) -> str:
+    """Operators one after the other, without a call in a call for each term of a long sum."""
+    ends: list[str] = []
+    first: CExpr = expr
+    level = 0
+    while isinstance(first, Infix) and _binding(first) >= level:
+        level = _binding(first)
+        ends.append(f" {first.operator} {_inside(first.right, level + 1)}")
+        first = first.left
+    return _inside(first, level) + "".join(reversed(ends))
 
 
 def _inside(expr: CExpr, level: int) -> str:

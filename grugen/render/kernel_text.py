@@ -30,9 +30,8 @@ from grugen.render.totals_text import totals_lines, with_totals_memory
 from grugen.render.views import BlockView, KernelView, MemoryView, NestView, PhaseView
 from grugen.render.words import sizes_of, words_of
 from grugen.target.abi import Argument, Group
-from grugen.target.meetings import folded_copies, own_copies, swapped_carries
+from grugen.target.meetings import folded_copies, own_copies
 from grugen.target.plan import (
-    Buffer,
     Carry,
     Index,
     KernelPlan,
@@ -180,11 +179,7 @@ class _KernelText:
         copies = phase.copies if in_steps is None else own_copies(self.plan, in_steps)
         nests = nest_views(text, stages, folded, copies)
         nests += tuple(text.total(total) for total in totals)
-        swapped = () if in_steps is None else swapped_carries(self.plan, in_steps)
-        moves = tuple(
-            replace(self.carry(carry), swap=self.swap(carry) if carry in swapped else "")
-            for carry in (loop.carries if loop else ())
-        )
+        moves = tuple(self.carry(carry) for carry in (loop.carries if loop else ()))
         if not self.baseline:
             both = self.components.marked(phase, (*nests, *moves))
             nests, moves = both[: len(nests)], both[len(nests) :]
@@ -200,12 +195,7 @@ class _KernelText:
             phase.name, (), (), constants, pointers, nests, moves, loop is not None, wants
         )
         texts = _phase_texts(view)
-        return replace(
-            view,
-            heads=self.heads(texts),
-            sizes=self.sizes(texts),
-            keeps="" if any(move.swap for move in moves) else "const ",
-        )
+        return replace(view, heads=self.heads(texts), sizes=self.sizes(texts))
 
     def in_place(self, loop: Loop) -> PhaseView:
         """A loop that needs no steps: one nest over rows."""
@@ -246,14 +236,6 @@ class _KernelText:
             size="",
             lines=(self.moved(Place(carry.buffer), source),),
         )
-
-    def swap(self, carry: Carry) -> str:
-        """What makes the memory of a state's next value that of the state."""
-        names = self.spelling.names.buffers
-        array = self.plan.reads[carry.value].array
-        assert isinstance(array, Buffer)
-        title = f"// {carry.state} of the next step"
-        return f"{title}\ngrugen_swap(&tile->{names[carry.buffer]}, &tile->{names[array]});"
 
     def moved(self, target: Place, source: Place) -> str:
         """One row of a value copied from place to place."""

@@ -21,8 +21,7 @@ class NestView:
     `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
     `size` and runs `lines` for each element, or for each of its `vectors`, with `steady` lines
     first that are the same for all rows; straight code has no size. A stage has the calls that
-    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. What
-    brings a state to the next step may be a `swap` of memory, where all sequences go on. The `mark`
+    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. The `mark`
     tells an instrumented build what begins.
     """
 
@@ -36,7 +35,6 @@ class NestView:
     operands: tuple[OperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     wide: str = ""
-    swap: str = ""
     mark: str = ""
 
 
@@ -45,8 +43,7 @@ class PhaseView:
     """A function over rows: the structs, sizes and constants it mentions, its nests.
 
     `pointers` are declared for a row where all nests of the row share them. A loop's `carries`
-    bring the states to where the next step finds them, its `wants` list the rows of that step. It
-    `keeps` what a tile consists of, unless memory changes places.
+    bring the states to where the next step finds them, its `wants` list the rows of that step.
     """
 
     name: str
@@ -58,7 +55,6 @@ class PhaseView:
     carries: tuple[NestView, ...]
     loop: bool
     wants: tuple[str, ...] = ()
-    keeps: str = "const "
     specialised: str = ""
     keep_parameter: str = ""
     keep_argument: str = ""

@@ -23,14 +23,6 @@ static inline int64_t grugen_padded(int64_t width)
     return (width + GRUGEN_LANES - 1) / GRUGEN_LANES * GRUGEN_LANES;
 }
 
-// Two pieces of memory change places.
-static inline void grugen_swap(GRUGEN_REAL **a, GRUGEN_REAL **b)
-{
-    GRUGEN_REAL *const before = *a;
-    *a = *b;
-    *b = before;
-}
-
 static inline int64_t grugen_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Elements of memory for `count` of a stage's sums: whole panels.

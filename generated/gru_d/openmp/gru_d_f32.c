@@ -404,7 +404,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
-        gru_d_f32_forward_tile *const tile,
+        const gru_d_f32_forward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last,
@@ -557,21 +557,16 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         }
     }
     grugen_meet(&tile->team);
-    if (last - first == tile->count) {
-        // h of the next step
-        grugen_swap(&tile->h, &tile->h_next);
-    } else {
-        grugen_enter(12); // step_h: copies
-        if (tile->team.member == 0) {
-            for (int64_t q = first; q < last; ++q) {
-                const int64_t slot = tile->slot[q];
-                // h of the next step
-                memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                        (size_t)H * sizeof(float));
-            }
+    grugen_enter(12); // step_h: copies
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // h of the next step
+            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
+                    (size_t)H * sizeof(float));
         }
-        grugen_meet(&tile->team);
     }
+    grugen_meet(&tile->team);
 }
 
 static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const tile)
@@ -988,7 +983,7 @@ static void gru_d_f32_backward_prepare(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_step_d_h_carried(
-        gru_d_f32_backward_tile *const tile,
+        const gru_d_f32_backward_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -1128,21 +1123,16 @@ static void gru_d_f32_backward_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    if (last - first == tile->count) {
-        // d_h_carried of the next step
-        grugen_swap(&tile->d_h_carried, &tile->d_h);
-    } else {
-        grugen_enter(6); // step_d_h_carried: copies
-        if (tile->team.member == 0) {
-            for (int64_t q = first; q < last; ++q) {
-                const int64_t slot = tile->slot[q];
-                // d_h_carried of the next step
-                memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
-            }
+    grugen_enter(6); // step_d_h_carried: copies
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
         }
-        grugen_meet(&tile->team);
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
@@ -2071,7 +2061,7 @@ static void gru_d_f32_backward_states_ahead(
 // One step of the rows first..last of a tile, all of the same time; those of the next step follow,
 // up to `next`, and are fetched meanwhile where there are products.
 static void gru_d_f32_backward_states_step_d_h_carried(
-        gru_d_f32_backward_states_tile *const tile,
+        const gru_d_f32_backward_states_tile *const tile,
         const int64_t first,
         const int64_t next,
         const int64_t last)
@@ -2204,21 +2194,16 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         }
     }
     grugen_meet(&tile->team);
-    if (last - first == tile->count) {
-        // d_h_carried of the next step
-        grugen_swap(&tile->d_h_carried, &tile->d_h);
-    } else {
-        grugen_enter(13); // step_d_h_carried: copies
-        if (tile->team.member == 0) {
-            for (int64_t q = first; q < last; ++q) {
-                const int64_t slot = tile->slot[q];
-                // d_h_carried of the next step
-                memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                        tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
-            }
+    grugen_enter(13); // step_d_h_carried: copies
+    if (tile->team.member == 0) {
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t slot = tile->slot[q];
+            // d_h_carried of the next step
+            memcpy(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
         }
-        grugen_meet(&tile->team);
     }
+    grugen_meet(&tile->team);
 }
 
 // The rows first..last of a tile, all steps of a block together.
