@@ -40,7 +40,7 @@ OUR_WORDS = frozenset(
 FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
-    taken rest packed sums unused team shared outers vectors alone everyone member weights
+    taken rest packed sums unused team shared outers vectors alone everyone member members weights
     device stream
     omp_get_thread_num omp_get_num_threads
     """.split()
