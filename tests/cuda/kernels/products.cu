@@ -34,16 +34,16 @@ template <int W, int U>
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
     pack_kernel(const __grid_constant__ product_call call)
 {
-    const grugen_launched team = grugen_whole_launch();
+    grugen_launched turn = grugen_whole_launch();
     for (int m = 0; m < W; ++m) {
         const GRUGEN_REAL *const matrix = call.w + (int64_t)m * call.units * call.x_depth;
         grugen_pack(
-            team, call.packed_w, call.x_depth, m, W, matrix, call.units, call.x_depth, 1);
+            &turn, call.packed_w, call.x_depth, m, W, matrix, call.units, call.x_depth, 1);
     }
     for (int m = 0; m < U; ++m) {
         const GRUGEN_REAL *const matrix = call.u + (int64_t)m * call.units * call.v_depth;
         grugen_pack(
-            team, call.packed_u, call.v_depth, m, U, matrix, call.units, call.v_depth, 1);
+            &turn, call.packed_u, call.v_depth, m, U, matrix, call.units, call.v_depth, 1);
     }
 }
 
