@@ -28,8 +28,9 @@ from grugen.ir.text import function_text
 from grugen.passes.pipeline import Observer, Steps, ignore, lower
 from grugen.render.files import TextFile, kernel_files, module_files, stem_of
 from grugen.runtime import CellModule, Engine, InterpretedEngine, compiled_engine, cuda_engine
+from grugen.runtime.elements import name_of
 from grugen.runtime.engine import BUILT, ON_CPU
-from grugen.runtime.module import checked_dtype, checked_target
+from grugen.runtime.module import check_offered, checked_dtype, checked_target
 from grugen.spec import read_spec
 from grugen.spec.model import CellSpec
 from grugen.target.abi import Interface
@@ -124,21 +125,25 @@ def load(
     """The module of a spec (a path, or the name of a shipped one), built when first needed.
 
     `target` (openmp by default) and `dtype` (float32; float64 for target numpy) are what
-    `Cell(...)` takes when it names none. `march` is the instruction set: `native`, `baseline`,
-    `levels` (several in one library, which picks one), or what `-march=` takes; `arch` is for
-    target `cuda`: `native`, or GPU architectures such as `sm_80,sm_90`. Libraries are kept in the
-    cache. Raises SpecError, SpecFileError or UsageError here; ToolchainError, or DeviceError for a
-    missing GPU, where a library is first needed.
+    `Cell(...)` takes when it names none; bfloat16 is for target `cuda`. `march` is the instruction
+    set: `native`, `baseline`, `levels` (several in one library, which picks one), or what `-march=`
+    takes; `arch` is for target `cuda`: `native`, or GPU architectures such as `sm_80,sm_90`.
+    Libraries are kept in the cache. Raises SpecError, SpecFileError or UsageError here;
+    ToolchainError, or DeviceError for a missing GPU, where a library is first needed.
     """
     default_target = checked_target("openmp" if target is None else target)
-    default_dtype = None if dtype is None else checked_dtype(dtype).name
+    default_dtype = None
+    if dtype is not None:
+        element_type = checked_dtype(dtype)
+        check_offered(default_target, element_type)
+        default_dtype = name_of(element_type)
     options = BuildOptions(checked_march(march), arch=checked_arch(arch))
     cell = compile_spec(spec)
 
     def engine(target: str, element: np.dtype[Any]) -> Engine:
         if target == "numpy":
             return InterpretedEngine(cell.steps, element)
-        sources = bundle(cell, target, element.name)
+        sources = bundle(cell, target, name_of(element))
         # text -> library
         if target == "cuda":
             return cuda_engine(sources, cell.interface, element, options)

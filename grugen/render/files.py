@@ -20,7 +20,7 @@ from grugen.render.python_literal import python_literal
 from grugen.render.views import FileView, HeaderView, ModuleView, TileView
 from grugen.spec.model import CellSpec
 from grugen.spec.text import spec_text
-from grugen.target.abi import SUFFIXES, Interface
+from grugen.target.abi import COMPUTED, SUFFIXES, Interface
 from grugen.target.plan import KernelPlan
 from grugen.target.schedule import Schedule
 
@@ -29,8 +29,8 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "math memory host elements rows team panel product sum tiling fetch shape sums block_product "
-    "total outer"
+    "bfloat16 stored math memory host elements rows team panel product sum tiling fetch shape sums "
+    "block_product total outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
@@ -134,6 +134,8 @@ def _cuda_files(
     """The sources of a library for devices; `empty` is its header without structs."""
     env = environment()
     stem = empty.stem
+    real = COMPUTED[element]
+    stored = "" if real == element else f"grugen_{element}.cuh"
     kernels = tuple(
         env.get_template("cuda/kernel.cu.j2").render(
             k=cuda_view(plan, stem, element, interface.dims)
@@ -146,7 +148,7 @@ def _cuda_files(
     )
     header = HeaderView(empty.banner, stem, structs)
     main = env.get_template("cuda/file.cu.j2").render(
-        f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
+        f=CudaFileView(empty.banner, stem, C_TYPES[real], stored, kernels)
     )
     parts = ("cuda/abi.h.j2", "cuda/host_abi.h.j2")
     declarations = "".join(env.get_template(part).render(h=header) for part in parts)

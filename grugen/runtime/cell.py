@@ -14,6 +14,7 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding, moved
+from grugen.runtime.elements import name_of
 from grugen.runtime.forward import Run, Tape, accept, run_forward
 from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
@@ -35,7 +36,7 @@ class Cell:
         self._binding = binding
         self._params = params
         # its arrays stay where they are
-        self._common = binding.common(params)
+        self._common = binding.common(params.held)
 
     @property
     def params(self) -> Params:
@@ -59,7 +60,7 @@ class Cell:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of every array but masks and lengths."""
+        """The type of arrays but masks and lengths; where it is bfloat16, states are float32."""
         return self._binding.dtype
 
     def to(self, device: str) -> Cell:
@@ -82,7 +83,7 @@ class Cell:
 
     def __repr__(self) -> str:
         sizes = " ".join(f"{name}={size}" for name, size in self.dims.items())
-        return f"<{self._binding.interface.name} cell {sizes} {self.dtype} {self.target}>"
+        return f"<{self._binding.interface.name} cell {sizes} {name_of(self.dtype)} {self.target}>"
 
     def forward(
         self,
@@ -161,13 +162,13 @@ class Frozen:
         self._source = params
         # where the kernel runs: it is not to be brought there again
         self._params = params.copy(binding.place)
-        self._packed = pack(binding, self._params)
-        self._common = binding.common(self._params, self._packed)
+        self._packed = pack(binding, self._params.held)
+        self._common = binding.common(self._params.held, self._packed)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
         self._params.update(self._source)
-        pack(self._binding, self._params, self._packed)
+        pack(self._binding, self._params.held, self._packed)
 
     def forward(
         self,

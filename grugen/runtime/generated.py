@@ -13,6 +13,7 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.cuda.engine import cuda_engine
+from grugen.runtime.elements import name_of
 from grugen.runtime.engine import Engine
 from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
@@ -50,12 +51,13 @@ def generated_module(
     def engine(target: str, dtype: np.dtype[Any]) -> Engine:
         if target == "numpy":
             return interpreted_engine(folder / f"{interface.name}.yaml", dtype)
-        if (target, dtype.name) not in builds:
+        element = name_of(dtype)
+        if (target, element) not in builds:
             raise UsageError(
-                f"'{interface.name}' was not generated for target '{target}' and {dtype}\n"
-                f"help: run  grugen build {spec} --target {target} --dtype {dtype}"
+                f"'{interface.name}' was not generated for target '{target}' and {element}\n"
+                f"help: run  grugen build {spec} --target {target} --dtype {element}"
             )
-        stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
+        stem = f"{interface.name}_{SUFFIXES[element]}"
         sources = read_bundle(folder / target, stem, main_suffix(target))
         _check_digest(sources, digest, folder / target, spec)
         options = BuildOptions(march, arch=arch)

@@ -44,9 +44,9 @@ __device__ __forceinline__ void grugen_multiply_chunks(
 
 // Fetch a chunk of the vectors of a tile's rows; NULL is that of a row that does not exist. Eight
 // threads fetch neighbouring elements of a row.
-template <class Shape>
+template <class Shape, class Element>
 __device__ __forceinline__ void grugen_fetch_vectors(
-    const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
 {
     constexpr int together = 8;
     constexpr int apart = Shape::threads / together;
@@ -55,7 +55,7 @@ __device__ __forceinline__ void grugen_fetch_vectors(
     for (int first = 0; first < Shape::rows; first += apart) {
         const int row = first + (int)threadIdx.x / together;
         if (Shape::rows < apart && row >= Shape::rows) { continue; }
-        const GRUGEN_REAL *const vector = vectors[row];
+        const Element *const vector = static_cast<const Element *>(vectors[row]);
 #pragma unroll
         for (int k = own_k; k < own_k + GRUGEN_CHUNK; k += together) {
             grugen_fetch(
@@ -77,7 +77,7 @@ grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth,
     const int e = (int)threadIdx.x % 4;
     const int own_unit = (int)threadIdx.x / 4 % across;
     const int own_four = (int)threadIdx.x / 4 / across;
-    const GRUGEN_REAL *const from = panel.fours->of;
+    const GRUGEN_STORED *const from = panel.fours->of;
 #pragma unroll
     for (int step = 0; step < GRUGEN_CHUNK / 4; step += down) {
         const int four = own_four + step;
@@ -110,6 +110,7 @@ __device__ __forceinline__ void grugen_multiply_tile(
     const VectorOf &vector_of,
     grugen_sums<Shape> &sums)
 {
+    using element = typename grugen_pointed<decltype(vector_of(grugen_here{}))>::type;
     // who reads vectors of the product before has passed a barrier since
     for (int row = (int)threadIdx.x; row < Shape::rows; row += Shape::threads) {
         const grugen_here here = rows.locate(at.row + row);
@@ -118,7 +119,7 @@ __device__ __forceinline__ void grugen_multiply_tile(
     grugen_multiply_chunks<FIRST, MATRICES>(
         memory, (depth + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
         [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            grugen_fetch_vectors<Shape>(memory.vectors, chunk * GRUGEN_CHUNK, depth, xs);
+            grugen_fetch_vectors<Shape, element>(memory.vectors, chunk * GRUGEN_CHUNK, depth, xs);
             grugen_fetch_weights<MATRICES, Shape>(
                 panel, at.unit, chunk * GRUGEN_CHUNK, depth, weights);
         },

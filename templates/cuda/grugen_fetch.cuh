@@ -5,6 +5,8 @@
 #include <cuda_pipeline_primitives.h>
 #include <stdint.h>
 
+#include "grugen_stored.cuh"
+
 // Start to copy an element; one that does not exist becomes a zero, and is not read.
 __device__ __forceinline__ void
 grugen_fetch(GRUGEN_REAL *to, const GRUGEN_REAL *from, bool is_there)
@@ -19,4 +21,11 @@ grugen_fetch(GRUGEN_REAL *to, const GRUGEN_REAL *from, bool is_there)
                    "n"(sizeof(GRUGEN_REAL)), "r"(bytes)
                  : "memory");
 #endif
+}
+
+// An element of another type is converted on its way; it is there for others behind the same barrier.
+template <class Element>
+__device__ __forceinline__ void grugen_fetch(GRUGEN_REAL *to, const Element *from, bool is_there)
+{
+    *to = is_there ? grugen_real_of(*from) : (GRUGEN_REAL)0;
 }

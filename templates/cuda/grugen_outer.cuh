@@ -11,7 +11,7 @@
 // A matrix that is summed up: left (outer) right.
 struct grugen_outer {
     grugen_kept left, right;
-    GRUGEN_REAL *total; // (left units, right units)
+    GRUGEN_STORED *total; // (left units, right units)
 };
 
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
@@ -93,14 +93,16 @@ __device__ __forceinline__ void grugen_fetch_kept(
     static_assert(THREADS % UNITS == 0, "each thread has one unit");
     const int unit = (int)threadIdx.x % UNITS;
     const int own_line = (int)threadIdx.x / UNITS;
-    const GRUGEN_REAL *from = kept.values + (row + own_line) * kept.stride + first + unit;
+    kept.with_first([&](const auto *values) {
+        const auto *from = values + (row + own_line) * kept.stride + first + unit;
 #pragma unroll
-    for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / UNITS) {
-        grugen_fetch(
-            chunk + line * STRIDE + unit, from,
-            (alive >> line & 1u) != 0 && first + unit < kept.units);
-        from += THREADS / UNITS * kept.stride;
-    }
+        for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / UNITS) {
+            grugen_fetch(
+                chunk + line * STRIDE + unit, from,
+                (alive >> line & 1u) != 0 && first + unit < kept.units);
+            from += THREADS / UNITS * kept.stride;
+        }
+    });
 }
 
 // One tile of one member's product over one slice of the rows, as a part of the total.
@@ -183,7 +185,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     __syncthreads();
     if (line > 0 || item >= size) { return; }
     for (int other = 1; other < lines; ++other) { sum += shares[other * across + (int)threadIdx.x]; }
-    member.total[item] = sum;
+    member.total[item] = grugen_stored_of(sum);
 }
 
 template <int COUNT>

@@ -76,7 +76,7 @@ using grugen_small = typename grugen_small_sizes<SUMS>::shape;
 template <class Shape>
 struct grugen_block_memory {
     alignas(32) GRUGEN_REAL elements[Shape::elements];
-    const GRUGEN_REAL *vectors[Shape::rows];
+    const void *vectors[Shape::rows];
 };
 
 // The tile of a block: there are as many blocks as tiles, those of the same rows side by side.

@@ -6,6 +6,7 @@
 
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
+#include "grugen_stored.cuh"
 #include "grugen_team.cuh"
 
 // The ways to run a loop, as callers ask for them; 0 leaves it to the model.
@@ -63,7 +64,7 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double weights = (double)loop.weights / (double)tiling.parts;
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
-    const double reading = weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
+    const double reading = weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
     const double multiplying = weights * (double)tiling.sequences / 128.0;
     const double waiting = tiling.parts > 1 ? 2500.0 : 400.0;
     return (reading > multiplying ? reading : multiplying) + waiting * (double)(loop.stages + 1);

@@ -39,7 +39,10 @@ class ProductCall(ctypes.Structure):
 class Kept(ctypes.Structure):
     """See grugen_total.cuh."""
 
-    _fields_ = (("values", Pointer), ("stride", ctypes.c_int64), ("units", ctypes.c_int64))
+    _fields_ = (
+        *(("values", Pointer), ("stride", ctypes.c_int64), ("units", ctypes.c_int64)),
+        ("is_stored", ctypes.c_bool),
+    )
 
 
 class Outer(ctypes.Structure):

@@ -1,0 +1,31 @@
+// Elements as memory keeps them, GRUGEN_STORED: those of the caller's arrays, but for states, and of
+// packed matrices. Everything is computed, summed up and carried from step to step in GRUGEN_REAL.
+#pragma once
+
+#include <cuda_runtime.h>
+
+// An element as a number to compute with; our own memory has such numbers already.
+__host__ __device__ __forceinline__ GRUGEN_REAL grugen_real_of(GRUGEN_REAL element)
+{
+    return element;
+}
+
+// A header that comes before this one may say that elements are something else.
+#ifndef GRUGEN_STORED
+#define GRUGEN_STORED GRUGEN_REAL
+constexpr bool GRUGEN_CONVERTS = false;
+
+__host__ __device__ __forceinline__ GRUGEN_REAL grugen_stored_of(GRUGEN_REAL number)
+{
+    return number;
+}
+#endif
+
+// Four elements that are read at once.
+template <class Element>
+struct alignas(4 * sizeof(Element)) grugen_four_of {
+    Element of[4];
+};
+
+using grugen_four = grugen_four_of<GRUGEN_REAL>;
+using grugen_stored_four = grugen_four_of<GRUGEN_STORED>;
