@@ -15,10 +15,12 @@ from grugen.ir.text import function_text
 from grugen.passes.find_shielded import find_shielded_products
 from grugen.passes.split_strata import Strata, split_strata
 from grugen.render.files import stem_of
+from grugen.runtime.engine import OFFERED
 from grugen.runtime.generated import main_suffix
+from grugen.runtime.module import check_offered, checked_dtype
 from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
-from grugen.spec.names import did_you_mean
+from grugen.spec.names import did_you_mean, listed
 from grugen.target.abi import SUFFIXES
 from grugen.target.planning import plan_openmp
 from grugen.target.tile_report import tile_lines
@@ -118,10 +120,15 @@ def build_specs(
     What was built there before for another target or dtype is brought up to date, too. `march` and
     `arch` are what libraries are built for, here and wherever the module builds them anew. All
     targets are those that a compiler is found for; what is only compared needs no compiler, and
-    all targets are those of the CPU and what was built there before.
+    all targets are those of the CPU and what was built there before. Of targets those count that
+    have elements of `dtype`.
     """
     options = BuildOptions(checked_march(march), arch=checked_arch(arch))
-    targets = _all_targets(check_only) if target == "all" else (target,)
+    if target == "all":
+        targets = _all_targets(dtype, check_only)
+    else:
+        check_offered(target, checked_dtype(dtype))
+        targets = (target,)
     stale = 0
     for path in specs:
         cell = compile_spec(path)
@@ -145,8 +152,13 @@ def build_specs(
     return stale
 
 
-def _all_targets(check_only: bool) -> tuple[str, ...]:
+def _all_targets(dtype: str, check_only: bool) -> tuple[str, ...]:
     """The targets that can be built here; says what is left out, and why."""
+    offering = tuple(target for target in TARGETS if dtype in OFFERED[target])
+    if offering != TARGETS:
+        lacking = [target for target in TARGETS if target not in offering]
+        print(f"left out: {listed(lacking)}: no {dtype}")
+        return offering
     if check_only:
         return CPU_TARGETS
     try:
