@@ -20,7 +20,7 @@ from grugen.runtime.generated import main_suffix
 from grugen.runtime.module import check_offered, checked_dtype
 from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
-from grugen.spec.names import did_you_mean, listed
+from grugen.spec.names import did_you_mean
 from grugen.target.abi import SUFFIXES
 from grugen.target.planning import plan_openmp
 from grugen.target.tile_report import tile_lines
@@ -156,8 +156,8 @@ def _all_targets(dtype: str, check_only: bool) -> tuple[str, ...]:
     """The targets that can be built here; says what is left out, and why."""
     offering = tuple(target for target in TARGETS if dtype in OFFERED[target])
     if offering != TARGETS:
-        lacking = [target for target in TARGETS if target not in offering]
-        print(f"left out: {listed(lacking)}: no {dtype}")
+        lacking = (target for target in TARGETS if target not in offering)
+        print(f"left out: targets {', '.join(lacking)}: they have no {dtype}")
         return offering
     if check_only:
         return CPU_TARGETS

@@ -185,6 +185,17 @@ def test_cuda_without_its_compiler(
     assert not Path("generated").exists()
 
 
+def test_targets_without_bfloat16(capsys: pytest.CaptureFixture[str]) -> None:
+    for target in ("sequential", "openmp"):
+        words = ["build", "leaky.yaml", "--target", target, "--dtype", "bfloat16"]
+        assert main(words) == 2
+        assert capsys.readouterr().err == (
+            f"target '{target}' has no bfloat16; it offers 'float32' and 'float64'\n"
+            "help: target='cuda' has it\n"
+        )
+    assert not Path("generated").exists()
+
+
 def test_wrong_arch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "leaky.yaml", "--target", "cuda", "--arch", "90"]) == 2
     assert capsys.readouterr().err == (
@@ -192,9 +203,8 @@ def test_wrong_arch(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_cuda_is_built_without_a_gpu(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _pretended_nvcc(place: Path) -> Path:
+    """A compiler that takes everything."""
     nvcc = place / "nvcc"
     nvcc.write_text(
         "#!/bin/sh\n"
@@ -202,7 +212,13 @@ def test_cuda_is_built_without_a_gpu(
         'for last; do :; done\necho "$*" >> calls\necho x > "$last"\n'
     )
     nvcc.chmod(0o755)
-    monkeypatch.setenv("NVCC", str(nvcc))
+    return nvcc
+
+
+def test_cuda_is_built_without_a_gpu(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NVCC", str(_pretended_nvcc(place)))
     words = ["build", "leaky.yaml", "--target", "cuda", "--arch", "sm_90"]
     assert main(words) == 0
     assert {path.name for path in Path("generated/leaky/cuda").iterdir()} >= {
@@ -218,6 +234,31 @@ def test_cuda_is_built_without_a_gpu(
         "help: run  grugen build leaky.yaml --target cuda --dtype float32 --out generated "
         "--arch sm_90\n"
     )
+
+
+def test_bfloat16_is_built_beside_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NVCC", str(_pretended_nvcc(place)))
+    assert main(["build", "leaky.yaml", "--target", "cuda"]) == 0
+    capsys.readouterr()
+    # of all targets there is but one
+    assert main(["build", "leaky.yaml", "--dtype", "bfloat16"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "left out: targets sequential, openmp: they have no bfloat16\n"
+        "generated/leaky: cuda bfloat16, "
+    )
+    assert main(["build", "leaky.yaml", "--dtype", "bfloat16", "--check"]) == 0
+    folder = Path("generated/leaky/cuda")
+    assert {path.name for path in folder.iterdir()} >= {
+        *("leaky_f32.cu", "leaky_bf16.cu", "leaky_bf16.h", "leaky_bf16_abi.h"),
+    }
+    declared = (folder / "leaky_bf16_abi.h").read_text()
+    assert "const void *x; // (T, B, D) of bfloat16\n" in declared
+    assert "const float *h; // (B, H)\n" in declared
+    module = Path("generated/leaky/__init__.py").read_text()
+    assert "('cuda', 'bfloat16')" in module
+    assert "('cuda', 'float32')" in module
 
 
 @pytest.mark.compiles

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from grugen.driver import bundle
 from grugen.toolchain.nvcc import FLAGS
 
 ALL = bool(os.environ.get("GRUGEN_ALL"))
-CELLS = ("gru", "gru_d", "lstm", "layernorm_gru", "indrnn", "every_meeting") if ALL else ("gru_d",)
-ELEMENTS = ("float32", "float64") if ALL else ("float32",)
+CELLS = ("gru", "gru_d", "lstm", "layernorm_gru", "indrnn", "every_meeting")
+TYPES = ("float32", "float64", "bfloat16")
+TEXTS = list(product(CELLS, TYPES)) if ALL else [("gru_d", "float32"), ("gru", "bfloat16")]
 THREADS = 256
 REGISTERS = 65536
 """Of a processor, from sm_80 on."""
@@ -85,8 +87,7 @@ def test_output_is_understood() -> None:
     ]
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "element"), TEXTS)
 def test_registers_are_enough(name: str, element: str, tmp_path: Path) -> None:
     nvcc = find_nvcc()
     if nvcc is None:

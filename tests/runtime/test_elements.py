@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,7 +36,7 @@ TYPES = ("float32", "float64", BFLOAT16)
 
 @pytest.fixture
 def _without_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     element_type.cache_clear()
     yield
     element_type.cache_clear()
