@@ -7,6 +7,7 @@ there and back, of a type that is no number to NumPy and that users never see.
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,9 @@ def element_type(name: str) -> np.dtype[Any]:
     if name != BFLOAT16:
         return np.dtype(name)
     try:
-        import ml_dtypes
+        found: np.dtype[Any] = np.dtype(import_module("ml_dtypes").bfloat16)
     except ImportError:
         return _BITS
-    found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return found
 
 
