@@ -46,18 +46,18 @@ class ArrayRule:
 
     def fits(self, value: object, leading: tuple[int, ...]) -> bool:
         """Whether `check` would return `value` itself; False may also mean that it must look."""
+        return self.is_like(value, leading + self.tail)
+
+    def is_like(self, value: object, shape: tuple[int, ...]) -> bool:
+        """The same for a whole shape that is right."""
         if type(value) is np.ndarray:
             return (
                 value.dtype == self.dtype
-                and value.shape == leading + self.tail
+                and value.shape == shape
                 # one flag for three: contiguous, aligned, and writable too
                 and value.flags.carray
             )
-        return (
-            type(value) is DeviceArray
-            and value.dtype == self.dtype
-            and value.shape == leading + self.tail
-        )
+        return type(value) is DeviceArray and value.dtype == self.dtype and value.shape == shape
 
     def check(
         self, value: object, leading: tuple[int, ...] | None = None, reason: str = ""

@@ -15,10 +15,11 @@ from grugen.errors import UsageError
 from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding, moved
 from grugen.runtime.elements import name_of
-from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.forward import Run, Tape, run_forward
 from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
+from grugen.runtime.precedent import Precedents
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import checked_threads, get_num_threads
 
@@ -37,6 +38,7 @@ class Cell:
         self._params = params
         # its arrays stay where they are
         self._common = binding.common(params.held)
+        self._precedents = Precedents(binding)
 
     @property
     def params(self) -> Params:
@@ -114,7 +116,7 @@ class Cell:
         """
         if tape is not False and not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
+        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
         return run_forward(self._binding, self._common, given, threads, owner, tape == "states")
 
@@ -164,6 +166,7 @@ class Frozen:
         self._params = params.copy(binding.place)
         self._packed = pack(binding, self._params.held)
         self._common = binding.common(self._params.held, self._packed)
+        self._precedents = Precedents(binding)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
@@ -186,5 +189,5 @@ class Frozen:
             raise UsageError(
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
+        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
         return run_forward(self._binding, self._common, given, threads)

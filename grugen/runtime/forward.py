@@ -129,17 +129,29 @@ def accept(
         check_keys(f"states of '{interface.name}'", passed, rules, "its states")
     initial: dict[str, AnyArray] = {}
     for state in interface.states:
-        rule = rules[state.name]
         if state.name in passed:
+            rule = rules[state.name]
             initial[state.name] = sizes.checked(rule, passed[state.name], (batch,))
-        elif state.init.first:
-            values = inputs[state.init.first]
-            initial[state.name] = place.first_states(values, rule.tail, ends, bool(reverse))
-        elif state.init.value or not work.takes_null:
-            shape = (batch, *rule.tail)
-            initial[state.name] = place.filled(rule.what, shape, state.init.value, rule.dtype)
     names = frozenset(passed)
-    return Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
+    given = Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
+    add_first_states(binding, given, initial)
+    return given
+
+
+def add_first_states(binding: Binding, given: Given, initial: dict[str, AnyArray]) -> None:
+    """Complete `initial` by the states that were not passed, as the spec lets them start."""
+    place = given.place
+    for state in binding.interface.states:
+        if state.name in initial:
+            continue
+        rule = binding.rules[Group.INITIAL][state.name]
+        if state.init.first:
+            values = given.inputs[state.init.first]
+            found = place.first_states(values, rule.tail, given.lengths, given.reverse)
+            initial[state.name] = found
+        elif state.init.value or not given.work.takes_null:
+            shape = (given.batch, *rule.tail)
+            initial[state.name] = place.filled(rule.what, shape, state.init.value, rule.dtype)
 
 
 _NO_STATES: Mapping[str, object] = {}
