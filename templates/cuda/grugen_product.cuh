@@ -170,7 +170,7 @@ enum { GRUGEN_HELD_FOURS = 4 };
 
 template <int MATRICES>
 struct grugen_held {
-    grugen_stored_four weight[GRUGEN_HELD_FOURS][MATRICES];
+    grugen_four weight[GRUGEN_HELD_FOURS][MATRICES];
 };
 
 // Whether a stage's panel can be held by a block that has one sequence.
@@ -194,8 +194,8 @@ grugen_hold(const grugen_tile &at, const grugen_panel &panel, int depth, grugen_
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
             held->weight[i][m] = at.more() && four < fours
-                ? panel.fours[four * panel.line + m * panel.units + unit]
-                : grugen_stored_four{};
+                ? grugen_reals_of(panel.fours[four * panel.line + m * panel.units + unit])
+                : grugen_four{};
         }
     }
 }
@@ -225,8 +225,7 @@ __device__ __forceinline__ void grugen_multiply(
         for (int m = 0; m < MATRICES; ++m) {
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
-                sums[0][FIRST + m] +=
-                    grugen_real_of(held.weight[i][m].of[e]) * grugen_real_of(x[i].of[e]);
+                sums[0][FIRST + m] += held.weight[i][m].of[e] * grugen_real_of(x[i].of[e]);
             }
         }
     }

@@ -29,3 +29,12 @@ struct alignas(4 * sizeof(Element)) grugen_four_of {
 
 using grugen_four = grugen_four_of<GRUGEN_REAL>;
 using grugen_stored_four = grugen_four_of<GRUGEN_STORED>;
+
+template <class Element>
+__device__ __forceinline__ grugen_four grugen_reals_of(const grugen_four_of<Element> &elements)
+{
+    grugen_four reals;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) { reals.of[e] = grugen_real_of(elements.of[e]); }
+    return reals;
+}

@@ -65,7 +65,9 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
     const double reading = weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
-    const double multiplying = weights * (double)tiling.sequences / 128.0;
+    // stored elements are converted once for all rows that they are multiplied with
+    const double rows = (double)tiling.sequences + (GRUGEN_CONVERTS ? 1.0 : 0.0);
+    const double multiplying = weights * rows / 128.0;
     const double waiting = tiling.parts > 1 ? 2500.0 : 400.0;
     return (reading > multiplying ? reading : multiplying) + waiting * (double)(loop.stages + 1);
 }
