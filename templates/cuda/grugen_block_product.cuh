@@ -12,10 +12,11 @@
 #include "grugen_rows.cuh"
 #include "grugen_shape.cuh"
 #include "grugen_sums.cuh"
+#include "grugen_tensor_sums.cuh"
 #include "grugen_tiling.cuh"
 
 // Add the products of so many chunks to sums FIRST.. of a tile. `fetch(chunk, xs, weights)` starts to
-// bring one to shared memory: [depth][row] and [depth][matrix][unit].
+// bring one to shared memory: rows, and units matrix by matrix, as the shape lays out vectors.
 template <int FIRST, int MATRICES, class Shape, class Fetch>
 __device__ __forceinline__ void grugen_multiply_chunks(
     grugen_block_memory<Shape> &memory, int chunks, const Fetch &fetch, grugen_sums<Shape> &sums)
@@ -25,7 +26,7 @@ __device__ __forceinline__ void grugen_multiply_chunks(
     };
     const auto start = [&](int chunk) {
         GRUGEN_REAL *const xs = xs_of(chunk);
-        if (chunk < chunks) { fetch(chunk, xs, xs + GRUGEN_CHUNK * Shape::row_stride); }
+        if (chunk < chunks) { fetch(chunk, xs, xs + Shape::weights); }
         __pipeline_commit();
     };
     // all have read the chunks of the product before, and where the vectors are is known
@@ -38,7 +39,21 @@ __device__ __forceinline__ void grugen_multiply_chunks(
         __syncthreads();
         start(chunk + GRUGEN_STAGES - 1);
         const GRUGEN_REAL *const xs = xs_of(chunk);
-        sums.template add<FIRST, MATRICES>(xs, xs + GRUGEN_CHUNK * Shape::row_stride);
+        sums.template add<FIRST, MATRICES>(xs, xs + Shape::weights);
+    }
+}
+
+// Go through a chunk of [vector][depth], four elements at a time: neighbours write side by side.
+// `fetch(vector, k, to)` starts to bring those from element k of the chunk on.
+template <int THREADS, int VECTORS, class Fetch>
+__device__ __forceinline__ void grugen_fetch_along(GRUGEN_REAL *chunk, const Fetch &fetch)
+{
+    constexpr int fours = GRUGEN_CHUNK / 4;
+#pragma unroll
+    for (int first = 0; first < VECTORS * fours; first += THREADS) {
+        const int item = first + (int)threadIdx.x;
+        if (VECTORS * fours % THREADS != 0 && item >= VECTORS * fours) { continue; }
+        fetch(item / fours, item % fours * 4, chunk + 4 * item);
     }
 }
 
@@ -48,6 +63,13 @@ template <class Shape>
 __device__ __forceinline__ void grugen_fetch_vectors(
     const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
 {
+    if constexpr (Shape::is_along) {
+        grugen_fetch_along<Shape::threads, Shape::rows>(xs, [&](int row, int k, GRUGEN_REAL *to) {
+            const GRUGEN_REAL *const vector = vectors[row];
+            grugen_fetch_wide(to, vector + (start + k), vector != nullptr ? depth - start - k : 0);
+        });
+        return;
+    }
     constexpr int together = 8;
     constexpr int apart = Shape::threads / together;
     const int own_k = (int)threadIdx.x % together;
@@ -71,6 +93,17 @@ template <int MATRICES, class Shape>
 __device__ __forceinline__ void
 grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
 {
+    if constexpr (Shape::is_along) {
+        grugen_fetch_along<Shape::threads, MATRICES * Shape::units>(
+            weights, [&](int vector, int k, GRUGEN_REAL *to) {
+                const int unit = first + vector % Shape::units;
+                const int item =
+                    (start + k) / 4 * panel.line + vector / Shape::units * panel.units + unit;
+                const bool is_there = start + k < depth && unit < panel.units;
+                grugen_fetch_wide(to, panel.fours[item].of, is_there ? 4 : 0);
+            });
+        return;
+    }
     constexpr int together = Shape::threads / 4;
     constexpr int across = Shape::units < together ? Shape::units : together;
     constexpr int down = together / across;

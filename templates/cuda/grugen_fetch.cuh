@@ -5,6 +5,8 @@
 #include <cuda_pipeline_primitives.h>
 #include <stdint.h>
 
+enum { GRUGEN_WIDE = 16 / (int)sizeof(GRUGEN_REAL) }; // elements that a thread moves at once
+
 // Start to copy an element; one that does not exist becomes a zero, and is not read.
 __device__ __forceinline__ void
 grugen_fetch(GRUGEN_REAL *to, const GRUGEN_REAL *from, bool is_there)
@@ -17,6 +19,27 @@ grugen_fetch(GRUGEN_REAL *to, const GRUGEN_REAL *from, bool is_there)
                  :
                  : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from),
                    "n"(sizeof(GRUGEN_REAL)), "r"(bytes)
+                 : "memory");
+#endif
+}
+
+// Start to copy GRUGEN_WIDE elements, of which the first `count` exist: at once where they lie so.
+__device__ __forceinline__ void
+grugen_fetch_wide(GRUGEN_REAL *to, const GRUGEN_REAL *from, int count)
+{
+    const int there = count < 0 ? 0 : count < GRUGEN_WIDE ? count : (int)GRUGEN_WIDE;
+    if (reinterpret_cast<uintptr_t>(from) % 16 != 0) {
+#pragma unroll
+        for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < there); }
+        return;
+    }
+#ifdef GRUGEN_EMULATOR
+    __pipeline_memcpy_async(to, from, 16, 16 - there * sizeof(GRUGEN_REAL));
+#else
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :
+                 : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from),
+                   "r"(there * (unsigned)sizeof(GRUGEN_REAL))
                  : "memory");
 #endif
 }

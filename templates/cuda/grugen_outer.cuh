@@ -16,8 +16,12 @@ struct grugen_outer {
 
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
-using grugen_outer_large = grugen_shape<1, 8, GRUGEN_HELD / 8, 16>;
-using grugen_outer_small = grugen_shape<1, 8, GRUGEN_HELD / 8, 8>;
+using grugen_outer_large = std::conditional_t<
+    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 128, 128, 256, false>,
+    grugen_shape<1, 8, GRUGEN_HELD / 8, 16>>;
+using grugen_outer_small = std::conditional_t<
+    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 64, 64, 64, false>,
+    grugen_shape<1, 8, GRUGEN_HELD / 8, 8>>;
 
 enum {
     GRUGEN_OUTER_BLOCKS = 264, // of 256 threads, that run at once on a large device
@@ -90,16 +94,17 @@ template <int UNITS, int STRIDE, int THREADS>
 __device__ __forceinline__ void grugen_fetch_kept(
     const grugen_kept &kept, int64_t row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
 {
-    static_assert(THREADS % UNITS == 0, "each thread has one unit");
-    const int unit = (int)threadIdx.x % UNITS;
-    const int own_line = (int)threadIdx.x / UNITS;
+    constexpr int across = UNITS / GRUGEN_WIDE;
+    static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
+    const int unit = (int)threadIdx.x % across * GRUGEN_WIDE;
+    const int own_line = (int)threadIdx.x / across;
     const GRUGEN_REAL *from = kept.values + (row + own_line) * kept.stride + first + unit;
 #pragma unroll
-    for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / UNITS) {
-        grugen_fetch(
-            chunk + line * STRIDE + unit, from,
-            (alive >> line & 1u) != 0 && first + unit < kept.units);
-        from += THREADS / UNITS * kept.stride;
+    for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / across) {
+        const bool is_there = (alive >> line & 1u) != 0;
+        grugen_fetch_wide(
+            chunk + line * STRIDE + unit, from, is_there ? (int)(kept.units - first) - unit : 0);
+        from += THREADS / across * kept.stride;
     }
 }
 
@@ -150,7 +155,7 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
             const int64_t j = left + part * Shape::slice_rows + item / Shape::units;
             const int64_t u = right + item % Shape::units;
             if (j < member.left.units && u < member.right.units) {
-                parts[j * member.right.units + u] = memory.elements[item];
+                parts[j * member.right.units + u] = memory.elements[Shape::place(0, item)];
             }
         }
     }
