@@ -43,33 +43,12 @@ __device__ __forceinline__ void grugen_multiply_chunks(
     }
 }
 
-// Go through a chunk of [vector][depth], four elements at a time: neighbours write side by side.
-// `fetch(vector, k, to)` starts to bring those from element k of the chunk on.
-template <int THREADS, int VECTORS, class Fetch>
-__device__ __forceinline__ void grugen_fetch_along(GRUGEN_REAL *chunk, const Fetch &fetch)
-{
-    constexpr int fours = GRUGEN_CHUNK / 4;
-#pragma unroll
-    for (int first = 0; first < VECTORS * fours; first += THREADS) {
-        const int item = first + (int)threadIdx.x;
-        if (VECTORS * fours % THREADS != 0 && item >= VECTORS * fours) { continue; }
-        fetch(item / fours, item % fours * 4, chunk + 4 * item);
-    }
-}
-
 // Fetch a chunk of the vectors of a tile's rows; NULL is that of a row that does not exist. Eight
 // threads fetch neighbouring elements of a row.
 template <class Shape>
 __device__ __forceinline__ void grugen_fetch_vectors(
     const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
 {
-    if constexpr (Shape::is_along) {
-        grugen_fetch_along<Shape::threads, Shape::rows>(xs, [&](int row, int k, GRUGEN_REAL *to) {
-            const GRUGEN_REAL *const vector = vectors[row];
-            grugen_fetch_wide(to, vector + (start + k), vector != nullptr ? depth - start - k : 0);
-        });
-        return;
-    }
     constexpr int together = 8;
     constexpr int apart = Shape::threads / together;
     const int own_k = (int)threadIdx.x % together;
@@ -93,17 +72,6 @@ template <int MATRICES, class Shape>
 __device__ __forceinline__ void
 grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
 {
-    if constexpr (Shape::is_along) {
-        grugen_fetch_along<Shape::threads, MATRICES * Shape::units>(
-            weights, [&](int vector, int k, GRUGEN_REAL *to) {
-                const int unit = first + vector % Shape::units;
-                const int item =
-                    (start + k) / 4 * panel.line + vector / Shape::units * panel.units + unit;
-                const bool is_there = start + k < depth && unit < panel.units;
-                grugen_fetch_wide(to, panel.fours[item].of, is_there ? 4 : 0);
-            });
-        return;
-    }
     constexpr int together = Shape::threads / 4;
     constexpr int across = Shape::units < together ? Shape::units : together;
     constexpr int down = together / across;
@@ -131,6 +99,51 @@ grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth,
     }
 }
 
+// Fetch a chunk of the vectors of a tile's rows as [row][depth]: four threads fetch a row's.
+template <class Shape>
+__device__ __forceinline__ void grugen_fetch_vectors_along(
+    const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+{
+    constexpr int apart = Shape::threads / 4;
+    const int k = (int)threadIdx.x % 4 * 4;
+#pragma unroll
+    for (int first = 0; first < Shape::rows; first += apart) {
+        const int row = first + (int)threadIdx.x / 4;
+        if (Shape::rows < apart && row >= Shape::rows) { continue; }
+        const GRUGEN_REAL *const vector = vectors[row];
+        grugen_fetch_wide(
+            xs + row * Shape::row_stride + k, vector + (start + k),
+            vector != nullptr ? depth - start - k : 0);
+    }
+}
+
+// Fetch a chunk of MATRICES packed matrices as [matrix][unit][depth]: four threads fetch a unit's.
+template <int MATRICES, class Shape>
+__device__ __forceinline__ void grugen_fetch_weights_along(
+    const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
+{
+    constexpr int together = Shape::threads / 4;
+    constexpr int across = Shape::units < together ? Shape::units : together;
+    constexpr int down = together / across;
+    const int four = (int)threadIdx.x % 4;
+    const int own_unit = (int)threadIdx.x / 4 % across;
+    const int own_matrix = (int)threadIdx.x / 4 / across;
+    const grugen_four *const from = panel.fours + (start / 4 + four) * panel.line + first;
+#pragma unroll
+    for (int step = 0; step < MATRICES; step += down) {
+        const int m = own_matrix + step;
+        if (MATRICES % down != 0 && m >= MATRICES) { continue; }
+#pragma unroll
+        for (int apart = 0; apart < Shape::units; apart += across) {
+            const int unit = own_unit + apart;
+            const bool is_there = start + 4 * four < depth && first + unit < panel.units;
+            grugen_fetch_aligned(
+                weights + (m * Shape::units + unit) * Shape::unit_stride + 4 * four,
+                from[m * panel.units + unit].of, is_there ? 4 : 0);
+        }
+    }
+}
+
 // Add the products of MATRICES packed matrices to sums FIRST.. of each row and unit of a tile.
 // `vector_of(here)` is where a row's vector is.
 template <int FIRST, int MATRICES, class Shape, class Rows, class VectorOf>
@@ -151,9 +164,14 @@ __device__ __forceinline__ void grugen_multiply_tile(
     grugen_multiply_chunks<FIRST, MATRICES>(
         memory, (depth + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
         [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            grugen_fetch_vectors<Shape>(memory.vectors, chunk * GRUGEN_CHUNK, depth, xs);
-            grugen_fetch_weights<MATRICES, Shape>(
-                panel, at.unit, chunk * GRUGEN_CHUNK, depth, weights);
+            const int start = chunk * GRUGEN_CHUNK;
+            if constexpr (Shape::is_along) {
+                grugen_fetch_vectors_along<Shape>(memory.vectors, start, depth, xs);
+                grugen_fetch_weights_along<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+            } else {
+                grugen_fetch_vectors<Shape>(memory.vectors, start, depth, xs);
+                grugen_fetch_weights<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+            }
         },
         sums);
 }

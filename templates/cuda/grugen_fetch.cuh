@@ -23,23 +23,30 @@ grugen_fetch(GRUGEN_REAL *to, const GRUGEN_REAL *from, bool is_there)
 #endif
 }
 
-// Start to copy GRUGEN_WIDE elements, of which the first `count` exist: at once where they lie so.
+// Start to copy GRUGEN_WIDE elements that lie at a multiple of 16 bytes; the first `count` exist.
 __device__ __forceinline__ void
-grugen_fetch_wide(GRUGEN_REAL *to, const GRUGEN_REAL *from, int count)
+grugen_fetch_aligned(GRUGEN_REAL *to, const GRUGEN_REAL *from, int count)
 {
-    const int there = count < 0 ? 0 : count < GRUGEN_WIDE ? count : (int)GRUGEN_WIDE;
-    if (reinterpret_cast<uintptr_t>(from) % 16 != 0) {
-#pragma unroll
-        for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < there); }
-        return;
-    }
 #ifdef GRUGEN_EMULATOR
-    __pipeline_memcpy_async(to, from, 16, 16 - there * sizeof(GRUGEN_REAL));
+    __pipeline_memcpy_async(to, from, 16, 16 - count * sizeof(GRUGEN_REAL));
 #else
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                  :
                  : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from),
-                   "r"(there * (unsigned)sizeof(GRUGEN_REAL))
+                   "r"(count * (unsigned)sizeof(GRUGEN_REAL))
                  : "memory");
 #endif
+}
+
+// Start to copy GRUGEN_WIDE elements, of which the first `count` exist: at once, if they lie so.
+__device__ __forceinline__ void
+grugen_fetch_wide(GRUGEN_REAL *to, const GRUGEN_REAL *from, int count)
+{
+    const int there = count < 0 ? 0 : count < GRUGEN_WIDE ? count : (int)GRUGEN_WIDE;
+    if (reinterpret_cast<uintptr_t>(from) % 16 == 0) {
+        grugen_fetch_aligned(to, from, there);
+        return;
+    }
+#pragma unroll
+    for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < there); }
 }

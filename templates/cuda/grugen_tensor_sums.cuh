@@ -5,31 +5,32 @@
 #include "grugen_shape.cuh"
 #include "grugen_sums.cuh"
 
-// The nearest number of 11 bits, as its bits.
-__device__ __forceinline__ unsigned grugen_round_tf32(float x)
+// A number of 11 bits next to x: off by 2^-11 of x at most. What is too large to be multiplied by 8193
+// becomes NaN. The instruction that converts takes longer: it becomes a comparison, an addition that
+// depends on it, and a move to where the product reads it.
+__device__ __forceinline__ float grugen_round_tf32(float x)
 {
-#ifdef GRUGEN_EMULATOR
-    return emulator::round_tf32(x);
-#else
-    unsigned rounded;
-    asm volatile("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
-    return rounded;
-#endif
+    // both terms are multiples of the last bit to be kept, and so is the difference
+    return fmaf(x, -8192.0f, x * 8193.0f);
 }
 
-// Add the product of 16 rows and 8 units over a depth of 8; each lane has some of each matrix. A
-// tensor core looks at the upper 11 bits of a factor and cuts off sums.
-__device__ __forceinline__ void
-grugen_multiply_tf32(float (&sums)[4], const unsigned (&left)[4], const unsigned (&right)[2])
+// Sums of 16 rows and 8 units over a depth of 8, added to those before; each lane has some of each
+// matrix. A tensor core looks at the upper 11 bits of a factor, and cuts off what sums have no bits for.
+__device__ __forceinline__ void grugen_multiply_tf32(
+    float (&sums)[4],
+    const unsigned (&left)[4],
+    const unsigned (&right)[2],
+    const float (&before)[4])
 {
 #ifdef GRUGEN_EMULATOR
-    emulator::multiply_tf32(sums, left, right);
+    emulator::multiply_tf32(sums, left, right, before);
 #else
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+                 : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3])
                  : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]),
-                   "r"(right[1]));
+                   "r"(right[1]), "f"(before[0]), "f"(before[1]), "f"(before[2]),
+                   "f"(before[3]));
 #endif
 }
 
@@ -42,7 +43,7 @@ template <int COUNT>
 struct grugen_factors<GRUGEN_TF32, COUNT> {
     unsigned of[COUNT];
 
-    __device__ __forceinline__ void set(int i, float x) { of[i] = grugen_round_tf32(x); }
+    __device__ __forceinline__ void set(int i, float x) { of[i] = __float_as_uint(grugen_round_tf32(x)); }
 };
 
 // Each as a sum of two: the second holds what rounding leaves, 12 bits of which the last is cut off.
@@ -53,8 +54,9 @@ struct grugen_factors<GRUGEN_3XTF32, COUNT> {
 
     __device__ __forceinline__ void set(int i, float x)
     {
-        of[i] = grugen_round_tf32(x);
-        rest[i] = __float_as_uint(x - __uint_as_float(of[i]));
+        const float rounded = grugen_round_tf32(x);
+        of[i] = __float_as_uint(rounded);
+        rest[i] = __float_as_uint(x - rounded);
     }
 };
 
@@ -63,7 +65,7 @@ __device__ __forceinline__ void grugen_multiply_factors(
     const grugen_factors<GRUGEN_TF32, 4> &left,
     const grugen_factors<GRUGEN_TF32, 2> &right)
 {
-    grugen_multiply_tf32(sums, left.of, right.of);
+    grugen_multiply_tf32(sums, left.of, right.of, sums);
 }
 
 // Without the product of both rests, which is below the last bit of float. The products are added up
@@ -73,10 +75,10 @@ __device__ __forceinline__ void grugen_multiply_factors(
     const grugen_factors<GRUGEN_3XTF32, 4> &left,
     const grugen_factors<GRUGEN_3XTF32, 2> &right)
 {
-    float products[4] = {};
-    grugen_multiply_tf32(products, left.rest, right.of);
-    grugen_multiply_tf32(products, left.of, right.rest);
-    grugen_multiply_tf32(products, left.of, right.of);
+    float products[4];
+    grugen_multiply_tf32(products, left.rest, right.of, {});
+    grugen_multiply_tf32(products, left.of, right.rest, products);
+    grugen_multiply_tf32(products, left.of, right.of, products);
 #pragma unroll
     for (int i = 0; i < 4; ++i) { sums[i] += products[i]; }
 }

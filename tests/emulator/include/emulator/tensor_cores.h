@@ -26,6 +26,7 @@ struct Tf32Product {
     float* sums;
     const unsigned* left;
     const unsigned* right;
+    const float* before;
     Site site;
 };
 inline void multiply_tf32_of_lanes(void** lanes, unsigned) {
@@ -43,14 +44,16 @@ inline void multiply_tf32_of_lanes(void** lanes, unsigned) {
         const auto* mine = static_cast<Tf32Product*>(lanes[lane]);
         for (int i = 0; i < 4; ++i) {
             const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-            for (int k = 0; k < 8; ++k) mine->sums[i] += left[row][k] * right[k][column];
+            float sum = mine->before[i];
+            for (int k = 0; k < 8; ++k) sum += left[row][k] * right[k][column];
+            mine->sums[i] = sum;
         }
     }
 }
-/// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32, with the sums in place.
+/// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32; the sums may be those before.
 inline void multiply_tf32(float (&sums)[4], const unsigned (&left)[4], const unsigned (&right)[2],
-                          Site site = EMULATOR_HERE) {
-    Tf32Product mine{sums, left, right, site};
+                          const float (&before)[4], Site site = EMULATOR_HERE) {
+    Tf32Product mine{sums, left, right, before, site};
     warp_together(~0u, &mine, multiply_tf32_of_lanes, "mma.sync", site);
 }
 
