@@ -167,9 +167,10 @@ class CudaKernelView:
 
 @dataclass(frozen=True, slots=True)
 class CudaFileView:
-    """The main file; `kernels` are rendered already."""
+    """The main file; `kernels` are rendered already, `products` is a `grugen_arithmetic`."""
 
     banner: tuple[str, ...]
     stem: str
     real: str
+    products: str
     kernels: tuple[str, ...]

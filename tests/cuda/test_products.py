@@ -130,7 +130,9 @@ def built(element: str, arithmetic: str, into: Path, mode: Any = "plain") -> Lib
     return Library(path, np.dtype(element), functions, arithmetic)
 
 
-@pytest.fixture(scope="module", params=["float32 ieee", "float64 ieee", "float32 tf32", "float32 3xtf32"])
+@pytest.fixture(
+    scope="module", params=["float32 ieee", "float64 ieee", "float32 tf32", "float32 3xtf32"]
+)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
     return built(*request.param.split(), tmp_path_factory.mktemp("products"))
 
