@@ -207,8 +207,7 @@ static inline cudaError_t grugen_start_tiles(
     const int64_t wanted =
         is_large ? count : tiles(grugen_small<SUMS>::rows, grugen_small<SUMS>::units);
     const dim3 blocks((unsigned)grugen_larger(wanted, 1));
-    const int threads = grugen_large<SUMS>::threads;
-    static_assert(grugen_small<SUMS>::threads == threads, "both shapes have the same blocks");
+    const int threads = is_large ? grugen_large<SUMS>::threads : grugen_small<SUMS>::threads;
     return grugen_start(
         is_large ? large : small, {blocks, threads, 0, false, stream},
         std::forward<Arguments>(arguments)...);

@@ -17,14 +17,14 @@ struct grugen_outer {
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
 using grugen_outer_large = std::conditional_t<
-    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 128, 128, 256, false>,
+    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 128, 128, GRUGEN_WARP * GRUGEN_TENSOR_WARPS, false>,
     grugen_shape<1, 8, GRUGEN_HELD / 8, 16>>;
 using grugen_outer_small = std::conditional_t<
-    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 64, 64, 64, false>,
+    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 64, 64, GRUGEN_WARP * GRUGEN_TENSOR_WARPS / 4, false>,
     grugen_shape<1, 8, GRUGEN_HELD / 8, 8>>;
 
 enum {
-    GRUGEN_OUTER_BLOCKS = 264, // of 256 threads, that run at once on a large device
+    GRUGEN_OUTER_THREADS = 67584, // that run at once on a large device
     GRUGEN_OUTER_OVERHEAD = 64, // what a block does beside its products, in rows
     GRUGEN_OUTER_SLICES = 128, // at most
 };
@@ -64,7 +64,8 @@ grugen_cut_outers(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
     // four small tiles are a large one, and take somewhat longer
     best.is_large = 4 * large <= small + small / 4;
     best.tiles = best.is_large ? large : small;
-    const int64_t at_once = best.is_large ? GRUGEN_OUTER_BLOCKS : 4 * GRUGEN_OUTER_BLOCKS;
+    const int64_t at_once = GRUGEN_OUTER_THREADS /
+        (best.is_large ? grugen_outer_large::threads : grugen_outer_small::threads);
     int64_t least = INT64_MAX;
     for (int64_t slices = 1; slices <= GRUGEN_OUTER_SLICES; ++slices) {
         const int64_t whole = (rows + slices - 1) / slices;

@@ -113,10 +113,13 @@ struct grugen_tensor_shape
     static constexpr int across = warps / down;
 };
 
-// Whether tensor cores form products with so many sums: a thread holds four of each, at least.
+// Warps of a large tile for tensor cores: factors in two parts take registers from the sums.
+constexpr int GRUGEN_TENSOR_WARPS = GRUGEN_PRODUCTS == GRUGEN_3XTF32 ? 16 : 8;
+
+// Whether tensor cores form products with so many sums: those of 128 rows and 8 units at least.
 constexpr bool grugen_on_tensor_cores(int sums)
 {
-    return GRUGEN_PRODUCTS != GRUGEN_IEEE && 4 * sums <= GRUGEN_HELD;
+    return GRUGEN_PRODUCTS != GRUGEN_IEEE && GRUGEN_TENSOR_WARPS * sums <= 128;
 }
 
 // A large tile is for very many rows: what a thread reads for a step of the depth, it uses most
@@ -134,11 +137,12 @@ struct grugen_shapes {
 
 template <int SUMS>
 struct grugen_shapes<SUMS, true> {
-    static constexpr int large_units = grugen_power(2 * GRUGEN_HELD / SUMS);
+    static constexpr int threads = GRUGEN_TENSOR_WARPS * GRUGEN_WARP;
+    static constexpr int large_units = grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // eight warps have work
     static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
-    using large = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, 128, large_units, 256, true>;
+    using large = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, 128, large_units, threads, true>;
     using small = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, small_rows, small_units, 256, true>;
 };
 

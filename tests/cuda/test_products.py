@@ -18,7 +18,7 @@ from grugen.assets import templates_folder
 KERNELS = Path(__file__).with_name("kernels") / "products.cu"
 SMALL, LARGE = 1 << 20, 1
 """What a choice between tiles believes in: so many processors."""
-MOST_SUMS = 16
+MOST_SUMS = {"tf32": 16, "3xtf32": 8}
 """Of a row and unit, that tensor cores form together."""
 
 pytestmark = pytest.mark.compiles
@@ -82,7 +82,7 @@ class Library:
 
         So many `sums` of a row and unit are formed together; too many are left to IEEE arithmetic.
         """
-        if self.arithmetic != "tf32" or sums > MOST_SUMS:
+        if self.arithmetic != "tf32" or sums > MOST_SUMS["tf32"]:
             return array.astype(np.float64)
         return rounded(array).astype(np.float64)
 
