@@ -93,13 +93,13 @@ grugen_outer_parts(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
 // Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
 template <int UNITS, int STRIDE, int THREADS>
 __device__ __forceinline__ void grugen_fetch_kept(
-    const grugen_kept &kept, int64_t row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
+    const grugen_kept &kept, int row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
 {
     constexpr int across = UNITS / GRUGEN_WIDE;
     static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
     const int unit = (int)threadIdx.x % across * GRUGEN_WIDE;
     const int own_line = (int)threadIdx.x / across;
-    const GRUGEN_REAL *from = kept.values + (row + own_line) * kept.stride + first + unit;
+    const GRUGEN_REAL *from = kept.values + ((int64_t)row + own_line) * kept.stride + first + unit;
 #pragma unroll
     for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / across) {
         const bool is_there = (alive >> line & 1u) != 0;
@@ -130,18 +130,19 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     const int64_t across = (member.right.units + Shape::units - 1) / Shape::units;
     const int64_t left = tile / across * Shape::rows;
     const int64_t right = tile % across * Shape::units;
-    const int64_t count = rows.count();
-    const int64_t first = slice * blockIdx.y;
-    const int64_t size = first + slice < count ? slice : count > first ? count - first : 0;
+    // rows are counted in 32 bits
+    const int first = (int)(slice * blockIdx.y < rows.count() ? slice * blockIdx.y : rows.count());
+    const int left_over = rows.count() - first;
+    const int size = slice < left_over ? (int)slice : left_over;
     grugen_sums<Shape> sums;
     grugen_multiply_chunks<0, 1>(
-        memory, (int)((size + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK),
+        memory, (size + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
         [&](int chunk, GRUGEN_REAL *lefts, GRUGEN_REAL *rights) {
-            const int64_t row = first + chunk * GRUGEN_CHUNK;
+            const int row = first + chunk * GRUGEN_CHUNK;
             // each lane looks for one of the rows
-            const int64_t mine = row + threadIdx.x % GRUGEN_WARP;
-            const bool is_there = mine < first + size &&
-                (rows.lengths == nullptr || rows.locate((int)mine).alive);
+            const int mine = chunk * GRUGEN_CHUNK + (int)threadIdx.x % GRUGEN_WARP;
+            const bool is_there = mine < size &&
+                (rows.lengths == nullptr || rows.locate(first + mine).alive);
             const unsigned alive = __ballot_sync(0xffffffffu, is_there);
             grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
                 member.left, row, alive, left, lefts);
