@@ -133,10 +133,10 @@ struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, I
 #pragma unroll
         for (int r = 0; r < high; ++r) {
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const auto x = load<Shape::row_stride>(xs, own_row() + 16 * r + 8 * half);
+            for (int below = 0; below < 2; ++below) {
+                const auto x = load<Shape::row_stride>(xs, own_row() + 16 * r + 8 * below);
 #pragma unroll
-                for (int i = 0; i < share; ++i) { left[r][i / 2].set(i % 2 * 2 + half, x.of[i]); }
+                for (int i = 0; i < share; ++i) { left[r][i / 2].set(i % 2 * 2 + below, x.of[i]); }
             }
         }
 #pragma unroll
