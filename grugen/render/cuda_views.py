@@ -168,7 +168,7 @@ class CudaKernelView:
 
 @dataclass(frozen=True, slots=True)
 class CudaFileView:
-    """The main file; `kernels` are rendered already.
+    """The main file; `kernels` are rendered already, `products` is a `grugen_arithmetic`.
 
     `real` is what is computed in; where arrays are made of something else, the header `stored` says
     what.
@@ -178,4 +178,5 @@ class CudaFileView:
     stem: str
     real: str
     stored: str
+    products: str
     kernels: tuple[str, ...]

@@ -21,6 +21,7 @@ from grugen.runtime.engine import DTYPES, OFFERED, TARGETS, Engine
 from grugen.runtime.params import new_params
 from grugen.spec.names import did_you_mean, listed
 from grugen.target.abi import Interface
+from grugen.target.arithmetic import IEEE
 
 MakeEngine = Callable[[str, np.dtype[Any]], Engine]
 """Gives the engine for a target and a dtype; UsageError where there is none."""
@@ -29,7 +30,8 @@ MakeEngine = Callable[[str, np.dtype[Any]], Engine]
 class CellModule:
     """A spec, ready to make cells.
 
-    `default_dtype` None means float32, and float64 for the target `numpy`.
+    `default_dtype` None means float32, and float64 for the target `numpy`. `products` is how the
+    target `cuda` forms products over all rows of float32, as `grugen.load` takes it.
     """
 
     def __init__(
@@ -38,8 +40,11 @@ class CellModule:
         engines: MakeEngine,
         default_target: str,
         default_dtype: str | None = None,
+        *,
+        products: str = IEEE,
     ) -> None:
         self.interface = interface
+        self.products = products
         self._make_engine = engines
         self._default_target = default_target
         self._default_dtype = default_dtype

@@ -21,11 +21,14 @@ __host__ __device__ __forceinline__ GRUGEN_REAL grugen_stored_of(GRUGEN_REAL num
 }
 #endif
 
-// Four elements that are read at once.
-template <class Element>
-struct alignas(4 * sizeof(Element)) grugen_four_of {
-    Element of[4];
+// Elements that are read at once.
+template <class Element, int COUNT>
+struct alignas(COUNT * sizeof(Element)) grugen_elements_of {
+    Element of[COUNT];
 };
+
+template <class Element>
+using grugen_four_of = grugen_elements_of<Element, 4>;
 
 using grugen_four = grugen_four_of<GRUGEN_REAL>;
 using grugen_stored_four = grugen_four_of<GRUGEN_STORED>;

@@ -18,8 +18,13 @@ from grugen.toolchain.nvcc import FLAGS
 
 ALL = bool(os.environ.get("GRUGEN_ALL"))
 CELLS = ("gru", "gru_d", "lstm", "layernorm_gru", "indrnn", "every_meeting")
-TYPES = ("float32", "float64", "bfloat16")
-TEXTS = list(product(CELLS, TYPES)) if ALL else [("gru_d", "float32"), ("gru", "bfloat16")]
+KINDS = ("float32 ieee", "float32 3xtf32", "bfloat16 ieee", "float64 ieee", "float32 tf32")
+"""Element types and how products over all rows are formed."""
+TEXTS = (
+    list(product(CELLS, KINDS if ALL else KINDS[:2]))
+    if ALL
+    else [("gru_d", "float32 ieee"), ("gru_d", "float32 3xtf32"), ("gru", "bfloat16 ieee")]
+)
 THREADS = 256
 REGISTERS = 65536
 """Of a processor, from sm_80 on."""
@@ -87,12 +92,13 @@ def test_output_is_understood() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "element"), TEXTS)
-def test_registers_are_enough(name: str, element: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "kind"), TEXTS)
+def test_registers_are_enough(name: str, kind: str, tmp_path: Path) -> None:
     nvcc = find_nvcc()
     if nvcc is None:
         pytest.skip(f"no nvcc was found\n{INSTALL}")
-    sources = bundle(cell_of(name), "cuda", element)
+    element, products = kind.split()
+    sources = bundle(cell_of(name), "cuda", element, products)
     for file, text in sources.files:
         (tmp_path / file).write_text(text, encoding="utf-8")
     gpus = [f"--generate-code=arch=compute_{n},code=sm_{n}" for n in (80, 90)]
