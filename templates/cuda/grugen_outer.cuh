@@ -16,11 +16,13 @@ struct grugen_outer {
 
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
+template <int SIDE, int THREADS>
+using grugen_outer_tensor = grugen_tensor_shape<GRUGEN_PRODUCTS, 1, SIDE, SIDE, THREADS, false>;
 using grugen_outer_large = std::conditional_t<
-    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 128, 128, GRUGEN_WARP * GRUGEN_TENSOR_WARPS, false>,
+    grugen_on_tensor_cores(1), grugen_outer_tensor<128, GRUGEN_TENSOR_THREADS>,
     grugen_shape<1, 8, GRUGEN_HELD / 8, 16>>;
 using grugen_outer_small = std::conditional_t<
-    grugen_on_tensor_cores(1), grugen_tensor_shape<GRUGEN_PRODUCTS, 1, 64, 64, GRUGEN_WARP * GRUGEN_TENSOR_WARPS / 4, false>,
+    grugen_on_tensor_cores(1), grugen_outer_tensor<64, GRUGEN_TENSOR_THREADS / 4>,
     grugen_shape<1, 8, GRUGEN_HELD / 8, 8>>;
 
 enum {

@@ -113,13 +113,13 @@ struct grugen_tensor_shape
     static constexpr int across = warps / down;
 };
 
-// Warps of a large tile for tensor cores: factors in two parts take registers from the sums.
-constexpr int GRUGEN_TENSOR_WARPS = GRUGEN_PRODUCTS == GRUGEN_3XTF32 ? 16 : 8;
+// Threads of a large tile for tensor cores: factors in two parts take registers from the sums.
+enum { GRUGEN_TENSOR_THREADS = GRUGEN_PRODUCTS == GRUGEN_3XTF32 ? 512 : 256 };
 
-// Whether tensor cores form products with so many sums: those of 128 rows and 8 units at least.
+// Whether tensor cores form products with so many sums: a warp has 16 rows and 8 units at least.
 constexpr bool grugen_on_tensor_cores(int sums)
 {
-    return GRUGEN_PRODUCTS != GRUGEN_IEEE && GRUGEN_TENSOR_WARPS * sums <= 128;
+    return GRUGEN_PRODUCTS != GRUGEN_IEEE && GRUGEN_TENSOR_THREADS * sums <= 4096;
 }
 
 // A large tile is for very many rows: what a thread reads for a step of the depth, it uses most
@@ -137,13 +137,14 @@ struct grugen_shapes {
 
 template <int SUMS>
 struct grugen_shapes<SUMS, true> {
-    static constexpr int threads = GRUGEN_TENSOR_WARPS * GRUGEN_WARP;
     static constexpr int large_units = grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // eight warps have work
     static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
-    using large = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, 128, large_units, threads, true>;
-    using small = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, small_rows, small_units, 256, true>;
+    template <int ROWS, int UNITS, int THREADS>
+    using shape = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, ROWS, UNITS, THREADS, true>;
+    using large = shape<128, large_units, GRUGEN_TENSOR_THREADS>;
+    using small = shape<small_rows, small_units, 256>;
 };
 
 template <int SUMS>

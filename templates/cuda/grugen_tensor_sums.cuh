@@ -6,8 +6,8 @@
 #include "grugen_sums.cuh"
 
 // A number of 11 bits next to x: off by 2^-11 of x at most. What is too large to be multiplied by 8193
-// becomes NaN. The instruction that converts takes longer: it becomes a comparison, an addition that
-// depends on it, and a move to where the product reads it.
+// becomes NaN, and so do infinities. The instruction that converts takes a fifth longer for a whole
+// product: it becomes a comparison, an addition that depends on it, and a move.
 __device__ __forceinline__ float grugen_round_tf32(float x)
 {
     // both terms are multiples of the last bit to be kept, and so is the difference
@@ -43,10 +43,13 @@ template <int COUNT>
 struct grugen_factors<GRUGEN_TF32, COUNT> {
     unsigned of[COUNT];
 
-    __device__ __forceinline__ void set(int i, float x) { of[i] = __float_as_uint(grugen_round_tf32(x)); }
+    __device__ __forceinline__ void set(int i, float x)
+    {
+        of[i] = __float_as_uint(grugen_round_tf32(x));
+    }
 };
 
-// Each as a sum of two: the second holds what rounding leaves, 12 bits of which the last is cut off.
+// Each as a sum of two: the second is what rounding leaves, of which the last bit is cut off.
 template <int COUNT>
 struct grugen_factors<GRUGEN_3XTF32, COUNT> {
     unsigned of[COUNT];
@@ -68,8 +71,8 @@ __device__ __forceinline__ void grugen_multiply_factors(
     grugen_multiply_tf32(sums, left.of, right.of, sums);
 }
 
-// Without the product of both rests, which is below the last bit of float. The products are added up
-// on their own, small ones first, since a long sum would lose what is cut off each time.
+// Without the product of both rests, which is below the last bit of float. The others are added up on
+// their own, small ones first: in a long sum, what is cut off each time becomes ten times the error.
 __device__ __forceinline__ void grugen_multiply_factors(
     float (&sums)[4],
     const grugen_factors<GRUGEN_3XTF32, 4> &left,
