@@ -26,17 +26,16 @@ from grugen.render.cuda_totals import lists_of, parts_of
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
-from grugen.target.abi import Group
+from grugen.target.abi import Argument, Group
 from grugen.target.meetings import (
     Meeting,
     folded_copies,
-    loop_accesses,
-    meetings,
     own_copies,
     swapped_carries,
 )
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
+from grugen.target.step_meetings import second_piece, step_meetings
 
 _OWNERS = {
     Index.NONE: "work",
@@ -53,10 +52,15 @@ def cuda_view(
     plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
 ) -> CudaKernelView:
     """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
+    doubled = [
+        buffer
+        for loop in loops_of(plan)
+        for buffer in step_meetings(plan, loop, reads_in(plan, loop)).doubled
+    ]
     spelling = Spelling(
         plan,
         element,
-        kernel_names(plan, dims),
+        kernel_names(plan, dims, map(second_piece, doubled)),
         _OWNERS,
         restrict=False,
         lets={let.name: let for let in plan.function.lets},
@@ -66,6 +70,11 @@ def cuda_view(
     symbol = f"{stem}_{plan.direction}"
     nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))
     return _CudaText(plan, spelling, symbol, nests, count(1)).view()
+
+
+def loops_of(plan: KernelPlan) -> list[Loop]:
+    """The loops that blocks run step by step."""
+    return [part for part in plan.body if isinstance(part, Loop) and not part.in_place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ class _CudaText:
         own = [b for b in self.spelling.names.buffers if b.index in (Index.STEP, Index.BATCH)]
         members = [member(self.spelling, buffer) for buffer in own]
         takes = [take(self.spelling, "work", buffer) for buffer in own]
-        for loop in self.loops():
+        for loop in loops_of(self.plan):
             name = self.common(loop)
             members.append(f"char *{name}; // what blocks of {loop.phase.name} have in common")
             cut = f"{self.symbol}_{loop.phase.name}_cut(call, device)"
@@ -155,10 +164,6 @@ class _CudaText:
                 f"grugen_take(arena, parts * (int64_t)sizeof({real})));"
             )
         return MemoryView(tuple(members), self.nests.sizes(*takes), tuple(takes))
-
-    def loops(self) -> list[Loop]:
-        """The loops that blocks run step by step."""
-        return [part for part in self.plan.body if isinstance(part, Loop) and not part.in_place]
 
     def common(self, loop: Loop) -> str:
         return f"grugen_{loop.phase.name}"
@@ -212,7 +217,7 @@ class _CudaText:
         folded = folded_copies(plan, loop)
         work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
-        accesses = loop_accesses(plan, loop, reads)
+        met = step_meetings(plan, loop, reads)
         nests = tuple(
             self.nests.nest(
                 loop.phase,
@@ -222,12 +227,13 @@ class _CudaText:
                 InLoop(_MEET[level], folded.get(number, ())),
             )
             for number, (nest, where, level) in enumerate(
-                zip(work, found_in, meetings(accesses), strict=True)
+                zip(work, found_in, met.levels, strict=True)
             )
         )
-        vectors, numbers = loop_buffers(spelling, loop)
+        vectors, numbers = loop_buffers(spelling, loop, met.doubled)
         panels = list(panels_of(spelling, loop.phase.nests))
-        swaps = [self.swap(carry) for carry in swapped]
+        swaps = [self.swap(carry.buffer, plan.reads[carry.value].array) for carry in swapped]
+        swaps += [self.swap(buffer, second_piece(buffer)) for buffer in met.doubled]
         kept_lines = [
             f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
         ]
@@ -259,6 +265,7 @@ class _CudaText:
             panels=self.block(found(spelling, "tile->", panel) for panel in panels),
             keeps=self.block(self.keep(nests, loop)),
             kept=self.block(kept_lines),
+            meet=_MEET[met.end],
             swaps=tuple(swaps),
             holds=holds,
             held=tuple(
@@ -298,11 +305,10 @@ class _CudaText:
             for panel in panels_of(self.spelling, [nest]):
                 yield kept(self.spelling, panel, view.planned.removeprefix(", "))
 
-    def swap(self, carry: Carry) -> str:
+    def swap(self, buffer: Buffer, other: Argument | Buffer) -> str:
         names = self.spelling.names.buffers
-        array = self.plan.reads[carry.value].array
-        assert isinstance(array, Buffer)
-        return f"grugen_swap(&tile.{names[carry.buffer]}, &tile.{names[array]});"
+        assert isinstance(other, Buffer)
+        return f"grugen_swap(&tile.{names[buffer]}, &tile.{names[other]});"
 
     def carry(self, carry: Carry, target: Place, source: Place, skip: str) -> CarryView:
         """One element of a state brought from place to place."""

@@ -98,11 +98,12 @@ class CudaPhaseView:
     """A part of a kernel.
 
     Nests over rows are launched one by one. A loop is cut by a `model`; it carries states from
-    their `starts` to their `finishes`, and `swaps` memory at the end of a step. `memory` carves out
-    what its blocks have `common`, `numbers` what each has for itself; `panels` are read where they
-    lie, or `keeps` brings them to a block's memory, where they take what is `kept`. `items` is how
-    many threads a sequence can use. One that runs `in_place` is a single nest over the elements of
-    its states, with `states` in registers and `finals` to hand them out.
+    their `starts` to their `finishes`; at the end of a step threads `meet`, and memory that steps
+    use in turn `swaps`. `memory` carves out what its blocks have `common`, `numbers` what each has
+    for itself; `panels` are read where they lie, or `keeps` brings them to a block's memory, where
+    they take what is `kept`. `items` is how many threads a sequence can use. One that runs
+    `in_place` is a single nest over the elements of its states, with `states` in registers and
+    `finals` to hand them out.
     """
 
     name: str
@@ -118,6 +119,7 @@ class CudaPhaseView:
     panels: BlockView = NOTHING
     keeps: BlockView = NOTHING
     kept: BlockView = NOTHING
+    meet: str = ""
     swaps: tuple[str, ...] = ()
     model: BlockView = NOTHING
     items: BlockView = NOTHING
