@@ -23,6 +23,7 @@ from grugen.render.cuda_memory import (
 )
 from grugen.render.cuda_nests import InLoop, NestWriter
 from grugen.render.cuda_totals import lists_of, parts_of
+from grugen.render.cuda_variants import can_hold, held_fours, variants
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
@@ -35,7 +36,7 @@ from grugen.target.meetings import (
 )
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
-from grugen.target.step_meetings import second_piece, step_meetings
+from grugen.target.step_meetings import StepMeetings, second_piece, step_meetings
 
 _OWNERS = {
     Index.NONE: "work",
@@ -43,8 +44,6 @@ _OWNERS = {
     Index.BATCH: "work",
     Index.TILE_SEQUENCE: "tile",
 }
-MOST_HELD = 8
-"""Matrices of which a lane can hold a share in its registers."""
 _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
 
 
@@ -235,11 +234,13 @@ class _CudaText:
         swaps = [self.swap(carry.buffer, plan.reads[carry.value].array) for carry in swapped]
         swaps += [self.swap(buffer, second_piece(buffer)) for buffer in met.doubled]
         kept_lines = [
-            f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
+            f"grugen_take(&arena, {kept_bytes(spelling, panel, 'tiling.parts')});"
+            for panel in panels
         ]
         matrices = sum(len(segment.lets) for _, _, segment in panels)
         gathered = self.nests.gathered(nests)
-        holds = 0 < matrices <= MOST_HELD
+        held = held_fours(spelling.element, matrices)
+        holds = max(held) > 0
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
             nests=tuple(
@@ -269,7 +270,7 @@ class _CudaText:
             swaps=tuple(swaps),
             holds=holds,
             held=tuple(
-                f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
+                f"grugen_held<{len(segment.lets)}, HELD> {spelling.panel(segment)};"
                 for _, _, segment in panels
             ),
             gathered=self.block(
@@ -279,14 +280,10 @@ class _CudaText:
                 ]
             ),
             hold_lines=tuple(self.hold(nests, loop)),
-            can_hold=tuple(
-                f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
-                "GRUGEN_THREADS)"
-                for nest, _, segment in panels
-                if nest.size is not None
-            ),
+            can_hold=self.block(can_hold(spelling, panels, held)),
+            variants=tuple(variants(held)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
-            model=self.block(self.model(loop, nests)),
+            model=self.block(self.model(loop, met, len(nests))),
             items=self.block(self.items(nests)),
         )
 
@@ -324,7 +321,7 @@ class _CudaText:
             skip = skip.replace("!rows.ended(slot)", "!rows.ended(slot) || team.part > 0")
         return CarryView(size, self.nests.sizes(line, size), skip, line)
 
-    def model(self, loop: Loop, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
+    def model(self, loop: Loop, met: StepMeetings, nests: int) -> Iterator[str]:
         """What the model of costs is told of a loop."""
         sizes = []
         for nest, _, segment in panels_of(self.spelling, loop.phase.nests):
@@ -335,9 +332,8 @@ class _CudaText:
                 factor(self.spelling.dim(nest.size)),
             ]
             sizes.append(" * ".join(factors))
-        stages = sum(bool(nest.multiplies) for nest in nests)
         weights = " + ".join(sizes) or "0"
-        yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
+        yield f"const grugen_loop loop = {{{weights}, {met.of_all}, {nests}}};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -94,6 +94,14 @@ NOTHING = BlockView((), ())
 
 
 @dataclass(frozen=True, slots=True)
+class VariantView:
+    """A loop's kernel for the cuts that meet a `condition`: the `arguments` of its template."""
+
+    condition: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class CudaPhaseView:
     """A part of a kernel.
 
@@ -103,7 +111,8 @@ class CudaPhaseView:
     for itself; `panels` are read where they lie, or `keeps` brings them to a block's memory, where
     they take what is `kept`. `items` is how many threads a sequence can use. One that runs
     `in_place` is a single nest over the elements of its states, with `states` in registers and
-    `finals` to hand them out.
+    `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
+    a block `can_hold` them.
     """
 
     name: str
@@ -128,7 +137,8 @@ class CudaPhaseView:
     held: tuple[str, ...] = ()
     gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()
-    can_hold: tuple[str, ...] = ()
+    can_hold: BlockView = NOTHING
+    variants: tuple[VariantView, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()
 

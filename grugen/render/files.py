@@ -29,8 +29,8 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "math memory host elements rows team panel product sum tiling fetch shape sums block_product "
-    "total outer"
+    "math memory host elements rows team panel product sum tiling held fetch shape sums "
+    "block_product total outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),

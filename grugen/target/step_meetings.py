@@ -38,6 +38,11 @@ class StepMeetings:
     end: Meeting
     doubled: tuple[Buffer, ...]
 
+    @property
+    def of_all(self) -> int:
+        """How often all blocks meet in a step."""
+        return _of_all((*self.levels, self.end))
+
 
 def second_piece(buffer: Buffer) -> Buffer:
     """The memory that a doubled array changes places with after each step."""

@@ -22,21 +22,23 @@ enum {
 };
 
 // A loop's cut: `groups` times `parts` blocks, `sequences` for each group; whether packed matrices
-// stay in shared memory or are held in registers, and how much shared memory a block takes; bytes
-// that the blocks of a group have in common; bytes of shared memory for rows that they gather.
+// stay in shared memory, and how many fours of each a lane holds in its registers instead; how much
+// shared memory a block takes; bytes that the blocks of a group have in common; bytes of shared
+// memory for rows that they gather.
 struct grugen_tiling {
     grugen_regime regime;
     int64_t sequences, groups, parts;
-    bool keeps, holds;
+    bool keeps;
+    int held;
     int64_t shared;
     int64_t common;
     int64_t gathered;
 };
 
-// What the model knows of a loop: packed elements that a step multiplies, products that wait for
-// each other, nests.
+// What the model knows of a loop: packed elements that a step multiplies, how often all blocks
+// meet in it, nests.
 struct grugen_loop {
-    int64_t weights, stages, nests;
+    int64_t weights, meetings, nests;
 };
 
 struct grugen_device {
@@ -56,6 +58,18 @@ static inline cudaError_t grugen_ask_device(grugen_device *device)
     return cudaSuccess;
 }
 
+// Rows of a tile in blocks that have so many sequences.
+__host__ __device__ constexpr int grugen_tile_rows(int64_t sequences)
+{
+    return sequences > 2 ? GRUGEN_TILE_ROWS : (int)sequences;
+}
+
+// Tiles of so many rows that so many sequences take.
+static inline int64_t grugen_tiles(int64_t sequences, int64_t rows)
+{
+    return (sequences + rows - 1) / rows;
+}
+
 // Cycles of a step, roughly: reading the matrices or multiplying them, whichever takes longer, and
 // what threads wait for between products.
 static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_tiling &tiling)
@@ -63,23 +77,27 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double weights = (double)loop.weights / (double)tiling.parts;
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
-    const double reading = weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
+    const double tiles = (double)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
+    const double reading =
+        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
     const double multiplying = weights * (double)tiling.sequences / 128.0;
-    const double waiting = tiling.parts > 1 ? 2500.0 : 400.0;
-    return (reading > multiplying ? reading : multiplying) + waiting * (double)(loop.stages + 1);
+    const double waiting = tiling.parts > 1 ? 5000.0 * (double)loop.meetings : 0.0;
+    return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
 }
 
-// The cheapest cut. `shared_bytes(sequences, parts, keeps)` is what a block takes.
-template <class SharedBytes>
+// The cheapest cut. A lane can hold `held(sequences, parts)` fours of each matrix, and
+// `shared_bytes(tiling)` is what a block takes.
+template <class Held, class SharedBytes>
 static inline grugen_tiling grugen_cut(
     const grugen_device &device,
     int64_t B,
-    int32_t regime,
+    int64_t regime,
     const grugen_loop &loop,
+    const Held &held,
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, false, 0, 0, 0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0};
     if (regime == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
@@ -98,8 +116,12 @@ static inline grugen_tiling grugen_cut(
             tiling.parts = parts;
             tiling.sequences = sequences;
             tiling.groups = (B + sequences - 1) / sequences;
-            tiling.keeps = shared_bytes(sequences, parts, true) <= device.shared;
-            tiling.shared = shared_bytes(sequences, parts, tiling.keeps);
+            tiling.held = held(sequences, parts);
+            tiling.keeps = true;
+            tiling.keeps = shared_bytes(tiling) <= device.shared;
+            // what a block has for its sequences must fit where matrices are held, too
+            if (!tiling.keeps) { tiling.held = parts > 1 ? tiling.held : 0; }
+            tiling.shared = shared_bytes(tiling);
             // blocks that wait for each other must all be running
             if (tiling.shared > device.shared || (parts > 1 && tiling.groups > most)) { continue; }
             const double rounds = (double)((tiling.groups * parts + processors - 1) / processors);
