@@ -223,7 +223,7 @@ class _CudaText:
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], folded.get(number, ())),
+                InLoop(_MEET[level], folded.get(number, ()), met.shared),
             )
             for number, (nest, where, level) in enumerate(
                 zip(work, found_in, met.levels, strict=True)
@@ -253,7 +253,8 @@ class _CudaText:
             cuts=True,
             common=self.common(loop),
             starts=tuple(
-                self.carry(c, Place(c.buffer), Place(c.initial), "") for c in loop.carries
+                self.carry(c, Place(c.buffer), Place(c.initial), "", shared=c.buffer in met.shared)
+                for c in loop.carries
             ),
             finishes=tuple(
                 self.carry(
@@ -307,16 +308,19 @@ class _CudaText:
         assert isinstance(other, Buffer)
         return f"grugen_swap(&tile.{names[buffer]}, &tile.{names[other]});"
 
-    def carry(self, carry: Carry, target: Place, source: Place, skip: str) -> CarryView:
-        """One element of a state brought from place to place."""
+    def carry(
+        self, carry: Carry, target: Place, source: Place, skip: str, *, shared: bool = False
+    ) -> CarryView:
+        """One element of a state brought from place to place; to all that have it if `shared`."""
+        spelling = self.spelling
         is_number = carry.buffer.number
         index = [] if is_number else ["j"]
-        texts = []
-        for place in (target, source):
-            offsets = " + ".join([*self.spelling.offsets(place), *index])
-            texts.append(or_zero(self.spelling, place, offsets))
-        size = "" if is_number else self.spelling.dim(width_of(carry.buffer))
-        line = f"{texts[0]} = {texts[1]};"
+        to, at = (" + ".join([*spelling.offsets(place), *index]) for place in (target, source))
+        array, value = spelling.base(target.array), or_zero(spelling, source, at)
+        line = f"{array}[{to}] = {value};"
+        if shared:
+            line = f"team.share({array} + {to}, {value});"
+        size = "" if is_number else spelling.dim(width_of(carry.buffer))
         if is_number and skip:
             skip = skip.replace("!rows.ended(slot)", "!rows.ended(slot) || team.part > 0")
         return CarryView(size, self.nests.sizes(line, size), skip, line)

@@ -17,7 +17,7 @@ _FEW = 4
 """Fours of each matrix that a lane holds in a block that has its units to itself."""
 _MANY = 16
 """Of blocks that share units, at most: products of few units are as deep as others."""
-_ALONE, _SHARING = "grugen_block", "grugen_blocks"
+_ALONE, _CLUSTER, _SHARING = "grugen_block", "grugen_cluster", "grugen_blocks"
 
 
 def held_fours(element: ElementType, matrices: int) -> tuple[int, int]:
@@ -34,18 +34,22 @@ def held_fours(element: ElementType, matrices: int) -> tuple[int, int]:
 
 
 def variants(held: tuple[int, int]) -> Iterator[VariantView]:
-    """The kernels for blocks alone and for others; the last one serves every other cut."""
-    for team, fours in zip((_ALONE, _SHARING), held, strict=True):
-        # those of blocks alone come first
-        alone = "is_alone && " if team == _ALONE else ""
+    """The kernels for each kind of team; another one serves what is left over."""
+    alone, sharing = held
+    for team, kind, fours in (
+        (_ALONE, "is_alone", alone),
+        (_CLUSTER, "is_cluster", sharing),
+        (_SHARING, "", sharing),
+    ):
+        first = f"{kind} && " if kind else ""
         if fours:
             for rows in (1, 2):
-                condition = f"{alone}tiling.held > 0 && tiling.sequences == {rows}"
+                condition = f"{first}tiling.held > 0 && tiling.sequences == {rows}"
                 yield VariantView(condition, f"{team}, {rows}, {fours}")
-            yield VariantView(f"{alone}tiling.held > 0", f"{team}, GRUGEN_TILE_ROWS, {fours}")
-        yield VariantView(f"{alone}tiling.sequences == 1", f"{team}, 1, 0")
-        if alone:
-            yield VariantView("is_alone", f"{team}, GRUGEN_TILE_ROWS, 0")
+            yield VariantView(f"{first}tiling.held > 0", f"{team}, GRUGEN_TILE_ROWS, {fours}")
+        yield VariantView(f"{first}tiling.sequences == 1", f"{team}, 1, 0")
+        if kind:
+            yield VariantView(kind, f"{team}, GRUGEN_TILE_ROWS, 0")
 
 
 def can_hold(spelling: Spelling, panels: Sequence[Panel], held: tuple[int, int]) -> Iterator[str]:

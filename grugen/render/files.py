@@ -29,7 +29,7 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "math memory host elements rows team panel product sum tiling held fetch shape sums "
+    "math memory host elements rows team panel product sum cluster tiling held fetch shape sums "
     "block_product total outer"
 )
 SUPPORT = {

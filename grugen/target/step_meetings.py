@@ -31,12 +31,13 @@ class StepMeetings:
     """Who meets before each of a loop's accesses, and at the `end` of a step.
 
     States may be handed out behind the end of a step. `doubled` are the arrays that steps use in
-    turn.
+    turn, and of those that are `shared` other blocks read what a block writes.
     """
 
     levels: tuple[Meeting, ...]
     end: Meeting
     doubled: tuple[Buffer, ...]
+    shared: frozenset[Array]
 
     @property
     def of_all(self) -> int:
@@ -59,7 +60,7 @@ def step_meetings(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> S
         if _of_all(_levels(plan, loop, accesses, fewer)) == fewest:
             doubled = fewer
     end, *levels = _levels(plan, loop, accesses, doubled)
-    return StepMeetings(tuple(levels), end, doubled)
+    return StepMeetings(tuple(levels), end, doubled, _shared(plan, loop, accesses))
 
 
 def steps_of(
@@ -99,6 +100,19 @@ def _candidates(plan: KernelPlan, loop: Loop, accesses: tuple[Access, ...]) -> t
         if buffer.index is Index.TILE_SEQUENCE
         and not buffer.number
         and buffer in written & whole - swapped - carried
+    )
+
+
+def _shared(plan: KernelPlan, loop: Loop, accesses: tuple[Access, ...]) -> frozenset[Array]:
+    """The vectors of a block's sequences that somebody reads whole, or will after a swap."""
+    whole = {array for access in accesses for array in access.whole}
+    for pair in _pairs(plan, loop):
+        if whole.intersection(pair):
+            whole.update(pair)
+    return frozenset(
+        array
+        for array in whole
+        if isinstance(array, Buffer) and array.index is Index.TILE_SEQUENCE and not array.number
     )
 
 

@@ -14,6 +14,7 @@ enum grugen_regime {
     GRUGEN_BLOCK = 1, // a block has its sequences to itself and waits for no other
     GRUGEN_GRID = 2, // blocks share the units of their sequences and meet after each product
     GRUGEN_STEPS = 3, // a launch for each nest of each step
+    GRUGEN_CLUSTER = 4, // as a grid, but blocks that share units write to each other's shared memory
 };
 
 enum {
@@ -44,7 +45,30 @@ struct grugen_loop {
 struct grugen_device {
     int processors;
     int64_t shared; // bytes that a block may have
+    int cluster; // blocks of a cluster, at most; 1 where there are none
 };
+
+// The GPUs that this is compiled for, as 900 is sm_90.
+#ifdef __CUDA_ARCH_LIST__
+static constexpr int GRUGEN_COMPILED_FOR[] = {__CUDA_ARCH_LIST__};
+#else
+static constexpr int GRUGEN_COMPILED_FOR[] = {900};
+#endif
+
+// How many blocks a cluster can have: of what was compiled, the device runs the latest that it can.
+static inline cudaError_t grugen_ask_clusters(int number, int *cluster)
+{
+    int major = 0, minor = 0, has_clusters = 0, latest = 0;
+    GRUGEN_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, number));
+    for (const int gpu : GRUGEN_COMPILED_FOR) {
+        if (gpu <= 100 * major + 10 * minor && gpu > latest) { latest = gpu; }
+    }
+    // as many as every device with clusters has room for
+    *cluster = has_clusters != 0 && latest >= 900 ? 8 : 1;
+    return cudaSuccess;
+}
 
 static inline cudaError_t grugen_ask_device(grugen_device *device)
 {
@@ -55,7 +79,7 @@ static inline cudaError_t grugen_ask_device(grugen_device *device)
     GRUGEN_TRY(cudaDeviceGetAttribute(
         &shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
     device->shared = shared;
-    return cudaSuccess;
+    return grugen_ask_clusters(number, &device->cluster);
 }
 
 // Rows of a tile in blocks that have so many sequences.
@@ -81,56 +105,83 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double reading =
         tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
     const double multiplying = weights * (double)tiling.sequences / 128.0;
-    const double waiting = tiling.parts > 1 ? 5000.0 * (double)loop.meetings : 0.0;
+    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 1200.0 : 5000.0;
+    const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
     return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
 }
 
-// The cheapest cut. A lane can hold `held(sequences, parts)` fours of each matrix, and
-// `shared_bytes(tiling)` is what a block takes.
+// Whether each block has the vectors of its sequences in its own shared memory. A block whose
+// matrices do not stay with it has no memory for vectors either.
+static inline bool grugen_has_vectors(const grugen_tiling &tiling)
+{
+    return tiling.regime == GRUGEN_CLUSTER || (tiling.parts == 1 && tiling.keeps);
+}
+
+// A cut into blocks as far as sequences and parts make it. A lane can hold `held` fours of each
+// matrix, and `shared_bytes(tiling)` is what a block takes.
+template <class SharedBytes>
+static inline grugen_tiling grugen_tiling_of(
+    const grugen_device &device,
+    int64_t B,
+    grugen_regime regime,
+    int64_t parts,
+    int64_t sequences,
+    int held,
+    const SharedBytes &shared_bytes)
+{
+    grugen_tiling tiling = {};
+    tiling.regime = regime;
+    tiling.parts = parts;
+    tiling.sequences = sequences;
+    tiling.groups = (B + sequences - 1) / sequences;
+    tiling.held = held;
+    tiling.keeps = true;
+    tiling.keeps = shared_bytes(tiling) <= device.shared;
+    // a block alone that cannot keep its vectors is like one of many, which hold otherwise
+    if (!tiling.keeps && parts == 1) { tiling.held = 0; }
+    tiling.shared = shared_bytes(tiling);
+    return tiling;
+}
+
+// The cheapest cut; `held` as above for so many sequences and parts.
 template <class Held, class SharedBytes>
 static inline grugen_tiling grugen_cut(
     const grugen_device &device,
     int64_t B,
-    int64_t regime,
+    int64_t asked,
     const grugen_loop &loop,
     const Held &held,
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
     grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0};
-    if (regime == GRUGEN_STEPS) { return best; }
+    if (asked == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
         (double)loop.weights * (double)B / (64.0 * (double)processors);
-    const bool must_fit = regime == GRUGEN_MODEL;
-    bool found = false;
-    for (int64_t parts = 1; parts <= processors; parts *= 2) {
-        if ((parts == 1 && regime == GRUGEN_GRID) || (parts > 1 && regime == GRUGEN_BLOCK)) {
-            continue;
-        }
+    // whoever asks for a way to run gets it if it is possible at all
+    bool can_be_worse = asked != GRUGEN_MODEL;
+    const auto try_all = [&](grugen_regime regime, int64_t parts) {
+        if (asked != GRUGEN_MODEL && asked != regime) { return; }
         const int64_t most = processors / parts;
-        int64_t sequences = (B + most - 1) / most;
-        for (; sequences > 0; sequences /= 2) {
-            grugen_tiling tiling = {};
-            tiling.regime = parts > 1 ? GRUGEN_GRID : GRUGEN_BLOCK;
-            tiling.parts = parts;
-            tiling.sequences = sequences;
-            tiling.groups = (B + sequences - 1) / sequences;
-            tiling.held = held(sequences, parts);
-            tiling.keeps = true;
-            tiling.keeps = shared_bytes(tiling) <= device.shared;
-            // what a block has for its sequences must fit where matrices are held, too
-            if (!tiling.keeps) { tiling.held = parts > 1 ? tiling.held : 0; }
-            tiling.shared = shared_bytes(tiling);
-            // blocks that wait for each other must all be running
-            if (tiling.shared > device.shared || (parts > 1 && tiling.groups > most)) { continue; }
-            const double rounds = (double)((tiling.groups * parts + processors - 1) / processors);
+        for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
+            const grugen_tiling tiling = grugen_tiling_of(
+                device, B, regime, parts, sequences, held(sequences, parts), shared_bytes);
+            // blocks of a grid that wait for each other must all be running
+            const bool must_run = regime == GRUGEN_GRID && tiling.groups > most;
+            if (tiling.shared > device.shared || must_run) { continue; }
+            const double rounds = (double)((tiling.groups + most - 1) / most);
             const double cycles = rounds * grugen_step_cycles(loop, tiling);
-            if ((found || must_fit) && cycles >= least) { continue; }
+            if (!can_be_worse && cycles >= least) { continue; }
+            can_be_worse = false;
             least = cycles;
             best = tiling;
-            found = true;
         }
+    };
+    try_all(GRUGEN_BLOCK, 1);
+    for (int64_t parts = 2; parts <= processors; parts *= 2) {
+        if (parts <= device.cluster) { try_all(GRUGEN_CLUSTER, parts); }
+        try_all(GRUGEN_GRID, parts);
     }
     return best;
 }
@@ -185,7 +236,7 @@ __device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
 static inline void
 grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tiling)
 {
-    if (tiling->regime == GRUGEN_STEPS || (tiling->parts == 1 && tiling->keeps)) { return; }
+    if (tiling->regime == GRUGEN_STEPS || grugen_has_vectors(*tiling)) { return; }
     if (tiling->shared + bytes > device.shared) { return; }
     tiling->gathered = bytes;
     tiling->shared += (bytes + 127) / 128 * 128;
