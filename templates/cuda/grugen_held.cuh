@@ -62,8 +62,8 @@ __device__ __forceinline__ void grugen_multiply(
     const int fours = (int)grugen_fours(depth);
 #pragma unroll
     for (int begin = 0; begin < FOURS; begin += SIDE) {
-        // the same for all lanes
-        if (begin * at.split >= fours) { break; }
+        // the same for all lanes; what is held is never less than some fours deep
+        if (begin > 0 && begin * at.split >= fours) { break; }
         grugen_four x[SIDE][ROWS];
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) {
@@ -71,7 +71,8 @@ __device__ __forceinline__ void grugen_multiply(
 #pragma unroll
             for (int row = 0; row < ROWS; ++row) {
                 x[i][row] = grugen_four{};
-                if (operand[row] == nullptr || four >= fours) { continue; }
+                // a row that is alone exists
+                if ((ROWS > 1 && operand[row] == nullptr) || four >= fours) { continue; }
                 x[i][row] = ALIGNED || 4 * four + 4 <= depth
                     ? grugen_load_four<ALIGNED>(operand[row], four)
                     : grugen_load_rest(operand[row], four, depth);
