@@ -240,7 +240,7 @@ class _CudaText:
         matrices = sum(len(segment.lets) for _, _, segment in panels)
         gathered = self.nests.gathered(nests)
         held = held_fours(spelling.element, matrices)
-        holds = max(held) > 0
+        holds = bool(held)
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
             nests=tuple(

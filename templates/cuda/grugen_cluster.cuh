@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "grugen_memory.cuh"
 #include "grugen_team.cuh"
 
 // Whether there are clusters where this is compiled for.
@@ -57,3 +58,57 @@ struct grugen_cluster : grugen_team {
     // the emulator keeps it until the last block of the cluster ends.
     __device__ void leave() const { grugen_meet_cluster(); }
 };
+
+enum {
+    GRUGEN_CLUSTER_SIZES = 5, // powers of two: 16 blocks are the most that some devices have room for
+    GRUGEN_PORTABLE_CLUSTER = 8, // more must be asked for
+};
+
+// The GPUs that this is compiled for, as 900 is sm_90.
+#ifdef __CUDA_ARCH_LIST__
+static constexpr int GRUGEN_COMPILED_FOR[] = {__CUDA_ARCH_LIST__};
+#else
+static constexpr int GRUGEN_COMPILED_FOR[] = {900};
+#endif
+
+// A block that has a processor to itself.
+static __global__ void grugen_large_block_kernel() {}
+
+// How many clusters of 1, 2, 4 .. blocks run at the same time if each block takes a processor; none
+// where the device or what was compiled for it knows no clusters.
+static inline cudaError_t
+grugen_count_clusters(int number, int threads, int shared, int (&counts)[GRUGEN_CLUSTER_SIZES])
+{
+    int major = 0, minor = 0, has_clusters = 0, latest = 0;
+    GRUGEN_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, number));
+    // of what was compiled, the device runs the latest that it can
+    for (const int gpu : GRUGEN_COMPILED_FOR) {
+        if (gpu <= 100 * major + 10 * minor && gpu > latest) { latest = gpu; }
+    }
+    for (int &count : counts) { count = 0; }
+    if (has_clusters == 0 || latest < 900) { return cudaSuccess; }
+    auto *const kernel = grugen_large_block_kernel;
+    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+    for (int size = 0; size < GRUGEN_CLUSTER_SIZES; ++size) {
+        cudaLaunchAttribute attribute = {};
+        attribute.id = cudaLaunchAttributeClusterDimension;
+        attribute.val.clusterDim.x = 1u << size;
+        attribute.val.clusterDim.y = 1;
+        attribute.val.clusterDim.z = 1;
+        cudaLaunchConfig_t config = {};
+        config.gridDim = dim3(1u << size);
+        config.blockDim = dim3((unsigned)threads);
+        config.dynamicSmemBytes = (size_t)shared;
+        config.attrs = &attribute;
+        config.numAttrs = 1;
+        if (cudaOccupancyMaxActiveClusters(&counts[size], kernel, &config) != cudaSuccess) {
+            // it has no room for one; that is no error of the next call
+            counts[size] = 0;
+            (void)cudaGetLastError();
+        }
+    }
+    return cudaSuccess;
+}

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "grugen_cluster.cuh"
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_team.cuh"
@@ -45,30 +46,8 @@ struct grugen_loop {
 struct grugen_device {
     int processors;
     int64_t shared; // bytes that a block may have
-    int cluster; // blocks of a cluster, at most; 1 where there are none
+    int clusters[GRUGEN_CLUSTER_SIZES]; // how many of 1, 2, 4, 8 and 16 blocks run at the same time
 };
-
-// The GPUs that this is compiled for, as 900 is sm_90.
-#ifdef __CUDA_ARCH_LIST__
-static constexpr int GRUGEN_COMPILED_FOR[] = {__CUDA_ARCH_LIST__};
-#else
-static constexpr int GRUGEN_COMPILED_FOR[] = {900};
-#endif
-
-// How many blocks a cluster can have: of what was compiled, the device runs the latest that it can.
-static inline cudaError_t grugen_ask_clusters(int number, int *cluster)
-{
-    int major = 0, minor = 0, has_clusters = 0, latest = 0;
-    GRUGEN_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, number));
-    GRUGEN_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, number));
-    GRUGEN_TRY(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, number));
-    for (const int gpu : GRUGEN_COMPILED_FOR) {
-        if (gpu <= 100 * major + 10 * minor && gpu > latest) { latest = gpu; }
-    }
-    // as many as every device with clusters has room for
-    *cluster = has_clusters != 0 && latest >= 900 ? 8 : 1;
-    return cudaSuccess;
-}
 
 static inline cudaError_t grugen_ask_device(grugen_device *device)
 {
@@ -79,7 +58,16 @@ static inline cudaError_t grugen_ask_device(grugen_device *device)
     GRUGEN_TRY(cudaDeviceGetAttribute(
         &shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
     device->shared = shared;
-    return grugen_ask_clusters(number, &device->cluster);
+    // counting clusters takes longer than a short call: each thread does it once
+    static thread_local int known = -1;
+    static thread_local grugen_device last = {};
+    if (known != number || last.processors != device->processors) {
+        last = *device;
+        GRUGEN_TRY(grugen_count_clusters(number, GRUGEN_THREADS, shared, last.clusters));
+        known = number;
+    }
+    *device = last;
+    return cudaSuccess;
 }
 
 // Rows of a tile in blocks that have so many sequences.
@@ -161,9 +149,8 @@ static inline grugen_tiling grugen_cut(
         (double)loop.weights * (double)B / (64.0 * (double)processors);
     // whoever asks for a way to run gets it if it is possible at all
     bool can_be_worse = asked != GRUGEN_MODEL;
-    const auto try_all = [&](grugen_regime regime, int64_t parts) {
-        if (asked != GRUGEN_MODEL && asked != regime) { return; }
-        const int64_t most = processors / parts;
+    const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most) {
+        if (most < 1 || (asked != GRUGEN_MODEL && asked != regime)) { return; }
         for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
             const grugen_tiling tiling = grugen_tiling_of(
                 device, B, regime, parts, sequences, held(sequences, parts), shared_bytes);
@@ -178,10 +165,12 @@ static inline grugen_tiling grugen_cut(
             best = tiling;
         }
     };
-    try_all(GRUGEN_BLOCK, 1);
+    try_all(GRUGEN_BLOCK, 1, processors);
+    for (int size = 1; size < GRUGEN_CLUSTER_SIZES; ++size) {
+        try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size]);
+    }
     for (int64_t parts = 2; parts <= processors; parts *= 2) {
-        if (parts <= device.cluster) { try_all(GRUGEN_CLUSTER, parts); }
-        try_all(GRUGEN_GRID, parts);
+        try_all(GRUGEN_GRID, parts, processors / parts);
     }
     return best;
 }
