@@ -31,14 +31,6 @@ MOST_TILED_SUMS = 20
 """With more sums for a unit, a block's tile would not fit its shared memory."""
 
 
-def _mentioned(constants: Iterable[str], code: Iterable[str]) -> tuple[str, ...]:
-    """The declarations of those constants that code mentions."""
-    words = words_of(code)
-    return tuple(
-        line for line in constants if line.split(" = ")[0].split("*")[-1].split()[-1] in words
-    )
-
-
 def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
     """What tells whether the caller wants a tape, where code asks for it."""
     line = "const int keep_tape = call->keep_tape;"
@@ -49,14 +41,13 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
 class InLoop:
     """What a nest of a loop knows beside its lines.
 
-    `meet` is who waits for each other before it, `copies` are made beside its own work, of `shared`
-    arrays other blocks read what it writes, and `changing` ones the loop writes.
+    `meet` is who waits for each other before it, `copies` are made beside its own work, and of
+    `shared` arrays other blocks read what it writes.
     """
 
     meet: str
     copies: tuple[Copy, ...]
     shared: frozenset[Array]
-    changing: frozenset[Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +97,21 @@ class NestWriter:
             body, size = joined(text, nest, shared), nest.let.type.shape[0]
             title = text.cited(nest.let)
         else:
-            body = ThreadText(
-                text,
-                nest,
-                stage,
-                is_early=inside is not None,
-                shared=shared,
-                changing=inside.changing if inside and nest.size is not None else None,
-            )
+            body = ThreadText(text, nest, stage, is_early=inside is not None, shared=shared)
             lines, size = body.lines(), nest.size
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
             title = title_of(stage.segments)
             operands, multiplies = self.products(text, stage)
         rows = text.rows(body.places)
+        constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
         plan, plan_type = self.plan_of(stage, shown)
         panels = tuple(
             found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
         )
         pointers = [operand.pointer for operand in operands]
-        code = (*body.steady, *body.asks, *body.taken, *body.loads, *lines, *multiplies, *pointers)
-        constants = _mentioned(text.constants.values(), (*code, *rows))
-        look_constants = _mentioned(text.constants.values(), body.looks)
-        code = (*constants, *code)
+        code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
         return CudaNestView(
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
@@ -138,15 +120,7 @@ class NestWriter:
             constants=(*_keep_tape(code), *constants),
             rows=rows,
             steady=tuple(body.steady),
-            lines=(*body.taken, *body.loads, *lines),
-            looks=tuple(body.looks),
-            look_members=tuple(body.look_members),
-            look_rows=text.rows(body.look_places),
-            look_constants=look_constants,
-            look_sizes=self.sizes(*look_constants, *body.looks),
-            look_argument=f", &ahead_{number}" if body.looks else "",
-            no_look=", nullptr" if body.looks else "",
-            look_line=self.first_look(number, phase) if body.looks else "",
+            lines=(*body.loads, *lines),
             size=shown,
             operands=operands,
             multiplies=multiplies,
@@ -167,14 +141,6 @@ class NestWriter:
             panels=panels,
             caller_sizes=self.sizes(plan, *panels),
             meet=inside.meet if inside else "",
-        )
-
-    def first_look(self, number: int, phase: Phase) -> str:
-        """What a loop's kernel has before the first step for a nest that looks ahead."""
-        name = f"{self.symbol}_{number}_{phase.name}"
-        return (
-            f"{name}_ahead ahead_{number};\n"
-            f"{name}_look_first(call, work, rows, plan_{number}, &ahead_{number});"
         )
 
     def plan_of(self, stage: Stage | None, size: str) -> tuple[str, str]:

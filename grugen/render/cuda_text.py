@@ -223,7 +223,7 @@ class _CudaText:
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], folded.get(number, ()), met.shared, met.changing),
+                InLoop(_MEET[level], folded.get(number, ()), met.shared),
             )
             for number, (nest, where, level) in enumerate(
                 zip(work, found_in, met.levels, strict=True)

@@ -39,12 +39,11 @@ class CudaNestView:
 
     It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for all
-    rows. In a loop it `looks` for what an element finds in memory that the loop does not write, a
-    step ahead; what a stage finds beside that is declared `early`, and it `asks` for it. The `plan`
-    spreads it over threads: the `plan_argument` of a call, or `planned` once for all steps by
-    `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet` who must
-    wait for each other before it in a loop. One that has `products` is for tiles of many rows, and
-    `tile_sizes` declares what its `size` is made of.
+    rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
+    for it. The `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for
+    all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
+    who must wait for each other before it in a loop. One that has `products` is for tiles of many
+    rows, and `tile_sizes` declares what its `size` is made of.
     """
 
     name: str
@@ -62,14 +61,6 @@ class CudaNestView:
     tile_sizes: tuple[str, ...] = ()
     wide: str = ""
     most_rows: str = ""
-    looks: tuple[str, ...] = ()
-    look_members: tuple[str, ...] = ()
-    look_rows: tuple[str, ...] = ()
-    look_constants: tuple[str, ...] = ()
-    look_sizes: tuple[str, ...] = ()
-    look_argument: str = ""
-    no_look: str = ""
-    look_line: str = ""
     early: tuple[str, ...] = ()
     early_rows: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()

@@ -37,8 +37,7 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 class ThreadText(VectorText):
     """Writes one nest of a phase; `registers` names the states that a thread has in registers.
 
-    A stage that `is_early` asks for what it finds in memory before its products. What a loop finds
-    in arrays other than the `changing` ones is asked for a step ahead; None are all others.
+    A stage that `is_early` asks for what it finds in memory before its products.
     """
 
     registers: Mapping[Buffer, str] = field(default_factory=dict)
@@ -47,13 +46,6 @@ class ThreadText(VectorText):
     """Declarations of what is asked for early."""
     shared: frozenset[Array] = frozenset()
     """Arrays of which other blocks read what this one writes."""
-    changing: frozenset[Array] | None = None
-    looks: list[str] = field(default_factory=list)
-    """Statements that ask for an element's values a step ahead."""
-    look_members: list[str] = field(default_factory=list)
-    look_places: list[Place] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
-    """Declarations of what was asked for a step ago."""
     asks: list[str] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
 
@@ -118,8 +110,6 @@ class ThreadText(VectorText):
             self.loads.append(f"const {self.c_type(False)} {name} = {self.registers[array]};")
             return Term(Atom(name), True)
         is_row = index_of(array) is not Index.NONE and value not in self.phase.spelling.numbers
-        if self.changing is not None and is_row and array not in self.changing:
-            return self.looked(value)
         if self.is_early and self.stage is not None and is_row:
             return self.asked(value)
         # not super(): a class with slots is made anew, and the bare form would look for the old one
@@ -127,38 +117,20 @@ class ThreadText(VectorText):
 
     def asked(self, value: str) -> Term:
         """Have a value asked for before the products."""
-        self.early_places.append(self.phase.place(value))
-        name = self.phase.name(value)
-        self.early.append(self.empty(value))
-        self.asks.append(f"{name} = {self.stored(value)};")
-        return Term(Atom(name), True)
-
-    def looked(self, value: str) -> Term:
-        """Have a value asked for a step ahead."""
-        self.look_places.append(self.phase.place(value))
-        name = self.phase.name(value)
-        self.look_members.append(self.empty(value))
-        self.looks.append(f"ahead->{name} = {self.stored(value)};")
-        c_type = self.c_type(self.phase.spelling.types[value].condition)
-        self.taken.append(f"const {c_type} {name} = now.{name};")
-        return Term(Atom(name), True)
-
-    def empty(self, value: str) -> str:
-        """The declaration of a value that is not there yet."""
-        condition = self.phase.spelling.types[value].condition
-        return (
-            f"{self.c_type(condition)} {self.phase.name(value)} = {'false' if condition else '0'};"
-        )
-
-    def stored(self, value: str) -> str:
-        """A value as it is found in memory: its element, or a number of the row."""
         spelling = self.phase.spelling
         place = self.phase.place(value)
+        self.early_places.append(place)
+        base = self.phase.base(value, place)
         shape = spelling.types[value].shape
         offsets = " + ".join([*spelling.offsets(place), *(["j"] if shape else [])])
-        element = Atom(self.fetched(self.phase.base(value, place), place, offsets))
-        is_condition = spelling.types[value].condition
-        return c_text(self.as_condition(element)) if is_condition else element.text
+        name = self.phase.name(value)
+        condition = spelling.types[value].condition
+        element = Atom(self.fetched(base, place, offsets))
+        text = c_text(self.as_condition(element)) if condition else element.text
+        zero = "false" if condition else "0"
+        self.early.append(f"{self.c_type(condition)} {name} = {zero};")
+        self.asks.append(f"{name} = {text};")
+        return Term(Atom(name), True)
 
     def load(self, value: str, place: Place) -> str:
         """The current element as an expression."""

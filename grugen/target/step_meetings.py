@@ -31,15 +31,13 @@ class StepMeetings:
     """Who meets before each of a loop's accesses, and at the `end` of a step.
 
     States may be handed out behind the end of a step. `doubled` are the arrays that steps use in
-    turn, of those that are `shared` other blocks read what a block writes, and the `changing` ones
-    are those that the loop writes.
+    turn, and of those that are `shared` other blocks read what a block writes.
     """
 
     levels: tuple[Meeting, ...]
     end: Meeting
     doubled: tuple[Buffer, ...]
     shared: frozenset[Array]
-    changing: frozenset[Array]
 
     @property
     def of_all(self) -> int:
@@ -62,8 +60,7 @@ def step_meetings(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> S
         if _of_all(_levels(plan, loop, accesses, fewer)) == fewest:
             doubled = fewer
     end, *levels = _levels(plan, loop, accesses, doubled)
-    shared = _shared(plan, loop, accesses)
-    return StepMeetings(tuple(levels), end, doubled, shared, _changing(plan, loop, accesses))
+    return StepMeetings(tuple(levels), end, doubled, _shared(plan, loop, accesses))
 
 
 def steps_of(
@@ -117,13 +114,6 @@ def _shared(plan: KernelPlan, loop: Loop, accesses: tuple[Access, ...]) -> froze
         for array in whole
         if isinstance(array, Buffer) and array.index is Index.TILE_SEQUENCE and not array.number
     )
-
-
-def _changing(plan: KernelPlan, loop: Loop, accesses: tuple[Access, ...]) -> frozenset[Array]:
-    """All arrays that the loop writes, and the memory of its states."""
-    written = {array for access in accesses for array in access.written}
-    written.update(carry.buffer for carry in loop.carries)
-    return frozenset(written.union(*_pairs(plan, loop)))
 
 
 def _pairs(plan: KernelPlan, loop: Loop) -> list[tuple[Buffer, Array]]:

@@ -19,11 +19,6 @@ struct grugen_tile {
 
     __device__ bool more() const { return tile < tiles; }
 
-    // The row of which this lane computes the rest of the equations first, past all rows if none;
-    // lanes beyond the last unit do what the last one does.
-    __device__ int first_row() const { return part < rows ? row + part : INT32_MAX; }
-    __device__ int first_unit() const { return unit < last ? unit : last - 1; }
-
     __device__ void place()
     {
         const int group = (int)((unsigned)tile / (unsigned)groups);

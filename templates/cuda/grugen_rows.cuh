@@ -49,7 +49,7 @@ struct grugen_single_row {
     __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
 };
 
-// Step `s` of a single sequence.
+// Step `s` of a single sequence, which is alive as long as its block has steps to do.
 struct grugen_one_sequence {
     int T, B;
     int first, size;
@@ -62,18 +62,10 @@ struct grugen_one_sequence {
     __device__ grugen_here locate(int item) const
     {
         const int t = reverse ? length - 1 - s : s;
-        return {t * B + first, first, 0, item < 1 && s < length};
+        return {t * B + first, first, 0, item < 1};
     }
 
     __device__ bool ended(int) const { return true; }
-
-    // A step later.
-    __device__ grugen_one_sequence next() const
-    {
-        grugen_one_sequence later = *this;
-        ++later.s;
-        return later;
-    }
 };
 
 // Step `s` of the sequences first..first + size: in reverse each runs backwards from its own end.
@@ -99,13 +91,5 @@ struct grugen_step_rows {
     __device__ bool ended(int item) const
     {
         return grugen_length(lengths, T, first + item) == s;
-    }
-
-    // A step later.
-    __device__ grugen_step_rows next() const
-    {
-        grugen_step_rows later = *this;
-        ++later.s;
-        return later;
     }
 };

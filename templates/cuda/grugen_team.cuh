@@ -130,10 +130,6 @@ __device__ inline grugen_launched grugen_whole_launch()
 struct grugen_spread {
     int row, rows;
     int unit, units, last;
-
-    __device__ bool more() const { return unit < last; }
-    __device__ int first_row() const { return row; }
-    __device__ int first_unit() const { return unit; }
 };
 
 __device__ inline grugen_spread grugen_spread_over(const grugen_team &team, int64_t units)
