@@ -337,7 +337,8 @@ class _CudaText:
             ]
             sizes.append(" * ".join(factors))
         weights = " + ".join(sizes) or "0"
-        yield f"const grugen_loop loop = {{{weights}, {met.of_all}, {nests}}};"
+        near = str(met.all_near).lower()
+        yield f"const grugen_loop loop = {{{weights}, {met.of_all}, {nests}, {near}}};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

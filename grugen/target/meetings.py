@@ -165,16 +165,17 @@ def _between(before: Access, after: Access, level: Meeting) -> Meeting:
     conflicts = before.written & after.whole | before.whole & after.written
     if level is Meeting.ALL:
         # numbers are computed by every block for itself
-        return level if any(_is_vector(array) for array in conflicts) else Meeting.NONE
+        return Meeting.NONE if all(is_number(array) for array in conflicts) else level
     if before.way is None or before.way != after.way:
         conflicts |= before.written & (after.own | after.written) | before.own & after.written
     return level if conflicts else Meeting.NONE
 
 
-def _is_vector(array: Array) -> bool:
+def is_number(array: Array) -> bool:
+    """Whether there is a single number in each row."""
     if isinstance(array, Turn):
-        return _is_vector(array.array)
-    return bool(array.shape) if isinstance(array, Argument) else not array.number
+        return is_number(array.array)
+    return not array.shape if isinstance(array, Argument) else array.number
 
 
 def _nest_access(

@@ -16,6 +16,7 @@ from grugen.target.meetings import (
     Array,
     Meeting,
     Turn,
+    is_number,
     loop_accesses,
     meetings,
     swapped_carries,
@@ -31,13 +32,15 @@ class StepMeetings:
     """Who meets before each of a loop's accesses, and at the `end` of a step.
 
     States may be handed out behind the end of a step. `doubled` are the arrays that steps use in
-    turn, and of those that are `shared` other blocks read what a block writes.
+    turn, and of those that are `shared` other blocks read what a block writes. They are
+    `all_near` if blocks read nothing of each other in memory for all rows.
     """
 
     levels: tuple[Meeting, ...]
     end: Meeting
     doubled: tuple[Buffer, ...]
     shared: frozenset[Array]
+    all_near: bool
 
     @property
     def of_all(self) -> int:
@@ -60,7 +63,11 @@ def step_meetings(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> S
         if _of_all(_levels(plan, loop, accesses, fewer)) == fewest:
             doubled = fewer
     end, *levels = _levels(plan, loop, accesses, doubled)
-    return StepMeetings(tuple(levels), end, doubled, _shared(plan, loop, accesses))
+    shared = _shared(plan, loop, accesses)
+    written = {array for access in accesses for array in access.written}
+    exchanged = {array for access in accesses for array in access.whole} & written
+    all_near = all(is_number(array) or array in shared for array in exchanged)
+    return StepMeetings(tuple(levels), end, doubled, shared, all_near)
 
 
 def steps_of(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#include <stdint.h>
 
 #include "grugen_memory.cuh"
 #include "grugen_team.cuh"
@@ -14,7 +15,8 @@
 #define GRUGEN_HAS_CLUSTERS 0
 #endif
 
-// Go on when all threads of the cluster are here; what each wrote before, all see after.
+// Go on when all threads of the cluster are here; what each wrote before, all see after. That waits
+// for whatever they wrote to global memory, too: steps do without it.
 __device__ inline void grugen_meet_cluster()
 {
 #ifdef GRUGEN_EMULATOR
@@ -25,38 +27,164 @@ __device__ inline void grugen_meet_cluster()
 #endif
 }
 
-// Where block `rank` of the cluster has what is at `own` in this block's shared memory.
-template <class Element>
-__device__ inline Element *grugen_of_block(Element *own, [[maybe_unused]] int rank)
+// What a block waits for: so many warps have told how many bytes they have sent, and as many have
+// come. In shared memory; on a device it is an mbarrier.
+struct grugen_inbox {
+#ifdef GRUGEN_EMULATOR
+    unsigned told, sent, come;
+#else
+    uint64_t barrier;
+#endif
+};
+
+__device__ inline void grugen_open([[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] int warps)
 {
 #ifdef GRUGEN_EMULATOR
-    return static_cast<Element *>(emulator::map_shared(own, (unsigned)rank, EMULATOR_HERE));
+    *inbox = {};
 #elif GRUGEN_HAS_CLUSTERS
-    Element *there;
-    asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(own), "r"(rank));
-    return there;
-#else
-    return own;
+    const unsigned at = (unsigned)__cvta_generic_to_shared(&inbox->barrier);
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" : : "r"(at), "r"(warps) : "memory");
+    asm volatile("fence.mbarrier_init.release.cluster;" : : : "memory");
 #endif
 }
 
+#if GRUGEN_HAS_CLUSTERS && !defined(GRUGEN_EMULATOR)
+// Where block `rank` of the cluster has what is at `own` in this block's shared memory.
+__device__ inline unsigned grugen_of_block(const void *own, int rank)
+{
+    unsigned there;
+    const unsigned here = (unsigned)__cvta_generic_to_shared(own);
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(here), "r"(rank));
+    return there;
+}
+#endif
+
+// Write an element to where block `rank` has it; it comes to that block's inbox.
+__device__ inline void grugen_send(
+    [[maybe_unused]] GRUGEN_REAL *element,
+    [[maybe_unused]] GRUGEN_REAL value,
+    [[maybe_unused]] grugen_inbox *inbox,
+    [[maybe_unused]] int rank)
+{
+#ifdef GRUGEN_EMULATOR
+    const unsigned bytes = sizeof(GRUGEN_REAL);
+    *static_cast<GRUGEN_REAL *>(emulator::map_shared(element, (unsigned)rank, EMULATOR_HERE)) = value;
+    unsigned *const come =
+        static_cast<unsigned *>(emulator::map_shared(&inbox->come, (unsigned)rank, EMULATOR_HERE));
+    emulator::add_release(come, bytes);
+#elif GRUGEN_HAS_CLUSTERS
+    const unsigned there = grugen_of_block(element, rank);
+    const unsigned box = grugen_of_block(&inbox->barrier, rank);
+    if constexpr (sizeof(GRUGEN_REAL) == 4) {
+        asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];"
+                     :
+                     : "r"(there), "r"(__float_as_uint((float)value)), "r"(box)
+                     : "memory");
+    } else {
+        asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];"
+                     :
+                     : "r"(there), "l"(__double_as_longlong((double)value)), "r"(box)
+                     : "memory");
+    }
+#endif
+}
+
+// Tell block `rank` that this warp has sent it so many bytes, and reads nothing any more of what
+// others may write next. Only that and what stands in shared memory is ordered: a scope of the
+// cluster would wait for all that was written to global memory.
+__device__ inline void grugen_tell(
+    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] unsigned bytes, [[maybe_unused]] int rank)
+{
+#ifdef GRUGEN_EMULATOR
+    grugen_inbox *const box =
+        static_cast<grugen_inbox *>(emulator::map_shared(inbox, (unsigned)rank, EMULATOR_HERE));
+    atomicAdd(&box->sent, bytes);
+    unsigned *const told = &box->told;
+    emulator::add_release(told, 1u);
+#elif GRUGEN_HAS_CLUSTERS
+    const unsigned box = grugen_of_block(&inbox->barrier, rank);
+    asm volatile("mbarrier.arrive.expect_tx.shared::cluster.b64 _, [%0], %1;"
+                 :
+                 : "r"(box), "r"(bytes)
+                 : "memory");
+#endif
+}
+
+// Wait until `warps` have told, for the `time`th time, and all they sent has come.
+__device__ inline void grugen_receive(
+    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] int warps, [[maybe_unused]] unsigned time)
+{
+#ifdef GRUGEN_EMULATOR
+    const unsigned *const told = &inbox->told;
+    const unsigned *const come = &inbox->come;
+    // one for all: thousands that ask by turns take long
+    if (threadIdx.x == 0) {
+        while ((int)(emulator::load_acquire(told) - (time + 1) * (unsigned)warps) < 0 ||
+               emulator::load_acquire(come) != atomicAdd(&inbox->sent, 0u)) {}
+    }
+    __syncthreads();
+#elif GRUGEN_HAS_CLUSTERS
+    const unsigned at = (unsigned)__cvta_generic_to_shared(&inbox->barrier);
+    unsigned is_complete = 0;
+    while (is_complete == 0) {
+        asm volatile("{\n"
+                     ".reg .pred complete;\n"
+                     "mbarrier.try_wait.parity.shared::cta.b64 complete, [%1], %2;\n"
+                     "selp.u32 %0, 1, 0, complete;\n"
+                     "}"
+                     : "=r"(is_complete)
+                     : "r"(at), "r"(time & 1u)
+                     : "memory");
+    }
+#endif
+}
+
+// Two inboxes in turn: a block that goes on sends for the next meeting while others wait for this.
 struct grugen_cluster : grugen_team {
     static constexpr bool is_there = GRUGEN_HAS_CLUSTERS;
     static constexpr bool has_vectors = true;
     static constexpr bool gathers = false;
 
+    grugen_inbox *inboxes;
+    mutable unsigned sent; // by this thread to each other block, since all met
+
     __device__ void meet() const { __syncthreads(); }
-    __device__ void meet_all() const { grugen_meet_cluster(); }
+
+    __device__ void meet_all()
+    {
+        grugen_inbox *const inbox = inboxes + met % 2;
+        // all lanes have read and written before one of them tells
+        __syncwarp();
+        const unsigned bytes = __reduce_add_sync(0xffffffffu, sent);
+        if (lane() < parts) { grugen_tell(inbox, lane() == part ? 0 : bytes, lane()); }
+        GRUGEN_MEETING_BEGINS
+        grugen_receive(inbox, parts * warps(), met / 2);
+        GRUGEN_MEETING_ENDS
+        sent = 0;
+        ++met;
+    }
+
+    __device__ void begin(grugen_arena *own)
+    {
+        inboxes = static_cast<grugen_inbox *>(grugen_take(own, 2 * (int64_t)sizeof(grugen_inbox)));
+        sent = 0;
+        if (rank < 2) { grugen_open(inboxes + rank, parts * warps()); }
+        grugen_meet_cluster();
+    }
 
     __device__ void share(GRUGEN_REAL *element, GRUGEN_REAL value) const
     {
+        *element = value;
+        sent += (unsigned)sizeof(GRUGEN_REAL);
 #pragma unroll 4
-        for (int other = 0; other < parts; ++other) { *grugen_of_block(element, other) = value; }
+        for (int other = 0; other < parts; ++other) {
+            if (other != part) { grugen_send(element, value, inboxes + met % 2, other); }
+        }
     }
 
-    // Memory of a block that has ended is no longer its own. No test can show that this is needed:
-    // the emulator keeps it until the last block of the cluster ends.
-    __device__ void leave() const { grugen_meet_cluster(); }
+    // What others send to a block must find it. No test can show that this is needed: the emulator
+    // keeps memory until the last block of the cluster ends.
+    __device__ void leave() { meet_all(); }
 };
 
 enum {

@@ -5,6 +5,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include "grugen_memory.cuh"
+
 enum { GRUGEN_WARP = 32 };
 
 // A build that looks where time goes gives these a body: what a block waits for others, and since when.
@@ -83,6 +85,8 @@ struct grugen_block : grugen_team {
     __device__ void meet() const { __syncthreads(); }
     // The same for all blocks that share sequences.
     __device__ void meet_all() { __syncthreads(); }
+    // Memory is cleared, and nobody has read or written more of it.
+    __device__ void begin(grugen_arena *) { __syncthreads(); }
 };
 
 // Several blocks that share the units of their sequences; all of them run at the same time.
@@ -90,6 +94,7 @@ struct grugen_blocks : grugen_team {
     static constexpr bool has_vectors = false;
     static constexpr bool gathers = true;
     __device__ void meet() const { __syncthreads(); }
+    __device__ void begin(grugen_arena *) { meet_all(); }
 
     __device__ void meet_all()
     {

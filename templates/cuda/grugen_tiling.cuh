@@ -38,9 +38,10 @@ struct grugen_tiling {
 };
 
 // What the model knows of a loop: packed elements that a step multiplies, how often all blocks
-// meet in it, nests.
+// meet in it, nests; whether what blocks read of others is in memory that a cluster can share.
 struct grugen_loop {
     int64_t weights, meetings, nests;
+    bool can_cluster;
 };
 
 struct grugen_device {
@@ -93,7 +94,7 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double reading =
         tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
     const double multiplying = weights * (double)tiling.sequences / 128.0;
-    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 1200.0 : 5000.0;
+    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 6000.0 : 5000.0;
     const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
     return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
 }
@@ -166,7 +167,7 @@ static inline grugen_tiling grugen_cut(
         }
     };
     try_all(GRUGEN_BLOCK, 1, processors);
-    for (int size = 1; size < GRUGEN_CLUSTER_SIZES; ++size) {
+    for (int size = 1; loop.can_cluster && size < GRUGEN_CLUSTER_SIZES; ++size) {
         try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size]);
     }
     for (int64_t parts = 2; parts <= processors; parts *= 2) {

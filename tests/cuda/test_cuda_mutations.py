@@ -21,7 +21,7 @@ from grugen.toolchain.build import SourceBundle
 
 HELPERS = ("team.meet", "team.meet_all")
 WEAKER = {
-    r"emulator::add_release\((\w+), 1u\)": r"atomicAdd(\1, 1u)",
+    r"emulator::add_release\((\w+), (\w+)\)": r"atomicAdd(\1, \2)",
     r"emulator::load_acquire\((\w+)\)": r"atomicAdd(const_cast<unsigned *>(\1), 0u)",
     r"emulator::sync_cluster\(EMULATOR_HERE\)": r"__syncthreads()",
 }
