@@ -21,7 +21,7 @@ from grugen.runtime import CellModule, cuda_engine
 from grugen.runtime.loading import Build
 from grugen.toolchain.build import build
 
-REGIMES = ("by the model", "rows", "grid", "steps")
+REGIMES = ("by the model", "rows", "grid", "steps", "clusters")
 TAPES: tuple[Literal["gates", "states"], ...] = ("gates", "states")
 STEPS, BATCH, SIZE = 4, 9, 20
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from grugen.ir.nodes import Op
 from grugen.render.c_expr import C_TYPES
@@ -11,6 +11,7 @@ from grugen.target.abi import Argument, Group
 from grugen.target.nests import Pointwise
 from grugen.target.plan import Buffer, Index, Loop, Place
 from grugen.target.stages import Segment, Stage
+from grugen.target.step_meetings import second_piece
 
 _COUNTS = {
     Index.STEP: "call->T * call->B",
@@ -47,11 +48,14 @@ def or_zero(spelling: Spelling, place: Place, offsets: str) -> str:
     return f"{base} == nullptr ? 0 : {element}" if is_start else element
 
 
-def loop_buffers(spelling: Spelling, loop: Loop) -> tuple[list[Buffer], list[Buffer]]:
+def loop_buffers(
+    spelling: Spelling, loop: Loop, doubled: Collection[Buffer]
+) -> tuple[list[Buffer], list[Buffer]]:
     """Memory of the sequences of a loop: vectors, which blocks share, and numbers."""
     places = [place for group in loop.phase.writes.values() for place in group]
     places += [copy.place for copy in loop.phase.copies]
     arrays = {place.array for place in places} | {carry.buffer for carry in loop.carries}
+    arrays |= {second_piece(buffer) for buffer in doubled}
     own = [
         buffer
         for buffer in spelling.names.buffers

@@ -14,6 +14,7 @@ from grugen.render.places import Spelling, factor, index_of
 from grugen.render.thread_text import ThreadText, copied, joined
 from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
+from grugen.target.meetings import Array
 from grugen.target.nests import Join, Nest, Pointwise
 from grugen.target.plan import Buffer, Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
@@ -40,11 +41,13 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
 class InLoop:
     """What a nest of a loop knows beside its lines.
 
-    `meet` is who waits for each other before it, `copies` are made beside its own work.
+    `meet` is who waits for each other before it, `copies` are made beside its own work, and of
+    `shared` arrays other blocks read what it writes.
     """
 
     meet: str
     copies: tuple[Copy, ...]
+    shared: frozenset[Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +84,20 @@ class NestWriter:
         text = self.phase(phase, reads)
         stage = self.stages.get(nest) if isinstance(nest, Pointwise) else None
         title = ""
+        shared = inside.shared if inside else frozenset[Array]()
         operands: tuple[CudaOperandView, ...] = ()
         multiplies: tuple[str, ...] = ()
         lines: list[str] = []
         size: Dim | None
         if isinstance(nest, Copy):
-            body = copied(text, nest)
+            body = copied(text, nest, shared)
             size = body.nest.size
             title = f"// {nest.value} as it is"
         elif isinstance(nest, Join):
-            body, size = joined(text, nest), nest.let.type.shape[0]
+            body, size = joined(text, nest, shared), nest.let.type.shape[0]
             title = text.cited(nest.let)
         else:
-            body = ThreadText(text, nest, stage, is_early=inside is not None)
+            body = ThreadText(text, nest, stage, is_early=inside is not None, shared=shared)
             lines, size = body.lines(), nest.size
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:

@@ -23,20 +23,20 @@ from grugen.render.cuda_memory import (
 )
 from grugen.render.cuda_nests import InLoop, NestWriter
 from grugen.render.cuda_totals import lists_of, parts_of
+from grugen.render.cuda_variants import can_hold, held_fours, variants
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
-from grugen.target.abi import COMPUTED, Group
+from grugen.target.abi import COMPUTED, Argument, Group
 from grugen.target.meetings import (
     Meeting,
     folded_copies,
-    loop_accesses,
-    meetings,
     own_copies,
     swapped_carries,
 )
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
+from grugen.target.step_meetings import StepMeetings, second_piece, step_meetings
 
 _OWNERS = {
     Index.NONE: "work",
@@ -44,8 +44,6 @@ _OWNERS = {
     Index.BATCH: "work",
     Index.TILE_SEQUENCE: "tile",
 }
-MOST_HELD = 8
-"""Matrices of which a lane can hold a share in its registers."""
 _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
 
 
@@ -56,10 +54,15 @@ def cuda_view(
 
     `element` is what the caller's arrays are made of.
     """
+    doubled = [
+        buffer
+        for loop in loops_of(plan)
+        for buffer in step_meetings(plan, loop, reads_in(plan, loop)).doubled
+    ]
     spelling = Spelling(
         plan,
         COMPUTED[element],
-        kernel_names(plan, dims),
+        kernel_names(plan, dims, map(second_piece, doubled)),
         _OWNERS,
         restrict=False,
         lets={let.name: let for let in plan.function.lets},
@@ -70,6 +73,11 @@ def cuda_view(
     symbol = f"{stem}_{plan.direction}"
     nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))
     return _CudaText(plan, spelling, symbol, nests, count(1)).view()
+
+
+def loops_of(plan: KernelPlan) -> list[Loop]:
+    """The loops that blocks run step by step."""
+    return [part for part in plan.body if isinstance(part, Loop) and not part.in_place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ class _CudaText:
         own = [b for b in self.spelling.names.buffers if b.index in (Index.STEP, Index.BATCH)]
         members = [member(self.spelling, buffer) for buffer in own]
         takes = [take(self.spelling, "work", buffer) for buffer in own]
-        for loop in self.loops():
+        for loop in loops_of(self.plan):
             name = self.common(loop)
             members.append(f"char *{name}; // what blocks of {loop.phase.name} have in common")
             cut = f"{self.symbol}_{loop.phase.name}_cut(call, device)"
@@ -159,10 +167,6 @@ class _CudaText:
                 f"grugen_take(arena, parts * (int64_t)sizeof({real})));"
             )
         return MemoryView(tuple(members), self.nests.sizes(*takes), tuple(takes))
-
-    def loops(self) -> list[Loop]:
-        """The loops that blocks run step by step."""
-        return [part for part in self.plan.body if isinstance(part, Loop) and not part.in_place]
 
     def common(self, loop: Loop) -> str:
         return f"grugen_{loop.phase.name}"
@@ -216,28 +220,31 @@ class _CudaText:
         folded = folded_copies(plan, loop)
         work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
-        accesses = loop_accesses(plan, loop, reads)
+        met = step_meetings(plan, loop, reads)
         nests = tuple(
             self.nests.nest(
                 loop.phase,
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], folded.get(number, ())),
+                InLoop(_MEET[level], folded.get(number, ()), met.shared),
             )
             for number, (nest, where, level) in enumerate(
-                zip(work, found_in, meetings(accesses), strict=True)
+                zip(work, found_in, met.levels, strict=True)
             )
         )
-        vectors, numbers = loop_buffers(spelling, loop)
+        vectors, numbers = loop_buffers(spelling, loop, met.doubled)
         panels = list(panels_of(spelling, loop.phase.nests))
-        swaps = [self.swap(carry) for carry in swapped]
+        swaps = [self.swap(carry.buffer, plan.reads[carry.value].array) for carry in swapped]
+        swaps += [self.swap(buffer, second_piece(buffer)) for buffer in met.doubled]
         kept_lines = [
-            f"grugen_take(&arena, {kept_bytes(spelling, panel, 'parts')});" for panel in panels
+            f"grugen_take(&arena, {kept_bytes(spelling, panel, 'tiling.parts')});"
+            for panel in panels
         ]
         matrices = sum(len(segment.lets) for _, _, segment in panels)
         gathered = self.nests.gathered(nests)
-        holds = 0 < matrices <= MOST_HELD
+        held = held_fours(spelling.element, matrices)
+        holds = bool(held)
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
             nests=tuple(
@@ -250,7 +257,8 @@ class _CudaText:
             cuts=True,
             common=self.common(loop),
             starts=tuple(
-                self.carry(c, Place(c.buffer), Place(c.initial), "") for c in loop.carries
+                self.carry(c, Place(c.buffer), Place(c.initial), "", shared=c.buffer in met.shared)
+                for c in loop.carries
             ),
             finishes=tuple(
                 self.carry(
@@ -263,10 +271,11 @@ class _CudaText:
             panels=self.block(found(spelling, "tile->", panel) for panel in panels),
             keeps=self.block(self.keep(nests, loop)),
             kept=self.block(kept_lines),
+            meet=_MEET[met.end],
             swaps=tuple(swaps),
             holds=holds,
             held=tuple(
-                f"grugen_held<{len(segment.lets)}> {spelling.panel(segment)};"
+                f"grugen_held<{len(segment.lets)}, HELD> {spelling.panel(segment)};"
                 for _, _, segment in panels
             ),
             gathered=self.block(
@@ -276,14 +285,10 @@ class _CudaText:
                 ]
             ),
             hold_lines=tuple(self.hold(nests, loop)),
-            can_hold=tuple(
-                f"&& grugen_can_hold({spelling.dim(nest.size)}, {depth_of(spelling, segment)}, "
-                "GRUGEN_THREADS)"
-                for nest, _, segment in panels
-                if nest.size is not None
-            ),
+            can_hold=self.block(can_hold(spelling, panels, held)),
+            variants=tuple(variants(held)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
-            model=self.block(self.model(loop, nests)),
+            model=self.block(self.model(loop, met, len(nests))),
             items=self.block(self.items(nests)),
         )
 
@@ -302,27 +307,29 @@ class _CudaText:
             for panel in panels_of(self.spelling, [nest]):
                 yield kept(self.spelling, panel, view.planned.removeprefix(", "))
 
-    def swap(self, carry: Carry) -> str:
+    def swap(self, buffer: Buffer, other: Argument | Buffer) -> str:
         names = self.spelling.names.buffers
-        array = self.plan.reads[carry.value].array
-        assert isinstance(array, Buffer)
-        return f"grugen_swap(&tile.{names[carry.buffer]}, &tile.{names[array]});"
+        assert isinstance(other, Buffer)
+        return f"grugen_swap(&tile.{names[buffer]}, &tile.{names[other]});"
 
-    def carry(self, carry: Carry, target: Place, source: Place, skip: str) -> CarryView:
-        """One element of a state brought from place to place."""
+    def carry(
+        self, carry: Carry, target: Place, source: Place, skip: str, *, shared: bool = False
+    ) -> CarryView:
+        """One element of a state brought from place to place; to all that have it if `shared`."""
+        spelling = self.spelling
         is_number = carry.buffer.number
         index = [] if is_number else ["j"]
-        texts = []
-        for place in (target, source):
-            offsets = " + ".join([*self.spelling.offsets(place), *index])
-            texts.append(or_zero(self.spelling, place, offsets))
-        size = "" if is_number else self.spelling.dim(width_of(carry.buffer))
-        line = f"{texts[0]} = {texts[1]};"
+        to, at = (" + ".join([*spelling.offsets(place), *index]) for place in (target, source))
+        array, value = spelling.base(target.array), or_zero(spelling, source, at)
+        line = f"{array}[{to}] = {value};"
+        if shared:
+            line = f"team.share({array} + {to}, {value});"
+        size = "" if is_number else spelling.dim(width_of(carry.buffer))
         if is_number and skip:
             skip = skip.replace("!rows.ended(slot)", "!rows.ended(slot) || team.part > 0")
         return CarryView(size, self.nests.sizes(line, size), skip, line)
 
-    def model(self, loop: Loop, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
+    def model(self, loop: Loop, met: StepMeetings, nests: int) -> Iterator[str]:
         """What the model of costs is told of a loop."""
         sizes = []
         for nest, _, segment in panels_of(self.spelling, loop.phase.nests):
@@ -333,9 +340,9 @@ class _CudaText:
                 factor(self.spelling.dim(nest.size)),
             ]
             sizes.append(" * ".join(factors))
-        stages = sum(bool(nest.multiplies) for nest in nests)
         weights = " + ".join(sizes) or "0"
-        yield f"const grugen_loop loop = {{{weights}, {stages}, {len(nests)}}};"
+        near = str(met.all_near).lower()
+        yield f"const grugen_loop loop = {{{weights}, {met.of_all}, {nests}, {near}}};"
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -95,15 +95,25 @@ NOTHING = BlockView((), ())
 
 
 @dataclass(frozen=True, slots=True)
+class VariantView:
+    """A loop's kernel for the cuts that meet a `condition`: the `arguments` of its template."""
+
+    condition: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class CudaPhaseView:
     """A part of a kernel.
 
     Nests over rows are launched one by one. A loop is cut by a `model`; it carries states from
-    their `starts` to their `finishes`, and `swaps` memory at the end of a step. `memory` carves out
-    what its blocks have `common`, `numbers` what each has for itself; `panels` are read where they
-    lie, or `keeps` brings them to a block's memory, where they take what is `kept`. `items` is how
-    many threads a sequence can use. One that runs `in_place` is a single nest over the elements of
-    its states, with `states` in registers and `finals` to hand them out.
+    their `starts` to their `finishes`; at the end of a step threads `meet`, and memory that steps
+    use in turn `swaps`. `memory` carves out what its blocks have `common`, `numbers` what each has
+    for itself; `panels` are read where they lie, or `keeps` brings them to a block's memory, where
+    they take what is `kept`. `items` is how many threads a sequence can use. One that runs
+    `in_place` is a single nest over the elements of its states, with `states` in registers and
+    `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
+    a block `can_hold` them.
     """
 
     name: str
@@ -119,6 +129,7 @@ class CudaPhaseView:
     panels: BlockView = NOTHING
     keeps: BlockView = NOTHING
     kept: BlockView = NOTHING
+    meet: str = ""
     swaps: tuple[str, ...] = ()
     model: BlockView = NOTHING
     items: BlockView = NOTHING
@@ -127,7 +138,8 @@ class CudaPhaseView:
     held: tuple[str, ...] = ()
     gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()
-    can_hold: tuple[str, ...] = ()
+    can_hold: BlockView = NOTHING
+    variants: tuple[VariantView, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()
 

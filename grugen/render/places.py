@@ -35,8 +35,11 @@ class KernelNames:
     local: LocalNames
 
 
-def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
-    """Distinct identifiers for everything in `plan`; spec names keep their spelling if C does."""
+def kernel_names(plan: KernelPlan, dims: Iterable[str], more: Iterable[Buffer] = ()) -> KernelNames:
+    """Distinct identifiers for everything in `plan`; spec names keep their spelling if C does.
+
+    `more` are buffers that a target has beside those of the plan.
+    """
     values = [source.name for source in plan.function.sources]
     values += [let.name for let in plan.function.lets]
     local = LocalNames(values)
@@ -45,7 +48,7 @@ def kernel_names(plan: KernelPlan, dims: Iterable[str]) -> KernelNames:
     members = LocalNames(())
     buffers = {
         buffer: members.fresh(buffer.name.replace(".", "_"), FRAME_MEMBERS)
-        for buffer in plan.buffers()
+        for buffer in (*plan.buffers(), *more)
     }
     panels = {
         segment.lets[0].name: members.fresh(f"panel_{segment.lets[0].name}")

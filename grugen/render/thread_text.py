@@ -28,6 +28,7 @@ from grugen.render.vector_expr import Term
 from grugen.render.vector_text import VectorText
 from grugen.spec.dims import Dim
 from grugen.target.abi import WRITTEN, Argument
+from grugen.target.meetings import Array
 from grugen.target.nests import INLINE, Join, Pointwise
 from grugen.target.plan import Buffer, Copy, Index, Place
 
@@ -43,6 +44,8 @@ class ThreadText(VectorText):
     is_early: bool = False
     early: list[str] = field(default_factory=list)
     """Declarations of what is asked for early."""
+    shared: frozenset[Array] = frozenset()
+    """Arrays of which other blocks read what this one writes."""
     asks: list[str] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
 
@@ -152,6 +155,9 @@ class ThreadText(VectorText):
             self.places.append(place)
         base = self.phase.base(value, place)
         text = self.phase.spelling.rounded(place.array, text)
+        if self.nest.size is not None and place.array in self.shared:
+            offsets = " + ".join([base, *self.phase.spelling.offsets(place), "j"])
+            return f"team.share({offsets}, {text});"
         if self.nest.size is not None:
             return f"{self.element_of(base, place, 'j')} = {text};"
         offsets = " + ".join(self.phase.spelling.offsets(place)) or "0"
@@ -161,20 +167,20 @@ class ThreadText(VectorText):
         return f"if ({condition}) {{ {base}[{offsets}] = {text}; }}"
 
 
-def copied(phase: PhaseText, copy: Copy) -> ThreadText:
+def copied(phase: PhaseText, copy: Copy, shared: frozenset[Array] = frozenset()) -> ThreadText:
     """A row as it is from place to place, as a nest of its own."""
     shape = phase.spelling.types[copy.value].shape
-    text = ThreadText(phase, Pointwise(shape[0] if shape else None, ()))
+    text = ThreadText(phase, Pointwise(shape[0] if shape else None, ()), shared=shared)
     line = text.copy(copy)
     text.steady, steady = [], text.steady
     text.loads = [*steady, *text.loads, line]
     return text
 
 
-def joined(phase: PhaseText, nest: Join) -> ThreadText:
+def joined(phase: PhaseText, nest: Join, shared: frozenset[Array] = frozenset()) -> ThreadText:
     """The parts of a vector, one after the other: each element finds the part that it is of."""
     size = nest.let.type.shape[0]
-    text = ThreadText(phase, Pointwise(size, (nest.let,)))
+    text = ThreadText(phase, Pointwise(size, (nest.let,)), shared=shared)
     parts = list(_parts(text, nest))
     expr = parts[-1][1]
     for end, part in reversed(parts[:-1]):

@@ -1,14 +1,15 @@
-"""Where threads that share the rows of a loop must wait for each other in a step.
+"""Where threads that share the rows of a loop must wait for each other.
 
 A value that one nest leaves in memory and another one finds there may have been written by another
 thread: of the same block if both go through single elements, of any block that works on the same
 sequences if a vector is read whole. Nests with the same `way` give every element to the same
-thread.
+thread. Steps follow each other without a pause, so the last nests of one and the first of the next
+are neighbours like any others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -19,7 +20,16 @@ from grugen.target.abi import Argument
 from grugen.target.nests import INLINE, Join, Nest, Pointwise
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Place
 
-Array = Argument | Buffer
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One of the pieces of memory that an array has in turn, from step to step."""
+
+    array: Argument | Buffer
+    number: int
+
+
+Array = Argument | Buffer | Turn
 Way = tuple[str, Dim | int]
 
 GATHERED = Buffer("gathered", Index.TILE_SEQUENCE, Dim.fixed(1), number=True)
@@ -104,28 +114,50 @@ def loop_accesses(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> t
     return tuple(found)
 
 
-def meetings(accesses: Sequence[Access]) -> tuple[Meeting, ...]:
-    """Who must meet before each of `accesses`, when all have met before the first."""
-    found: list[Meeting] = []
+def meetings(steps: Sequence[Sequence[Access]]) -> tuple[Meeting, ...]:
+    """Who must meet before each access of a step: the same in all steps, and no more than needed.
+
+    `steps` are as many as it takes until memory has been used in all ways in which steps follow
+    each other. All have met before the first.
+    """
+    count = len(steps[0])
+    found = (_lowered(steps, order) for order in (range(count), reversed(range(count))))
+    return min(found, key=_cost)
+
+
+def _lowered(steps: Sequence[Sequence[Access]], order: Iterable[int]) -> tuple[Meeting, ...]:
+    """Meetings of all before each access, made smaller in `order` as far as that goes."""
+    levels = [Meeting.ALL] * len(steps[0])
+    for number in order:
+        for level in Meeting:
+            levels[number] = level
+            if is_ordered(steps, levels):
+                break
+    return tuple(levels)
+
+
+def _cost(levels: Sequence[Meeting]) -> tuple[int, ...]:
+    return tuple(levels.count(level) for level in sorted(Meeting, reverse=True)[:-1])
+
+
+def is_ordered(steps: Sequence[Sequence[Access]], levels: Sequence[Meeting]) -> bool:
+    """Whether nobody touches memory without order if `levels` meet before a step's accesses."""
     # what was done since a block met, and since all did
     block: list[Access] = []
     everyone: list[Access] = []
-    for access in accesses:
-        level = max(
-            [
-                Meeting.NONE,
-                *(_between(before, access, Meeting.BLOCK) for before in block),
-                *(_between(before, access, Meeting.ALL) for before in everyone),
-            ]
-        )
-        if level >= Meeting.BLOCK:
-            block = []
-        if level is Meeting.ALL:
-            everyone = []
-        found.append(level)
-        block.append(access)
-        everyone.append(access)
-    return tuple(found)
+    for step in steps:
+        for access, level in zip(step, levels, strict=True):
+            if level >= Meeting.BLOCK:
+                block = []
+            if level is Meeting.ALL:
+                everyone = []
+            if any(_between(before, access, Meeting.BLOCK) for before in block):
+                return False
+            if any(_between(before, access, Meeting.ALL) for before in everyone):
+                return False
+            block.append(access)
+            everyone.append(access)
+    return True
 
 
 def _between(before: Access, after: Access, level: Meeting) -> Meeting:
@@ -133,14 +165,17 @@ def _between(before: Access, after: Access, level: Meeting) -> Meeting:
     conflicts = before.written & after.whole | before.whole & after.written
     if level is Meeting.ALL:
         # numbers are computed by every block for itself
-        return level if any(_is_vector(array) for array in conflicts) else Meeting.NONE
+        return Meeting.NONE if all(is_number(array) for array in conflicts) else level
     if before.way is None or before.way != after.way:
         conflicts |= before.written & (after.own | after.written) | before.own & after.written
     return level if conflicts else Meeting.NONE
 
 
-def _is_vector(array: Array) -> bool:
-    return bool(array.shape) if isinstance(array, Argument) else not array.number
+def is_number(array: Array) -> bool:
+    """Whether there is a single number in each row."""
+    if isinstance(array, Turn):
+        return is_number(array.array)
+    return not array.shape if isinstance(array, Argument) else array.number
 
 
 def _nest_access(

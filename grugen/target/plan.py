@@ -102,11 +102,13 @@ class Loop:
 
     One that runs `in_place` is a single nest over all rows of a time block, which follow each other
     in order of time: every element of the states needs only itself, and is overwritten at once.
+    `near` says where the loop itself finds values of the step that are kept for all rows as well.
     """
 
     phase: Phase
     carries: tuple[Carry, ...]
     in_place: bool = False
+    near: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

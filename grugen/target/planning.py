@@ -86,6 +86,8 @@ class _Draft:
     """The values that loops over single elements have in registers here."""
     in_place: bool = False
     """Whether the loop overwrites its states as it goes, and has all it computes in registers."""
+    near: dict[str, Place] = field(default_factory=dict)
+    """Where the loop reads again what it keeps of all rows."""
 
     def finished(self) -> Phase:
         return Phase(
@@ -162,8 +164,11 @@ class _Planner:
             self.hand_out(result)
         phases = {draft.name: draft.finished() for draft in self.drafts}
         in_place = [draft.in_place for draft in self.drafts]
+        near = [draft.near for draft in self.drafts]
         body = [
-            Loop(phase, carries[number], in_place[number]) if number in carries else phase
+            Loop(phase, carries[number], in_place[number], near[number])
+            if number in carries
+            else phase
             for number, phase in enumerate(phases.values())
             if number in carries or (phase and phase.name not in ("once", "per_sequence"))
         ]
@@ -260,9 +265,12 @@ class _Planner:
                         outside = {use for use in outside if use[0] != draft.name}
                     keep = over_rows and let.name in kept
                     if outside or keep or isinstance(nest, Join):
-                        index = self.index_of(draft, {name for name, _ in outside})
+                        phases = {name for name, _ in outside}
+                        index = self.index_of(draft, phases)
                         index = Index.STEP if keep else index
                         self.store(draft, let.name, self.buffer(let.name, index))
+                        if self.at_once and index is Index.STEP and draft.name in phases:
+                            self.store_near(draft, let.name)
         self.save_states(carries, users)
         for value in [] if self.baseline else self.total_operands():
             self.keep_all_rows(value)
@@ -300,6 +308,14 @@ class _Planner:
         place = Place(buffer)
         self.reads[value] = place
         draft.writes.setdefault(value, []).append(place)
+
+    def store_near(self, draft: _Draft, value: str) -> None:
+        """What a loop keeps of all rows it finds again in the memory of its block."""
+        # a nest that joins vectors writes to where they are read, and nowhere else
+        if draft.states is not None and value in draft.pointwise:
+            place = Place(self.buffer(value, Index.TILE_SEQUENCE, ".near"))
+            draft.near[value] = place
+            draft.writes.setdefault(value, []).append(place)
 
     def save_states(
         self,
@@ -380,5 +396,5 @@ def _read_by(nest: Nest) -> Iterator[tuple[str, bool]]:
 def reads_in(plan: KernelPlan, part: Phase | Loop) -> Mapping[str, Place]:
     """Where values are found inside `part`: the loop's own states in their carries."""
     if isinstance(part, Loop):
-        return {**plan.reads, **{c.state: Place(c.buffer) for c in part.carries}}
+        return {**plan.reads, **part.near, **{c.state: Place(c.buffer) for c in part.carries}}
     return plan.reads

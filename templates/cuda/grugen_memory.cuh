@@ -65,14 +65,15 @@ struct grugen_pointed<const Element *> {
     using type = Element;
 };
 
-// How a kernel is started: blocks of threads, shared memory for each block, and whether all blocks
-// must run at the same time because they wait for each other.
+// How a kernel is started: blocks of threads, shared memory for each block, whether all blocks must
+// run at the same time because they wait for each other, and how many form a cluster, if any do.
 struct grugen_launch {
     dim3 blocks;
     int threads;
     int64_t shared;
     bool together;
     cudaStream_t stream;
+    int cluster = 0;
 };
 
 template <class... Parameters, class... Arguments>
@@ -89,6 +90,13 @@ grugen_start(void (*kernel)(Parameters...), const grugen_launch launch, Argument
     attributes[0].val.cooperative = launch.together;
     config.attrs = attributes;
     config.numAttrs = launch.together ? 1 : 0;
+    if (launch.cluster > 1) {
+        attributes[0].id = cudaLaunchAttributeClusterDimension;
+        attributes[0].val.clusterDim.x = (unsigned)launch.cluster;
+        attributes[0].val.clusterDim.y = 1;
+        attributes[0].val.clusterDim.z = 1;
+        config.numAttrs = 1;
+    }
     return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
 }
 

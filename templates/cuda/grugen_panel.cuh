@@ -100,12 +100,18 @@ __device__ inline grugen_panel grugen_keep_panel(
     return {kept, width, line, first};
 }
 
+// The units that a block has of a vector which so many blocks share, at most.
+__host__ __device__ inline int grugen_most_units(int64_t units, int64_t parts)
+{
+    const int64_t fours = (units + 3) / 4;
+    return (int)(4 * ((fours + parts - 1) / parts));
+}
+
 // What a block keeps of a panel when the units are cut into so many parts, in elements.
 __host__ __device__ inline int64_t
 grugen_kept_size(int64_t depth, int64_t matrices, int64_t units, int64_t parts)
 {
-    const int64_t fours = (units + 3) / 4;
-    const int64_t width = 4 * ((fours + parts - 1) / parts);
+    const int64_t width = grugen_most_units(units, parts);
     // as much as `grugen_line` may add
     return grugen_fours(depth) * (matrices * width + 6) * 4;
 }

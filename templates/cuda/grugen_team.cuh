@@ -5,6 +5,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include "grugen_memory.cuh"
+
 enum { GRUGEN_WARP = 32 };
 
 // A build that looks where time goes gives these a body: what a block waits for others, and since when.
@@ -53,6 +55,14 @@ struct grugen_team {
     __device__ int warps() const { return size / GRUGEN_WARP; }
     __device__ int lane() const { return rank % GRUGEN_WARP; }
 
+    // Whether kernels for such a team are compiled.
+    static constexpr bool is_there = true;
+
+    // Write an element that other blocks read, where they have it in the same memory.
+    __device__ static void share(GRUGEN_REAL *element, GRUGEN_REAL value) { *element = value; }
+    // Before a block that others may still write to goes away.
+    __device__ static void leave() {}
+
     // The first unit of this block's slice of `units`; that of the next part ends it. Slices begin
     // where four elements do.
     __device__ int first_unit(int64_t units, int of_part) const
@@ -64,21 +74,27 @@ struct grugen_team {
     }
 };
 
+// A team whose blocks have the vectors of their sequences in their shared memory says so by
+// `has_vectors`; one of several blocks that read them elsewhere `gathers` them for each product.
+
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
-    static constexpr bool is_alone = true;
+    static constexpr bool has_vectors = true;
     static constexpr bool gathers = false;
     // Go on when all threads of the block are here; what each wrote before, all see after.
     __device__ void meet() const { __syncthreads(); }
     // The same for all blocks that share sequences.
     __device__ void meet_all() { __syncthreads(); }
+    // Memory is cleared, and nobody has read or written more of it.
+    __device__ void begin(grugen_arena *) { __syncthreads(); }
 };
 
 // Several blocks that share the units of their sequences; all of them run at the same time.
 struct grugen_blocks : grugen_team {
-    static constexpr bool is_alone = false;
+    static constexpr bool has_vectors = false;
     static constexpr bool gathers = true;
     __device__ void meet() const { __syncthreads(); }
+    __device__ void begin(grugen_arena *) { meet_all(); }
 
     __device__ void meet_all()
     {

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "grugen_cluster.cuh"
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_stored.cuh"
@@ -15,6 +16,7 @@ enum grugen_regime {
     GRUGEN_BLOCK = 1, // a block has its sequences to itself and waits for no other
     GRUGEN_GRID = 2, // blocks share the units of their sequences and meet after each product
     GRUGEN_STEPS = 3, // a launch for each nest of each step
+    GRUGEN_CLUSTER = 4, // as a grid, but blocks that share units write to each other's shared memory
 };
 
 enum {
@@ -23,26 +25,30 @@ enum {
 };
 
 // A loop's cut: `groups` times `parts` blocks, `sequences` for each group; whether packed matrices
-// stay in shared memory or are held in registers, and how much shared memory a block takes; bytes
-// that the blocks of a group have in common; bytes of shared memory for rows that they gather.
+// stay in shared memory, and how many fours of each a lane holds in its registers instead; how much
+// shared memory a block takes; bytes that the blocks of a group have in common; bytes of shared
+// memory for rows that they gather.
 struct grugen_tiling {
     grugen_regime regime;
     int64_t sequences, groups, parts;
-    bool keeps, holds;
+    bool keeps;
+    int held;
     int64_t shared;
     int64_t common;
     int64_t gathered;
 };
 
-// What the model knows of a loop: packed elements that a step multiplies, products that wait for
-// each other, nests.
+// What the model knows of a loop: packed elements that a step multiplies, how often all blocks
+// meet in it, nests; whether what blocks read of others is in memory that a cluster can share.
 struct grugen_loop {
-    int64_t weights, stages, nests;
+    int64_t weights, meetings, nests;
+    bool can_cluster;
 };
 
 struct grugen_device {
     int processors;
     int64_t shared; // bytes that a block may have
+    int clusters[GRUGEN_CLUSTER_SIZES]; // how many of 1, 2, 4, 8 and 16 blocks run at the same time
 };
 
 static inline cudaError_t grugen_ask_device(grugen_device *device)
@@ -54,7 +60,28 @@ static inline cudaError_t grugen_ask_device(grugen_device *device)
     GRUGEN_TRY(cudaDeviceGetAttribute(
         &shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
     device->shared = shared;
+    // counting clusters takes longer than a short call: each thread does it once
+    static thread_local int known = -1;
+    static thread_local grugen_device last = {};
+    if (known != number || last.processors != device->processors) {
+        last = *device;
+        GRUGEN_TRY(grugen_count_clusters(number, GRUGEN_THREADS, shared, last.clusters));
+        known = number;
+    }
+    *device = last;
     return cudaSuccess;
+}
+
+// Rows of a tile in blocks that have so many sequences.
+__host__ __device__ constexpr int grugen_tile_rows(int64_t sequences)
+{
+    return sequences > 2 ? GRUGEN_TILE_ROWS : (int)sequences;
+}
+
+// Tiles of so many rows that so many sequences take.
+static inline int64_t grugen_tiles(int64_t sequences, int64_t rows)
+{
+    return (sequences + rows - 1) / rows;
 }
 
 // Cycles of a step, roughly: reading the matrices or multiplying them, whichever takes longer, and
@@ -64,54 +91,90 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double weights = (double)loop.weights / (double)tiling.parts;
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
-    const double reading = weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
-    // stored elements are converted once for all rows that they are multiplied with
-    const double rows = (double)tiling.sequences + (GRUGEN_CONVERTS ? 1.0 : 0.0);
-    const double multiplying = weights * rows / 128.0;
-    const double waiting = tiling.parts > 1 ? 2500.0 : 400.0;
-    return (reading > multiplying ? reading : multiplying) + waiting * (double)(loop.stages + 1);
+    const double tiles = (double)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
+    const double reading =
+        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
+    // stored elements are converted once for each tile of rows that they are multiplied with
+    const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
+    const double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
+    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 6000.0 : 5000.0;
+    const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
+    return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
 }
 
-// The cheapest cut. `shared_bytes(sequences, parts, keeps)` is what a block takes.
+// Whether each block has the vectors of its sequences in its own shared memory. A block whose
+// matrices do not stay with it has no memory for vectors either.
+static inline bool grugen_has_vectors(const grugen_tiling &tiling)
+{
+    return tiling.regime == GRUGEN_CLUSTER || (tiling.parts == 1 && tiling.keeps);
+}
+
+// A cut into blocks as far as sequences and parts make it. A lane can hold `held` fours of each
+// matrix, and `shared_bytes(tiling)` is what a block takes.
 template <class SharedBytes>
+static inline grugen_tiling grugen_tiling_of(
+    const grugen_device &device,
+    int64_t B,
+    grugen_regime regime,
+    int64_t parts,
+    int64_t sequences,
+    int held,
+    const SharedBytes &shared_bytes)
+{
+    grugen_tiling tiling = {};
+    tiling.regime = regime;
+    tiling.parts = parts;
+    tiling.sequences = sequences;
+    tiling.groups = (B + sequences - 1) / sequences;
+    tiling.held = held;
+    tiling.keeps = true;
+    tiling.keeps = shared_bytes(tiling) <= device.shared;
+    // a block alone that cannot keep its vectors is like one of many, which hold otherwise
+    if (!tiling.keeps && parts == 1) { tiling.held = 0; }
+    tiling.shared = shared_bytes(tiling);
+    return tiling;
+}
+
+// The cheapest cut; `held` as above for so many sequences and parts.
+template <class Held, class SharedBytes>
 static inline grugen_tiling grugen_cut(
     const grugen_device &device,
     int64_t B,
-    int32_t regime,
+    int64_t asked,
     const grugen_loop &loop,
+    const Held &held,
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, false, 0, 0, 0};
-    if (regime == GRUGEN_STEPS) { return best; }
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0};
+    if (asked == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
         (double)loop.weights * (double)B / (64.0 * (double)processors);
-    const bool must_fit = regime == GRUGEN_MODEL;
-    bool found = false;
-    for (int64_t parts = 1; parts <= processors; parts *= 2) {
-        if ((parts == 1 && regime == GRUGEN_GRID) || (parts > 1 && regime == GRUGEN_BLOCK)) {
-            continue;
-        }
-        const int64_t most = processors / parts;
-        int64_t sequences = (B + most - 1) / most;
-        for (; sequences > 0; sequences /= 2) {
-            grugen_tiling tiling = {};
-            tiling.regime = parts > 1 ? GRUGEN_GRID : GRUGEN_BLOCK;
-            tiling.parts = parts;
-            tiling.sequences = sequences;
-            tiling.groups = (B + sequences - 1) / sequences;
-            tiling.keeps = shared_bytes(sequences, parts, true) <= device.shared;
-            tiling.shared = shared_bytes(sequences, parts, tiling.keeps);
-            // blocks that wait for each other must all be running
-            if (tiling.shared > device.shared || (parts > 1 && tiling.groups > most)) { continue; }
-            const double rounds = (double)((tiling.groups * parts + processors - 1) / processors);
+    // whoever asks for a way to run gets it if it is possible at all
+    bool can_be_worse = asked != GRUGEN_MODEL;
+    const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most) {
+        if (most < 1 || (asked != GRUGEN_MODEL && asked != regime)) { return; }
+        for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
+            const grugen_tiling tiling = grugen_tiling_of(
+                device, B, regime, parts, sequences, held(sequences, parts), shared_bytes);
+            // blocks of a grid that wait for each other must all be running
+            const bool must_run = regime == GRUGEN_GRID && tiling.groups > most;
+            if (tiling.shared > device.shared || must_run) { continue; }
+            const double rounds = (double)((tiling.groups + most - 1) / most);
             const double cycles = rounds * grugen_step_cycles(loop, tiling);
-            if ((found || must_fit) && cycles >= least) { continue; }
+            if (!can_be_worse && cycles >= least) { continue; }
+            can_be_worse = false;
             least = cycles;
             best = tiling;
-            found = true;
         }
+    };
+    try_all(GRUGEN_BLOCK, 1, processors);
+    for (int size = 1; loop.can_cluster && size < GRUGEN_CLUSTER_SIZES; ++size) {
+        try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size]);
+    }
+    for (int64_t parts = 2; parts <= processors; parts *= 2) {
+        try_all(GRUGEN_GRID, parts, processors / parts);
     }
     return best;
 }
@@ -166,7 +229,7 @@ __device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
 static inline void
 grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tiling)
 {
-    if (tiling->regime == GRUGEN_STEPS || (tiling->parts == 1 && tiling->keeps)) { return; }
+    if (tiling->regime == GRUGEN_STEPS || grugen_has_vectors(*tiling)) { return; }
     if (tiling->shared + bytes > device.shared) { return; }
     tiling->gathered = bytes;
     tiling->shared += (bytes + 127) / 128 * 128;

@@ -22,8 +22,10 @@ from grugen.runtime.elements import element_type, name_of
 from grugen.runtime.forward import Tape
 from grugen.toolchain.build import SourceBundle
 
-MODEL, BLOCK, GRID, STEPS = REGIMES = range(4)
-WORDS = ("", "block", "grid", "steps")
+MODEL, BLOCK, GRID, STEPS, CLUSTER = range(5)
+REGIMES = (BLOCK, GRID, STEPS, CLUSTER)
+"""The ways to run a loop that a caller can ask for."""
+WORDS = ("", "block", "grid", "steps", "cluster")
 """What a library calls the way in which it runs a loop; one that has none says `rows`."""
 
 

@@ -50,6 +50,6 @@ def _call(cell: Compiled, sizes: tuple[int, ...], steps: int, batch: int) -> Cal
 
 def all_ways() -> Iterator[tuple[int, str]]:
     """Regimes and tapes."""
-    for regime in (1, 2, 3):
+    for regime in (1, 2, 3, 4):
         for tape in ("gates", "states"):
             yield regime, tape

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from emulated_cells import BLOCK, GRID, STEPS, emulated
+from emulated_cells import REGIMES, emulated
 from raced_cells import cell_of, edge_calls
 
 
@@ -20,7 +20,7 @@ def main(names: list[str]) -> None:
         library = emulated(cell, "float32", "asan")
         calls = edge_calls(cell)
         for number, call in enumerate(calls):
-            for regime in (BLOCK, GRID, STEPS):
+            for regime in REGIMES:
                 library.device(2 + number)
                 library.run(call, regime=regime, tape=("gates", "states")[number % 2])
         print(name, "is clean")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from calls import Call, random_call, run
 from emulated_calls import drawn_call
-from emulated_cells import BLOCK, GRID, STEPS, WORDS, Emulated, emulated
+from emulated_cells import BLOCK, CLUSTER, GRID, REGIMES, WORDS, Emulated, emulated
 from emulator.build import Order
 from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
 from pairwise import Row, pairwise, product_of
@@ -23,7 +23,7 @@ from grugen.driver import Compiled, compile_spec
 
 FACTORS = {
     "element": ("float32", "float64", "bfloat16"),
-    "regime": (BLOCK, GRID, STEPS),
+    "regime": REGIMES,
     "tape": ("gates", "states"),
     "lengths": ("whole", "ragged", "empty"),
     "reverse": (False, True),
@@ -57,7 +57,7 @@ def test_emulated_is_interpreted(name: str) -> None:
             **{key: row[key] for key in ("element", "batch", "lengths", "reverse", "states")},
         )
         heard |= _check(libraries[row["element"]], cell, call, row, number)
-    assert heard in ({"block", "grid", "steps"}, {"rows"})
+    assert heard in ({"block", "grid", "steps", "cluster"}, {"rows"})
 
 
 def _check(library: Emulated, cell: Compiled, call: Call, row: Row, seed: int) -> set[str]:
@@ -89,7 +89,7 @@ def test_large(element: str, hidden: int, batch: int, processors: int) -> None:
     library = emulated(cell, element)
     call = sized(cell, hidden, batch)
     yardstick = Yardstick(cell, call)
-    for regime in (BLOCK, GRID) if processors > 1 else (BLOCK,):
+    for regime in (BLOCK, GRID, CLUSTER) if processors > 1 else (BLOCK,):
         library.device(processors)
         yardstick.check(library.run(call, regime=regime), element, WORDS[regime])
         assert library.heard[0] == WORDS[regime]
@@ -105,7 +105,7 @@ def test_model_chooses() -> None:
     assert library.heard == ["block", "block"]
 
 
-@pytest.mark.parametrize("regime", [BLOCK, GRID, STEPS])
+@pytest.mark.parametrize("regime", REGIMES)
 def test_same_bits_in_any_order(regime: int) -> None:
     cell = compile_spec("gru")
     library = emulated(cell, "float32")

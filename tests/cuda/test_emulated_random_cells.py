@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from calls import Call
 from emulated_calls import drawn_call
-from emulated_cells import BLOCK, GRID, STEPS, WORDS, emulated
+from emulated_cells import REGIMES, WORDS, emulated
 from emulator.build import Order
 from trials import compiled, invented
 from yardstick import Yardstick
@@ -69,7 +69,7 @@ def test_emulated_is_interpreted(drawn: list[Drawn], capsys: pytest.CaptureFixtu
         for call in one.calls:
             yardstick = Yardstick(one.cell, call)
             for tape in ("gates", "states"):
-                regime = int(rng.choice([BLOCK, GRID, STEPS]))
+                regime = int(rng.choice(REGIMES))
                 processors, seed = int(rng.integers(2, 9)), int(rng.integers(1000))
                 library.device(processors, Order(int(rng.integers(3))), seed)
                 what = f"{WORDS[regime]} {tape} on {processors} processors, seed {seed}:"

@@ -54,7 +54,7 @@ def settings_of(module: CellModule) -> dict[str, Any]:
     return SIZES | {info.name: np.full(SIZES["D"], 0.5) for info in required}
 
 
-@pytest.mark.parametrize("regime", [0, 1, 2, 3])
+@pytest.mark.parametrize("regime", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("tape", ["gates", "states"])
 @pytest.mark.parametrize("lengths", [None, np.array([4, 0, 6])])
 def test_forward_and_backward(name: str, regime: int, tape: Any, lengths: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 
 import pytest
@@ -12,9 +13,10 @@ from known_cells import CELLS, VALID
 
 from grugen.driver import compile_spec
 from grugen.spec.dims import Dim
-from grugen.target.meetings import Access, Meeting, Way, loop_accesses, meetings
-from grugen.target.plan import Buffer, Index, Loop
+from grugen.target.meetings import Access, Array, Meeting, Turn, Way, loop_accesses, meetings
+from grugen.target.plan import Buffer, Index, KernelPlan, Loop
 from grugen.target.planning import plan_cuda, reads_in
+from grugen.target.step_meetings import step_meetings, steps_of
 
 H = Dim.named("H")
 SPREAD = ("spread", H)
@@ -61,17 +63,19 @@ def access(
     ],
 )
 def test_two(before: Access, after: Access, level: Meeting) -> None:
-    assert meetings([before, after]) == (Meeting.NONE, level)
+    assert meetings([[before, after]]) == (Meeting.NONE, level)
 
 
 def test_one_meeting_serves_all_before_it() -> None:
     found = meetings(
         [
-            access(written=[A]),
-            access(written=[B]),
-            access(None, whole=[A], written=[C]),
-            access(None, whole=[B]),
-            access(None, own=[C]),
+            [
+                access(written=[A]),
+                access(written=[B]),
+                access(None, whole=[A], written=[C]),
+                access(None, whole=[B]),
+                access(None, own=[C]),
+            ]
         ]
     )
     # the last one: the third nest wrote behind the meeting
@@ -86,9 +90,32 @@ def test_one_meeting_serves_all_before_it() -> None:
 
 def test_a_block_that_met_has_not_met_others() -> None:
     found = meetings(
-        [access(written=[A, N]), access(None, whole=[N]), access(None, whole=[A], own=[B])]
+        [[access(written=[A, N]), access(None, whole=[N], written=[B]), access(None, whole=[A, B])]]
     )
     assert found == (Meeting.NONE, Meeting.BLOCK, Meeting.ALL)
+
+
+def test_blocks_that_meet_early_need_not_meet_twice() -> None:
+    found = meetings([[access(written=[A, N]), access(None, whole=[N]), access(None, whole=[A])]])
+    assert found == (Meeting.NONE, Meeting.ALL, Meeting.NONE)
+
+
+def test_the_last_of_a_step_and_the_first_of_the_next() -> None:
+    """One meeting for what is read whole in the next step, wherever it costs least."""
+    state, value = Turn(A, 0), Turn(A, 1)
+    even = [access(own=[state]), access(None, own=[state], whole=[state], written=[value])]
+    odd = [access(own=[value]), access(None, own=[value], whole=[value], written=[state])]
+    assert meetings([even, odd, even]) == (Meeting.ALL, Meeting.NONE)
+
+
+def test_two_pieces_of_memory_save_a_meeting() -> None:
+    writes, reads = access(written=[A]), access(None, whole=[A])
+    assert meetings([[writes, reads]] * 3) == (Meeting.ALL, Meeting.ALL)
+    in_turn = [
+        [access(written=[Turn(A, step % 2)]), access(None, whole=[Turn(A, step % 2)])]
+        for step in range(4)
+    ]
+    assert meetings(in_turn) == (Meeting.NONE, Meeting.ALL)
 
 
 # --- what meetings mean, told again: threads, elements and who comes before whom ------------------
@@ -176,13 +203,51 @@ nests = st.one_of(
 loops = st.lists(nests.filter(lambda one: not one.whole & one.written), min_size=1, max_size=5)
 
 
-@given(loops)
-def test_no_conflict_is_left(accesses: list[Access]) -> None:
-    assert not conflicts(required(accesses), meetings(accesses))
+@given(loops, st.integers(min_value=1, max_value=3))
+def test_no_conflict_is_left(accesses: list[Access], steps: int) -> None:
+    levels = meetings([accesses] * steps)
+    assert not conflicts(required(accesses * steps), levels * steps)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_meeting_of_a_cell_is_needed(name: str) -> None:
+    for direction, plan, loop in loops_of(name):
+        accesses = loop_accesses(plan, loop, reads_in(plan, loop))
+        # what a nest reads at other places it does not write: nobody could order that
+        assert not any(one.whole & one.written for one in accesses)
+        found = step_meetings(plan, loop, reads_in(plan, loop))
+        levels = (found.end, *found.levels)
+
+        def unordered(levels: Sequence[Meeting], doubled: Sequence[Buffer]) -> bool:
+            steps = steps_of(plan, loop, accesses, doubled)  # noqa: B023
+            flat = [_without_arguments(one) for step in steps for one in step]
+            return bool(conflicts(required(flat), [*levels] * len(steps)))
+
+        assert not unordered(levels, found.doubled)
+        for less in lowered(levels):
+            assert unordered(less, found.doubled), f"{direction}: {levels} could be {less}"
+        for buffer in found.doubled:
+            rest = [other for other in found.doubled if other != buffer]
+            assert unordered(levels, rest), f"{direction}: {buffer.name} needs no second piece"
+
+
+def test_blocks_meet_once_for_each_product() -> None:
+    """What a product gathers is there after one meeting; what it leaves needs no second one."""
+    found = {
+        direction: step_meetings(plan, loop, reads_in(plan, loop))
+        for direction, plan, loop in loops_of("gru_reset_after")
+    }
+    none, block, everyone = Meeting
+    assert found["forward"].levels == (none,)
+    assert found["forward"].end == everyone
+    for direction in ("backward", "backward_states"):
+        assert found[direction].levels == (none, everyone)
+        assert found[direction].end == block
+        doubled = {buffer.name for buffer in found[direction].doubled}
+        assert doubled == {"d_c_n", "d_z_pre.near", "d_r_pre.near"}
+
+
+def loops_of(name: str) -> Iterator[tuple[str, KernelPlan, Loop]]:
     steps = compile_spec(VALID.get(name, name)).steps
     kernels = {
         "forward": steps.forward,
@@ -191,33 +256,25 @@ def test_every_meeting_of_a_cell_is_needed(name: str) -> None:
     }
     for direction, function in kernels.items():
         plan = plan_cuda(function, direction)
-        for loop in plan.body:
-            if not isinstance(loop, Loop) or loop.in_place:
-                continue
-            accesses = loop_accesses(plan, loop, reads_in(plan, loop))
-            # what a nest reads at other places it does not write: nobody could order that
-            assert not any(one.whole & one.written for one in accesses)
-            needed = required([_without_arguments(one) for one in accesses])
-            levels = meetings(accesses)
-            assert not conflicts(needed, levels)
-            for less in lowered(levels):
-                assert conflicts(needed, less), f"{direction}: {levels} could be {less}"
+        for part in plan.body:
+            if isinstance(part, Loop) and not part.in_place:
+                yield direction, plan, part
 
 
 def _without_arguments(one: Access) -> Access:
-    """Arrays of the caller as buffers: all that counts here is whether they are vectors."""
+    """Arrays of the caller, and pieces of memory, as buffers: all that counts is what they are."""
 
-    def buffers(group: frozenset) -> frozenset:
-        return frozenset(
-            array
-            if isinstance(array, Buffer)
-            else Buffer(
-                f"{array.group} {array.key}",
-                Index.STEP,
-                H if array.shape else Dim.fixed(1),
-                number=not array.shape,
-            )
-            for array in group
-        )
+    def buffer(array: Array) -> Buffer:
+        if isinstance(array, Buffer):
+            return array
+        if isinstance(array, Turn):
+            of = buffer(array.array)
+            return replace(of, name=f"{of.name} {array.number}")
+        number = not array.shape
+        width = H if array.shape else NUMBER
+        return Buffer(f"{array.group} {array.key}", Index.STEP, width, number=number)
+
+    def buffers(group: frozenset[Array]) -> frozenset[Array]:
+        return frozenset(map(buffer, group))
 
     return Access(one.way, buffers(one.own), buffers(one.whole), buffers(one.written))

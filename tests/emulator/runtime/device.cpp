@@ -171,5 +171,24 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, 
                                                                    unsigned) {
     return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, threads, shared);
 }
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* kernel,
+                                           const cudaLaunchConfig_t* config) {
+    Launch launch{};
+    launch.kernel = kernel;
+    launch.grid = config->gridDim;
+    launch.block = config->blockDim;
+    launch.cluster = dim3(1);
+    for (unsigned i = 0; i < config->numAttrs; ++i) {
+        const cudaLaunchAttribute& attribute = config->attrs[i];
+        if (attribute.id != cudaLaunchAttributeClusterDimension) continue;
+        launch.cluster = dim3(attribute.val.clusterDim.x, attribute.val.clusterDim.y,
+                              attribute.val.clusterDim.z);
+    }
+    launch.shared_bytes = config->dynamicSmemBytes;
+    if (const cudaError_t status = check_launch(launch)) return noted(status);
+    const int blocks = blocks_at_once(static_cast<int>(count(launch.block)), launch.shared_bytes);
+    *clusters = settings.processors * blocks / static_cast<int>(count(launch.cluster));
+    return cudaSuccess;
+}
 
 }  // extern "C"

@@ -94,6 +94,11 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, F* functi
     return ::cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, emulator::address(function),
                                                            threads, shared);
 }
+template <class F>
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, F* function,
+                                           const cudaLaunchConfig_t* config) {
+    return ::cudaOccupancyMaxActiveClusters(clusters, emulator::address(function), config);
+}
 template <class T>
 cudaError_t cudaMemcpyToSymbol(T& symbol, const void* from, size_t bytes, size_t offset = 0,
                                cudaMemcpyKind = cudaMemcpyHostToDevice) {
