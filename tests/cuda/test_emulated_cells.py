@@ -39,7 +39,7 @@ pytestmark = pytest.mark.compiles
 
 
 def test_pairs_are_few() -> None:
-    assert len(pairwise(FACTORS)) < 20
+    assert len(pairwise(FACTORS)) <= 20
 
 
 @pytest.mark.parametrize("name", CELLS)
