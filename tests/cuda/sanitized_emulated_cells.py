@@ -18,9 +18,9 @@ from grugen.driver import bundle
 
 def main(names: list[str]) -> None:
     for name in names:
-        word, products = name.split(":")
+        word, element, products = name.split(":")
         cell = cell_of(word)
-        library = emulated(cell, "float32", "asan", bundle(cell, "cuda", "float32", products))
+        library = emulated(cell, element, "asan", bundle(cell, "cuda", element, products))
         calls = edge_calls(cell)
         for number, call in enumerate(calls):
             for regime in REGIMES:

@@ -13,16 +13,20 @@ from raced_cells import RACED, all_ways, calls_of, cell_of
 from grugen.driver import bundle
 from grugen.toolchain.build import DEFAULTS
 
-SANITIZED = ("gru:ieee", "every_meeting:ieee", "gru:3xtf32")
-"""Cells, and how their products over all rows are formed."""
+TYPED = (*((name, "float32") for name in RACED), ("gru", "bfloat16"))
+SANITIZED = (
+    *("gru:float32:ieee", "every_meeting:float32:ieee"),
+    *("gru:float32:3xtf32", "gru:bfloat16:ieee"),
+)
+"""Cells, their element types, and how their products over all rows are formed."""
 
 pytestmark = pytest.mark.compiles
 
 
-@pytest.mark.parametrize("name", RACED)
-def test_no_races(name: str) -> None:
+@pytest.mark.parametrize(("name", "element"), TYPED)
+def test_no_races(name: str, element: str) -> None:
     cell = cell_of(name)
-    library = emulated(cell, "float32", "race")
+    library = emulated(cell, element, "race")
     for order, processors in ((Order.FORWARD, 4), (Order.RANDOM, 5)):
         library.device(processors, order, seed=3)
         for call in calls_of(cell):
@@ -36,8 +40,8 @@ def test_nothing_is_touched_beyond_its_end() -> None:
     if reason:
         pytest.skip(reason)
     for name in SANITIZED:
-        word, products = name.split(":")
-        sources = bundle(cell_of(word), "cuda", "float32", products)
+        word, element, products = name.split(":")
+        sources = bundle(cell_of(word), "cuda", element, products)
         build_emulated(sources, DEFAULTS, mode="asan")
     program = Path(__file__).with_name("sanitized_emulated_cells.py")
     done = run_sanitized([str(program), *SANITIZED])
