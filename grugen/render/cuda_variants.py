@@ -59,12 +59,12 @@ def variants(held: Held) -> Iterator[VariantView]:
     ):
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
-            condition = f"{first}tiling.held > 0 && grugen_tile_rows(tiling.sequences) == {rows}"
+            condition = f"{first}holds && rows == {rows}"
             if fours:
                 yield VariantView(condition, f"{team}, {rows}, {fours}")
-        yield VariantView(f"{first}tiling.sequences == 1", f"{team}, 1, 0")
-        if kind:
-            yield VariantView(kind, f"{team}, GRUGEN_TILE_ROWS, 0")
+        for rows in by_rows:
+            condition = f"{first}rows == {rows}"
+            yield VariantView(condition, f"{team}, {rows}, 0")
 
 
 def can_hold(spelling: Spelling, panels: Sequence[Panel], held: Held) -> Iterator[str]:

@@ -1,5 +1,5 @@
-// Blocks of a cluster that share the units of their sequences: each has all vectors in its own shared
-// memory, and writes what it computes of them to that of the others, too.
+// Blocks of a cluster that share the units of their sequences: each has all vectors in its own
+// shared memory, and sends what it computes of them to the others, too.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +20,7 @@
 __device__ inline void grugen_meet_cluster()
 {
 #ifdef GRUGEN_EMULATOR
-    emulator::sync_cluster(EMULATOR_HERE);
+    emulator::sync_cluster(emulator::Site::here());
 #elif GRUGEN_HAS_CLUSTERS
     asm volatile("barrier.cluster.arrive.release.aligned;" : : : "memory");
     asm volatile("barrier.cluster.wait.acquire.aligned;" : : : "memory");
@@ -48,8 +48,15 @@ __device__ inline void grugen_open([[maybe_unused]] grugen_inbox *inbox, [[maybe
 #endif
 }
 
-#if GRUGEN_HAS_CLUSTERS && !defined(GRUGEN_EMULATOR)
 // Where block `rank` of the cluster has what is at `own` in this block's shared memory.
+#ifdef GRUGEN_EMULATOR
+template <class Memory>
+__device__ inline Memory *grugen_of_block(Memory *own, int rank)
+{
+    return static_cast<Memory *>(
+        emulator::map_shared(own, (unsigned)rank, emulator::Site::here()));
+}
+#elif GRUGEN_HAS_CLUSTERS
 __device__ inline unsigned grugen_of_block(const void *own, int rank)
 {
     unsigned there;
@@ -68,9 +75,8 @@ __device__ inline void grugen_send(
 {
 #ifdef GRUGEN_EMULATOR
     const unsigned bytes = sizeof(GRUGEN_REAL);
-    *static_cast<GRUGEN_REAL *>(emulator::map_shared(element, (unsigned)rank, EMULATOR_HERE)) = value;
-    unsigned *const come =
-        static_cast<unsigned *>(emulator::map_shared(&inbox->come, (unsigned)rank, EMULATOR_HERE));
+    *grugen_of_block(element, rank) = value;
+    unsigned *const come = grugen_of_block(&inbox->come, rank);
     emulator::add_release(come, bytes);
 #elif GRUGEN_HAS_CLUSTERS
     const unsigned there = grugen_of_block(element, rank);
@@ -93,13 +99,13 @@ __device__ inline void grugen_send(
 // others may write next. Only that and what stands in shared memory is ordered: a scope of the
 // cluster would wait for all that was written to global memory.
 __device__ inline void grugen_tell(
-    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] unsigned bytes, [[maybe_unused]] int rank)
+    [[maybe_unused]] grugen_inbox *inbox,
+    [[maybe_unused]] unsigned bytes,
+    [[maybe_unused]] int rank)
 {
 #ifdef GRUGEN_EMULATOR
-    grugen_inbox *const box =
-        static_cast<grugen_inbox *>(emulator::map_shared(inbox, (unsigned)rank, EMULATOR_HERE));
-    atomicAdd(&box->sent, bytes);
-    unsigned *const told = &box->told;
+    atomicAdd(grugen_of_block(&inbox->sent, rank), bytes);
+    unsigned *const told = grugen_of_block(&inbox->told, rank);
     emulator::add_release(told, 1u);
 #elif GRUGEN_HAS_CLUSTERS
     const unsigned box = grugen_of_block(&inbox->barrier, rank);
@@ -112,7 +118,9 @@ __device__ inline void grugen_tell(
 
 // Wait until `warps` have told, for the `time`th time, and all they sent has come.
 __device__ inline void grugen_receive(
-    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] int warps, [[maybe_unused]] unsigned time)
+    [[maybe_unused]] grugen_inbox *inbox,
+    [[maybe_unused]] int warps,
+    [[maybe_unused]] unsigned time)
 {
 #ifdef GRUGEN_EMULATOR
     const unsigned *const told = &inbox->told;
@@ -188,7 +196,7 @@ struct grugen_cluster : grugen_team {
 };
 
 enum {
-    GRUGEN_CLUSTER_SIZES = 5, // powers of two: 16 blocks are the most that some devices have room for
+    GRUGEN_CLUSTER_SIZES = 5, // powers of two: more than 16 blocks no device has room for
     GRUGEN_PORTABLE_CLUSTER = 8, // more must be asked for
 };
 

@@ -23,7 +23,7 @@ HELPERS = ("team.meet", "team.meet_all")
 WEAKER = {
     r"emulator::add_release\((\w+), (\w+)\)": r"atomicAdd(\1, \2)",
     r"emulator::load_acquire\((\w+)\)": r"atomicAdd(const_cast<unsigned *>(\1), 0u)",
-    r"emulator::sync_cluster\(EMULATOR_HERE\)": r"__syncthreads()",
+    r"emulator::sync_cluster\(emulator::Site::here\(\)\)": r"__syncthreads()",
 }
 """Accesses that order others, and what they are without that."""
 SHARED = "every_meeting"
