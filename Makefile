@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cells test-parts test-cuda test-cuda-cells test-cuda-parts test-all \
@@ -25,13 +26,13 @@ demo: $(BIN)/.installed ## train GRU-D on the bundled ICU stays
 
 test: $(BIN)/.installed ## run all tests, on two processors
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-cells test-parts
-	@echo "left out: tests/cuda and tests/emulator, which make test-cuda runs"
+	@echo "left out: $(CUDA_TESTS), which make test-cuda runs"
 
 test-cells: $(BIN)/.installed
 	$(BIN)/python -m pytest tests/end_to_end
 
 test-parts: $(BIN)/.installed
-	$(BIN)/python -m pytest --ignore=tests/end_to_end --ignore=tests/cuda --ignore=tests/emulator
+	$(BIN)/python -m pytest --ignore=tests/end_to_end $(addprefix --ignore=,$(CUDA_TESTS))
 
 # CUDA's compiler and headers come from PyPI where there is no toolkit; tests that lack them, or g++,
 # are skipped and say so
@@ -47,7 +48,7 @@ test-cuda-cells: $(BIN)/.cuda
 	$(BIN)/python -m pytest tests/cuda/test_emulated_cells.py
 
 test-cuda-parts: $(BIN)/.cuda
-	$(BIN)/python -m pytest tests/emulator tests/cuda --ignore=tests/cuda/test_emulated_cells.py
+	$(BIN)/python -m pytest $(CUDA_TESTS) --ignore=tests/cuda/test_emulated_cells.py
 
 test-all: ## all tests with all combinations that CI makes a selection of (hours)
 	GRUGEN_ALL=1 $(MAKE) --no-print-directory test test-cuda

@@ -26,6 +26,7 @@ from grugen.errors import (
 )
 from grugen.runtime.engine import DTYPES
 from grugen.spec.names import did_you_mean
+from grugen.target.arithmetic import IEEE
 from grugen.toolchain.march import NATIVE
 
 EXIT_CODES: tuple[tuple[type[GrugenError], int], ...] = (
@@ -108,11 +109,25 @@ def _build(parser: argparse.ArgumentParser) -> None:
         help="for target cuda: native (default), or GPU architectures such as sm_80,sm_90",
     )
     parser.add_argument(
+        "--products",
+        default=IEEE,
+        metavar="WORD",
+        help="for float32 of target cuda: how products over all rows are formed: ieee (default), "
+        "or on tensor cores tf32 or 3xtf32",
+    )
+    parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if the folder is not up to date"
     )
     parser.set_defaults(
         run=lambda a: build_specs(
-            a.specs, a.target, a.dtype, a.out, march=a.march, arch=a.arch, check_only=a.check
+            a.specs,
+            a.target,
+            a.dtype,
+            a.out,
+            march=a.march,
+            arch=a.arch,
+            products=a.products,
+            check_only=a.check,
         )
     )
 

@@ -14,12 +14,15 @@ from grugen.ir.shapes import PRODUCTS
 from grugen.ir.text import function_text
 from grugen.passes.find_shielded import find_shielded_products
 from grugen.passes.split_strata import Strata, split_strata
-from grugen.render.files import stem_of
+from grugen.render.files import products_in, stem_of
+from grugen.runtime.engine import OFFERED
 from grugen.runtime.generated import main_suffix
+from grugen.runtime.module import check_offered, checked_dtype
 from grugen.spec import spec_text
 from grugen.spec.dims import shape_text
 from grugen.spec.names import did_you_mean
 from grugen.target.abi import SUFFIXES
+from grugen.target.arithmetic import IEEE, check_products_of, checked_products
 from grugen.target.planning import plan_openmp
 from grugen.target.tile_report import tile_lines
 from grugen.toolchain.arch import checked_arch
@@ -111,42 +114,57 @@ def build_specs(
     *,
     march: str,
     arch: str,
+    products: str,
     check_only: bool,
 ) -> int:
     """Write `out/NAME` for each spec and compile it; with `check_only` compare instead.
 
     What was built there before for another target or dtype is brought up to date, too. `march` and
-    `arch` are what libraries are built for, here and wherever the module builds them anew. All
+    `arch` are what libraries are built for, here and wherever the module builds them anew.
+    `products` are those of target `cuda`; what is not built now keeps those it has. All
     targets are those that a compiler is found for; what is only compared needs no compiler, and
-    all targets are those of the CPU and what was built there before.
+    all targets are those of the CPU and what was built there before. Of targets those count that
+    have elements of `dtype`.
     """
     options = BuildOptions(checked_march(march), arch=checked_arch(arch))
-    targets = _all_targets(check_only) if target == "all" else (target,)
+    check_products_of(checked_products(products), target, dtype)
+    if target == "all":
+        targets = _all_targets(dtype, check_only)
+    else:
+        check_offered(target, checked_dtype(dtype))
+        targets = (target,)
     stale = 0
     for path in specs:
         cell = compile_spec(path)
         folder = Path(out) / cell.spec.name
         builds = [(found, dtype) for found in targets]
-        files = render_module(cell, [*builds, *_built_before(cell, folder)], march, arch)
+        named = products if ("cuda", "float32") in builds else _products_before(cell, folder)
+        files = render_module(cell, [*builds, *_built_before(cell, folder)], march, arch, named)
         if check_only:
             found = difference(folder, files)
             print(found, end="")
             stale |= bool(found)
             continue
         for built, element in builds:
-            build(bundle(cell, built, element), options)
+            build(bundle(cell, built, element, products), options)
         changed = write_files(folder, files)
         print(f"{folder}: {', '.join(targets)} {dtype}, {len(changed)} files changed")
     if stale:
         words = f"--target {target} --dtype {dtype} --out {out}"
         words += f" --march {march}" if march != NATIVE else ""
         words += f" --arch {arch}" if arch != NATIVE else ""
+        words += f" --products {products}" if products != IEEE else ""
         print(f"help: run  grugen build {' '.join(specs)} {words}", file=sys.stderr)
     return stale
 
 
-def _all_targets(check_only: bool) -> tuple[str, ...]:
+def _all_targets(dtype: str, check_only: bool) -> tuple[str, ...]:
     """The targets that can be built here; says what is left out, and why."""
+    offering = tuple(target for target in TARGETS if dtype in OFFERED[target])
+    if offering != TARGETS:
+        lacking = (target for target in TARGETS if target not in offering)
+        print(f"left out: targets {', '.join(lacking)}: they have no {dtype}")
+        return offering
     if check_only:
         return CPU_TARGETS
     try:
@@ -164,6 +182,13 @@ def _built_before(cell: Compiled, folder: Path) -> list[tuple[str, str]]:
         for element in SUFFIXES
         if (folder / target / f"{stem_of(cell.spec.name, element)}{main_suffix(target)}").is_file()
     ]
+
+
+def _products_before(cell: Compiled, folder: Path) -> str:
+    """How the library for devices that was built before forms products over all rows."""
+    stem = stem_of(cell.spec.name, "float32")
+    main = folder / "cuda" / f"{stem}{main_suffix('cuda')}"
+    return products_in(main.read_text(encoding="utf-8")) if main.is_file() else IEEE
 
 
 def dump_spec(spec: str, after: str | None, dtype: str) -> int:

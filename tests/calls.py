@@ -1,18 +1,20 @@
 """Random calls of a cell: parameters, inputs, gradients, and what must never be read.
 
 All numbers are rounded to float32 and held as float64, so that every element type starts from the
-same data.
+same data. A call may be `stored` in a type that has fewer numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grugen.runtime import Cell, CellModule, Run
+from grugen.runtime.elements import computed_type, element_type, rounded
 from grugen.runtime.forward import Tape
 from grugen.spec.dims import Shape
 from grugen.target.abi import ArrayInfo, Interface
@@ -51,6 +53,24 @@ class Call:
             f"inputs={list(self.inputs)} states={list(self.states)} "
             f"d_outputs={list(self.d_outputs)} d_states={list(self.d_states)}"
         )
+
+
+def stored(call: Call, dtype: str) -> Call:
+    """The call with the numbers that arrays of `dtype` hold; states are float32 at least."""
+
+    def fewer(arrays: Mapping[str, Any]) -> dict[str, Any]:
+        element = element_type(dtype)
+        return {
+            name: rounded(value, element).astype(np.float64)
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in arrays.items()
+        }
+
+    if dtype != "bfloat16":
+        return call
+    groups = ("fixed", "params", "inputs", "static", "d_outputs")
+    return replace(call, **{group: fewer(getattr(call, group)) for group in groups})
 
 
 def random_call(
@@ -172,7 +192,7 @@ def run(
     grads = cell.backward(
         result,
         outputs=_cast(call.d_outputs, dtype),
-        states=_cast(call.d_states, dtype),
+        states=_cast_states(call.d_states, dtype),
         threads=threads,
     )
     groups: dict[str, Mapping[str, NDArray]] = {
@@ -200,7 +220,7 @@ def run_forward(
     cell = module.Cell(target=target, dtype=dtype, seed=0, **settings)
     cell.params.update(_cast(call.params, dtype))
     result = cell.forward(
-        states=_cast(call.states, dtype),
+        states=_cast_states(call.states, dtype),
         lengths=call.lengths,
         reverse=call.reverse,
         tape=tape,
@@ -212,4 +232,8 @@ def run_forward(
 
 
 def _cast(arrays: Arrays, dtype: str) -> dict[str, NDArray]:
-    return {name: np.array(array, dtype, order="C") for name, array in arrays.items()}
+    return {name: rounded(array, element_type(dtype)) for name, array in arrays.items()}
+
+
+def _cast_states(arrays: Arrays, dtype: str) -> dict[str, NDArray]:
+    return _cast(arrays, computed_type(element_type(dtype)).name)

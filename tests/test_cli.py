@@ -185,6 +185,17 @@ def test_cuda_without_its_compiler(
     assert not Path("generated").exists()
 
 
+def test_targets_without_bfloat16(capsys: pytest.CaptureFixture[str]) -> None:
+    for target in ("sequential", "openmp"):
+        words = ["build", "leaky.yaml", "--target", target, "--dtype", "bfloat16"]
+        assert main(words) == 2
+        assert capsys.readouterr().err == (
+            f"target '{target}' has no bfloat16; it offers 'float32' and 'float64'\n"
+            "help: target='cuda' has it\n"
+        )
+    assert not Path("generated").exists()
+
+
 def test_wrong_arch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "leaky.yaml", "--target", "cuda", "--arch", "90"]) == 2
     assert capsys.readouterr().err == (
@@ -192,9 +203,23 @@ def test_wrong_arch(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_cuda_is_built_without_a_gpu(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_products(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["build", "leaky.yaml", "--target", "cuda", "--products"]
+    assert main([*words, "tf16"]) == 2
+    assert capsys.readouterr().err == ("products is 'tf16'; 'ieee', 'tf32' or '3xtf32' is needed\n")
+    for target, dtype in (("all", "float32"), ("openmp", "float32"), ("cuda", "float64")):
+        command = ["build", "leaky.yaml", "--target", target, "--dtype", dtype]
+        assert main([*command, "--products", "tf32"]) == 2
+        assert capsys.readouterr().err == (
+            "products is 'tf32', which only float32 of target 'cuda' has; this is "
+            f"{dtype} of target '{target}'\n"
+            "help: leave products out, or name that target and dtype\n"
+        )
+    assert not Path("generated").exists()
+
+
+def pretended_nvcc(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that takes everything."""
     nvcc = place / "nvcc"
     nvcc.write_text(
         "#!/bin/sh\n"
@@ -203,6 +228,47 @@ def test_cuda_is_built_without_a_gpu(
     )
     nvcc.chmod(0o755)
     monkeypatch.setenv("NVCC", str(nvcc))
+
+
+@pytest.mark.compiles
+def test_products_are_recorded(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretended_nvcc(place, monkeypatch)
+    words = ["build", "leaky.yaml", "--target", "cuda", "--products", "3xtf32"]
+    assert main(words) == 0
+    init, main_file = (Path("generated/leaky") / n for n in ("__init__.py", "cuda/leaky_f32.cu"))
+    assert "    arch='native',\n    products='3xtf32',\n" in init.read_text()
+    assert "\n#define GRUGEN_PRODUCTS GRUGEN_3XTF32\n" in main_file.read_text()
+    assert main([*words, "--check"]) == 0
+    # what is built beside it leaves it as it is
+    others = (["--target", "cuda", "--dtype", "float64"], ["--target", "openmp"])
+    for other in others:
+        assert main(["build", "leaky.yaml", *other]) == 0
+        assert "    products='3xtf32',\n" in init.read_text()
+        assert "\n#define GRUGEN_PRODUCTS GRUGEN_3XTF32\n" in main_file.read_text()
+    double = Path("generated/leaky/cuda/leaky_f64.cu").read_text()
+    assert "\n#define GRUGEN_PRODUCTS GRUGEN_IEEE\n" in double
+    program = "import generated.leaky as g; print(g.MODULE.products)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=place
+    )
+    assert done.stdout == "3xtf32\n"
+    main_file.write_text("")
+    capsys.readouterr()
+    assert main([*words, "--check"]) == 1
+    assert capsys.readouterr().err == (
+        "help: run  grugen build leaky.yaml --target cuda --dtype float32 --out generated "
+        "--products 3xtf32\n"
+    )
+    assert main(["build", "leaky.yaml", "--target", "cuda"]) == 0
+    assert "products=" not in init.read_text()
+
+
+def test_cuda_is_built_without_a_gpu(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretended_nvcc(place, monkeypatch)
     words = ["build", "leaky.yaml", "--target", "cuda", "--arch", "sm_90"]
     assert main(words) == 0
     assert {path.name for path in Path("generated/leaky/cuda").iterdir()} >= {
@@ -218,6 +284,31 @@ def test_cuda_is_built_without_a_gpu(
         "help: run  grugen build leaky.yaml --target cuda --dtype float32 --out generated "
         "--arch sm_90\n"
     )
+
+
+def test_bfloat16_is_built_beside_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretended_nvcc(place, monkeypatch)
+    assert main(["build", "leaky.yaml", "--target", "cuda"]) == 0
+    capsys.readouterr()
+    # of all targets there is but one
+    assert main(["build", "leaky.yaml", "--dtype", "bfloat16"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "left out: targets sequential, openmp: they have no bfloat16\n"
+        "generated/leaky: cuda bfloat16, "
+    )
+    assert main(["build", "leaky.yaml", "--dtype", "bfloat16", "--check"]) == 0
+    folder = Path("generated/leaky/cuda")
+    assert {path.name for path in folder.iterdir()} >= {
+        *("leaky_f32.cu", "leaky_bf16.cu", "leaky_bf16.h", "leaky_bf16_abi.h"),
+    }
+    declared = (folder / "leaky_bf16_abi.h").read_text()
+    assert "const void *x; // (T, B, D) of bfloat16\n" in declared
+    assert "const float *h; // (B, H)\n" in declared
+    module = Path("generated/leaky/__init__.py").read_text()
+    assert "('cuda', 'bfloat16')" in module
+    assert "('cuda', 'float32')" in module
 
 
 @pytest.mark.compiles

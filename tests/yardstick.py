@@ -1,12 +1,21 @@
 """How far a target may be from the interpreter: section 4 of the design.
 
 The distance e(a) = max|a - ref| / max(1, max|ref|) is taken to the float64 interpreter. A float32
-target may be four times as far as the float32 interpreter is when it sums in other orders.
+target may be four times as far as the float32 interpreter is when it sums in other orders. With
+products in `tf32`, that interpreter rounds the factors of its products, and the largest element may
+be off by one rounding more.
+
+With bfloat16 the reference starts from the numbers that arrays of bfloat16 hold, and products over
+all rows are those of `tf32`, which has all of these. States are never rounded to bfloat16 on the
+way forward; outputs are rounded once, to half a unit in the last place. Gradients are taken at
+values that a tape has rounded: they may be four times as far as those of an interpreter with such
+a tape, and once rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +24,50 @@ from calls import Call, Tensors, run
 
 from grugen.driver import Compiled
 from grugen.ir import interpret
-from grugen.ir.nodes import Function
+from grugen.ir.nodes import Function, Op
+from grugen.ir.shapes import PRODUCTS
 from grugen.runtime import CellModule, Engine, KernelCall, Plan
+from grugen.runtime.elements import computed_type
+from grugen.runtime.forward import Tape
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import Place
 from grugen.target.abi import group_of
 
 ORDERS = 4
 FLOAT64_BOUND = 1e-10
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
+HALF_ULP = 2.0**-8
+"""Of bfloat16, beside a number of at least 1."""
+TF32_EPS = 2.0**-11
+"""How far a factor may be off, of its size."""
+
+
+def in_tf32(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The nearest numbers of 11 bits."""
+    mantissas, exponents = np.frexp(array)
+    return np.ldexp(np.rint(np.ldexp(mantissas, 11)), exponents - 11).astype(array.dtype)
+
+
+@contextmanager
+def tf32_products() -> Iterator[None]:
+    """In the block, the interpreter rounds the factors of its products."""
+    kept = {op: interpret.STRUCTURAL[op] for op in (*PRODUCTS, Op.OUTER)}
+
+    def rounding(product: Any) -> Any:
+        return lambda step, let, *factors: product(step, let, *map(in_tf32, factors))
+
+    interpret.STRUCTURAL.update((op, rounding(product)) for op, product in kept.items())
+    try:
+        yield
+    finally:
+        interpret.STRUCTURAL.update(kept)
 
 
 class Interpreter:
-    """The interpreter as an engine, summing in random orders if `shuffle` is given."""
+    """The interpreter as an engine, summing in random orders if `shuffle` is given.
+
+    It computes in float32 where arrays are bfloat16, and rounds what it writes to them.
+    """
 
     target = "numpy"
 
@@ -48,9 +89,10 @@ class Interpreter:
         return self._run(steps.backward_states if call.states_only else steps.backward, call)
 
     def _run(self, function: Function, call: KernelCall) -> Plan:
+        computed = computed_type(self.dtype)
         given = {
             (source.role, source.key): np.asarray(
-                call.argument((group_of(source.role), source.key)), self.dtype
+                call.argument((group_of(source.role), source.key)), computed
             )
             for source in function.sources
         }
@@ -62,7 +104,7 @@ class Interpreter:
             given=given,
             lengths=call.lengths,
             reverse=call.reverse,
-            dtype=self.dtype,
+            dtype=computed,
             shuffle=self._shuffle,
         )
         for (role, key), result in results.items():
@@ -121,38 +163,52 @@ class Yardstick:
         self.cell = cell
         self.call = call
         self.reference = run(interpreted(cell), call, "numpy", "float64")
-        self._reference_errors: Mapping[str, float] | None = None
+        self._reference_errors: dict[tuple[str, str], Mapping[str, float]] = {}
 
-    def reference_errors(self) -> Mapping[str, float]:
+    def reference_errors(self, dtype: str, products: str) -> Mapping[str, float]:
         """e_ref by tensor."""
-        if self._reference_errors is None:
-            orders = [
-                run(interpreted(self.cell, np.random.default_rng(i)), self.call, "numpy", "float32")
-                for i in range(ORDERS)
-            ]
-            self._reference_errors = {
+        key = dtype, products
+        if key not in self._reference_errors:
+            # what is on a tape matters only where it is rounded
+            tapes: tuple[Tape, ...] = ("gates", "states") if dtype == "bfloat16" else ("gates",)
+            with tf32_products() if products == "tf32" else nullcontext():
+                orders = [
+                    # under the name of the target that has all element types
+                    run(interpreted(self.cell, rng), self.call, "cuda", dtype, tape=tape)
+                    for rng in map(np.random.default_rng, range(ORDERS))
+                    for tape in tapes
+                ]
+            self._reference_errors[key] = {
                 name: max(distance(found[name], reference) for found in orders)
                 for name, reference in self.reference.items()
             }
-        return self._reference_errors
+        return self._reference_errors[key]
 
-    def differences(self, found: Tensors, dtype: str) -> list[Difference]:
+    def bound(self, name: str, dtype: str, products: str) -> tuple[float, float]:
+        """e_ref of a tensor, and how far it may be away."""
+        if dtype == "float64":
+            return 0.0, FLOAT64_BOUND
+        if dtype == "bfloat16":
+            products = "tf32"
+        is_gradient = name.startswith("d ")
+        error = self.reference_errors(dtype if is_gradient else "float32", products)[name]
+        is_rounded = dtype == "bfloat16" and not name.startswith("state ")
+        eps = TF32_EPS if products == "tf32" else 16 * FLOAT32_EPS
+        return error, 4 * error + eps + (HALF_ULP if is_rounded else 0)
+
+    def differences(self, found: Tensors, dtype: str, products: str = "ieee") -> list[Difference]:
         """Every tensor with its error and what is allowed."""
         assert found.keys() == self.reference.keys()
-        eps = float(np.finfo(np.float32).eps)
         measured: list[Difference] = []
         for name, reference in self.reference.items():
-            error_of_reference, allowed = 0.0, FLOAT64_BOUND
-            if dtype == "float32":
-                error_of_reference = self.reference_errors()[name]
-                allowed = 4 * error_of_reference + 16 * eps
+            error_of_reference, allowed = self.bound(name, dtype, products)
             error = distance(found[name], reference)
             measured.append(Difference(name, reference.shape, error, error_of_reference, allowed))
         return measured
 
-    def check(self, found: Tensors, dtype: str, what: str) -> None:
+    def check(self, found: Tensors, dtype: str, what: str, products: str = "ieee") -> None:
         """Fail with every tensor that is too far away, the call and the spec."""
-        wrong = [d for d in self.differences(found, dtype) if not d.error <= d.allowed]
+        wrong = [d for d in self.differences(found, dtype, products) if not d.error <= d.allowed]
         if wrong:
             listed = "\n".join(f"  {difference}" for difference in wrong)
             raise AssertionError(

@@ -46,7 +46,7 @@ from grugen.bench.machine import file_stem
 from grugen.bench.measure import Effort, measure
 from grugen.bench.results import Report, write
 from grugen.bench.roster import entries_of
-from grugen.bench.suites import Case, cases_of
+from grugen.bench.suites import FLOAT32, Case, cases_of
 from grugen.bench.workers import Order
 from grugen.driver import bundle, compile_spec
 from grugen.runtime.threads import get_num_threads
@@ -117,7 +117,10 @@ def main(words: Sequence[str] | None = None) -> int:
     cases = [case for name in arguments.suite for case in cases_of([name])]
     pool = ThreadPoolExecutor(max(4, (os.cpu_count() or 4) // 2))
     with Staying() as crew:
-        builds = {spec: pool.submit(built, spec) for spec in specs_of(cases)}
+        builds = {
+            f"{spec} {numbers}": pool.submit(built, spec, numbers)
+            for spec, numbers in libraries_of(cases)
+        }
         facts = asked(min(150.0, 60 * arguments.minutes))
         report = device_report(facts, effort, get_num_threads())
         run = Run(
@@ -167,17 +170,19 @@ def one_line(text: str, most: int = 300) -> str:
     return line if len(line) <= most else f"{line[:most]}..."
 
 
-def specs_of(cases: Sequence[Case]) -> list[str]:
-    return list(dict.fromkeys([*(case.spec for case in cases), *SMALL]))
+def libraries_of(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """Every spec with what it is to compute with."""
+    small = ((spec, FLOAT32) for spec in SMALL)
+    return list(dict.fromkeys([*((case.spec, case.numbers) for case in cases), *small]))
 
 
 # --- parts ---
 
 
-def built(spec: str, clocked: bool = False) -> float:
+def built(spec: str, numbers: str, clocked: bool = False) -> float:
     """Seconds that a library took to build."""
     start = time.monotonic()
-    sources = bundle(compile_spec(spec), "cuda", "float32")
+    sources = bundle(compile_spec(spec), "cuda", numbers)
     build(with_clocks(sources), instrumented()) if clocked else build(sources, DEFAULTS)
     return round(time.monotonic() - start, 1)
 
@@ -209,7 +214,7 @@ def builds(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> None:
         seconds=told,
     )
     for spec, _ in PROFILED:
-        run.builds[f"{spec} with clocks"] = pool.submit(built, spec, True)
+        run.builds[f"{spec} with clocks"] = pool.submit(built, spec, FLOAT32, True)
 
 
 def sum_of(told: Mapping[str, Any]) -> int:

@@ -31,7 +31,14 @@ RESULTS = Path("examples/bench/results")
 """Where results go, from the folder of the project."""
 
 DEVICE_SUITES = (
-    *("device", "device-ragged", "device-more", "device-beside-cpu", "device-compiled"),
+    *(
+        "device",
+        "device-ragged",
+        "device-bfloat16",
+        "device-more",
+        "device-beside-cpu",
+        "device-compiled",
+    ),
 )
 """What is measured on a GPU, what matters most first."""
 DEFAULT_SUITES = {OWN: ("clinical",), DEVICE: DEVICE_SUITES}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from grugen.bench.cells import best_peer, gflops, markdown, microseconds, reasons_text
 from grugen.bench.results import CaseResult, Measurement, Report
+from grugen.bench.suites import manner
 
 DEVICE = "cuda"
 GRAPH = "cuda graph"
@@ -28,7 +29,7 @@ def _row(case: CaseResult, report: Report) -> list[str]:
     others = [one for one in case.engines if one.engine not in (DEVICE, GRAPH)]
     row = [
         case.spec,
-        f"{case.shape}{' ragged' if case.ragged else ''}",
+        f"{case.shape}{manner(case.ragged, case.numbers)}",
         *(_state(case, engine) for engine in (DEVICE, GRAPH)),
         ", ".join(f"{one.engine} {_state(case, one.engine)}" for one in others),
     ]
@@ -62,7 +63,7 @@ def _beside(case: CaseResult, own: Measurement, report: Report) -> str:
     """How many times as long it takes as the other cell at the same shape."""
     for other in report.cases:
         if (other.spec, other.shape) == (case.beside, case.shape) and (
-            (other.mode, other.ragged) == (case.mode, case.ragged)
+            (other.mode, other.ragged, other.numbers) == (case.mode, case.ragged, case.numbers)
         ):
             found = other.measured(DEVICE)
             if found:
@@ -77,8 +78,9 @@ def device_footer(report: Report) -> str:
     peaks = ", ".join(f"{float(rate):,.0f} ({name})" for name, rate in report.peak.items())
     about = (
         f"{gpu.get('name', 'no GPU')}, {facts}; {machine['processor']}, {machine['cpus']} CPUs; "
-        f"{machine['date']}. float32 without TF32; medians of {report.settings['repeats']} samples "
-        "taken by turns, on a GPU by its events around calls in a row, on the CPU by its clock. "
+        f"{machine['date']}. float32 without TF32 where nothing else is said; medians of "
+        f"{report.settings['repeats']} samples taken by turns, on a GPU by its events around calls "
+        "in a row, on the CPU by its clock. "
         "GFLOP/s are those of `cuda graph` where it ran, else of `cuda`. "
         f"Peaks measured in the same run, GFLOP/s: {peaks or 'none'}."
     )

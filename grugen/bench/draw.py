@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grugen.bench.suites import Case
+from grugen.bench.suites import BFLOAT16, FLOAT32, Case
 from grugen.errors import UsageError
 from grugen.spec.dims import Shape
 from grugen.target.abi import ArrayInfo, Interface
@@ -27,7 +27,8 @@ SEED = 2018
 class Data:
     """All arrays of a case; `d_outputs` are the gradients of a loss with respect to the outputs.
 
-    `lengths` (B) are those of the sequences, None if all have every step.
+    `lengths` (B) are those of the sequences, None if all have every step. `numbers` is that of the
+    case: with bfloat16 every element is a number that it has.
     """
 
     sizes: Mapping[str, int]
@@ -37,6 +38,7 @@ class Data:
     constants: Mapping[str, Array]
     d_outputs: Mapping[str, Array]
     lengths: NDArray[np.int64] | None = None
+    numbers: str = FLOAT32
 
 
 GROUPS = ("params", "inputs", "static", "constants", "d_outputs")
@@ -60,12 +62,16 @@ def draw(case: Case, interface: Interface) -> Data:
     def full(leading: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
         return leading + tuple(dim.size(sizes) for dim in shape)
 
+    def told(drawn: NDArray[Any]) -> Array:
+        array = np.asarray(drawn, np.float32)
+        return rounded(array) if case.numbers == BFLOAT16 else array
+
     def weights(shape: Shape) -> Array:
         drawn = rng.uniform(-1, 1, full((), shape)) / np.sqrt(full((), shape)[-1] if shape else 1)
-        return np.asarray(drawn, np.float32)
+        return told(drawn)
 
     def values(infos: Iterable[ArrayInfo], leading: tuple[int, ...]) -> dict[str, Array]:
-        return {info.name: _values(rng, info, full(leading, info.shape)) for info in infos}
+        return {info.name: told(_values(rng, info, full(leading, info.shape))) for info in infos}
 
     return Data(
         sizes=sizes,
@@ -74,13 +80,19 @@ def draw(case: Case, interface: Interface) -> Data:
         static=values(interface.static, (case.batch,)),
         constants=values(interface.constants, ()),
         d_outputs={
-            info.name: np.asarray(
-                rng.normal(size=full((case.steps, case.batch), info.shape)), np.float32
-            )
+            info.name: told(rng.normal(size=full((case.steps, case.batch), info.shape)))
             for info in interface.outputs
         },
         lengths=rng.integers(1, case.steps + 1, case.batch) if case.ragged else None,
+        numbers=case.numbers,
     )
+
+
+def rounded(array: Array) -> Array:
+    """Finite numbers as bfloat16 has them, to the nearest, of two the even one."""
+    bits = array.view(np.uint32)
+    even = bits >> 16 & 1
+    return ((bits + 0x7FFF + even) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def _values(rng: np.random.Generator, info: ArrayInfo, shape: tuple[int, ...]) -> Array:
@@ -100,6 +112,7 @@ def save(data: Data, file: Path) -> None:
     }
     if data.lengths is not None:
         sizes["lengths "] = data.lengths
+    sizes["numbers "] = np.array(data.numbers)
     np.savez(file, allow_pickle=False, **arrays, **sizes)
 
 
@@ -108,6 +121,7 @@ def restore(file: Path) -> Data:
     groups: dict[str, dict[str, Array]] = {group: {} for group in GROUPS}
     sizes: dict[str, int] = {}
     lengths = None
+    numbers = FLOAT32
     with np.load(file, allow_pickle=False) as saved:
         for key in saved.files:
             group, _, name = key.partition(" ")
@@ -115,6 +129,8 @@ def restore(file: Path) -> Data:
                 sizes[name] = int(saved[key])
             elif group == "lengths":
                 lengths = saved[key]
+            elif group == "numbers":
+                numbers = str(saved[key])
             else:
                 groups[group][name] = saved[key]
-    return Data(sizes=sizes, lengths=lengths, **groups)
+    return Data(sizes=sizes, lengths=lengths, numbers=numbers, **groups)

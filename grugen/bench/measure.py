@@ -17,7 +17,7 @@ from grugen.bench.crew import Crew, Passing
 from grugen.bench.draw import Data, draw, save
 from grugen.bench.flops import flops_of, loop_bytes
 from grugen.bench.peak import present_gflops, read_gbytes
-from grugen.bench.reference import BOUND, Results, comparable, largest_error, reference
+from grugen.bench.reference import BOUNDS, Results, comparable, largest_error, reference
 from grugen.bench.results import CaseResult, Measurement
 from grugen.bench.roster import REFERENCE, Entry
 from grugen.bench.stats import times_of
@@ -108,7 +108,9 @@ def measure(
     able = [
         runner
         for runner in runners
-        if (runner.entry.training or not train) and (runner.entry.ragged or not case.ragged)
+        if (runner.entry.training or not train)
+        and (runner.entry.ragged or not case.ragged)
+        and case.numbers in runner.entry.numbers
     ]
     found: list[Measurement] = []
     with ExitStack() as stack:
@@ -149,6 +151,7 @@ def measure(
         engines=tuple(by_runner[key] for key in order_of if key in by_runner),
         ragged=case.ragged,
         beside=case.beside,
+        numbers=case.numbers,
     )
 
 
@@ -200,9 +203,10 @@ def _start(trial: _Trial, runner: Runner) -> _Running | Measurement:
     with np.load(file, allow_pickle=False) as results:
         distance, tensor = largest_error(comparable(dict(results), wanted), wanted)
     file.unlink()
-    if not distance <= BOUND:
+    bound = BOUNDS[case.numbers]
+    if not distance <= bound:
         trial.crew.leave(worker)
-        reason = f"'{tensor}' is {distance:.1e} from the interpreter, {BOUND:.0e} is allowed"
+        reason = f"'{tensor}' is {distance:.1e} from the interpreter, {bound:.0e} is allowed"
         return Measurement(name, runner.threads, "wrong", reason, distance)
     return _Running(runner, worker, distance)
 

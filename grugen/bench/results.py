@@ -47,7 +47,7 @@ class CaseResult:
     `loop_bytes` are the weights that each step of the time loop reads; `read_gbytes` is how many
     GB/s the machine read of as many bytes, measured where the batch is 1 (else 0). `fma_gflops` is
     what multiply-adds alone reached just before, on all threads: below the peak, others were busy;
-    0 where a GPU was measured. `ragged` and `beside` are those of the case.
+    0 where a GPU was measured. `ragged`, `beside` and `numbers` are those of the case.
     """
 
     spec: str
@@ -62,6 +62,7 @@ class CaseResult:
     engines: tuple[Measurement, ...]
     ragged: bool = False
     beside: str = ""
+    numbers: str = "float32"
 
     @property
     def shape(self) -> str:

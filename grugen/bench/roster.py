@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from grugen.bench.suites import BFLOAT16, FLOAT32
 from grugen.errors import UsageError
 from grugen.spec.names import did_you_mean, listed
 
@@ -17,7 +18,8 @@ class Entry:
 
     `needs` are packages that must be installed, `affinity` says that it is kept to its number of
     threads by the CPUs that it may use; `ragged`, that it runs sequences of different lengths;
-    `peer`, that it is not ours. `device` is what its arrays are on: `cpu` or `cuda`.
+    `peer`, that it is not ours. `device` is what its arrays are on: `cpu` or `cuda`; `numbers` are
+    what it can compute with, of those that `grugen.bench.suites` has.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Entry:
     peer: bool = True
     ragged: bool = False
     device: str = "cpu"
+    numbers: tuple[str, ...] = (FLOAT32,)
 
     def missing(self) -> str:
         """Why it cannot be started here; empty if it can."""
@@ -48,11 +51,12 @@ ENTRIES = (
 )
 
 _TORCH = ("torch",)
+_SOME = (FLOAT32, BFLOAT16)
 DEVICE_ENTRIES = (
-    Entry("cuda", "own_cuda:public", _TORCH, peer=False, ragged=True, device="cuda"),
-    Entry("cuda graph", "own_cuda:graph", _TORCH, peer=False, device="cuda"),
-    Entry("cudnn", "torch_cuda:layer", _TORCH, device="cuda"),
-    Entry("cudnn graph", "torch_cuda:layer_graph", _TORCH, device="cuda"),
+    Entry("cuda", "own_cuda:public", _TORCH, peer=False, ragged=True, device="cuda", numbers=_SOME),
+    Entry("cuda graph", "own_cuda:graph", _TORCH, peer=False, device="cuda", numbers=_SOME),
+    Entry("cudnn", "torch_cuda:layer", _TORCH, device="cuda", numbers=_SOME),
+    Entry("cudnn graph", "torch_cuda:layer_graph", _TORCH, device="cuda", numbers=_SOME),
     Entry("packed", "torch_cuda:packed", _TORCH, ragged=True, device="cuda"),
     Entry("packed before", "torch_cuda:packed_before", _TORCH, ragged=True, device="cuda"),
     Entry("eager", "torch_cuda:loop", _TORCH, device="cuda"),
@@ -62,7 +66,7 @@ DEVICE_ENTRIES = (
     Entry("compiled loop", "torch_cuda:compiled_loop", _TORCH, device="cuda"),
 )
 """What runs on a GPU; `grugen.bench.engines.torch_cuda` says what they are."""
-REFERENCE = Entry("float64", "torch_cuda:layer_float64", _TORCH, device="cuda")
+REFERENCE = Entry("float64", "torch_cuda:layer_float64", _TORCH, device="cuda", numbers=_SOME)
 """What is right where the interpreter takes too long."""
 ALL = (*ENTRIES, *DEVICE_ENTRIES)
 

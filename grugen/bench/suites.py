@@ -18,6 +18,11 @@ from grugen.spec.names import did_you_mean, listed
 MODES = ("forward", "training")
 """A forward pass without a tape; a forward pass with a tape and the backward pass after it."""
 
+FLOAT32 = "float32"
+BFLOAT16 = "bfloat16"
+NUMBERS = (FLOAT32, BFLOAT16)
+"""What is computed with: float32 throughout, or weights and activations in bfloat16."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -26,6 +31,7 @@ class Case:
     `spec` is a path or a shipped name; `sizes` are those of the spec's dims in their order. With
     `ragged`, sequences have any length from 1 to `steps`. `engines` are the only ones that are to
     run it, all if empty; `beside` is a cell whose time at this shape is to be compared with.
+    `numbers` is one of NUMBERS.
     """
 
     spec: str
@@ -36,6 +42,7 @@ class Case:
     ragged: bool = False
     engines: tuple[str, ...] = ()
     beside: str = ""
+    numbers: str = FLOAT32
 
     @property
     def shape(self) -> str:
@@ -43,7 +50,12 @@ class Case:
         return ",".join(map(str, (self.steps, self.batch, *self.sizes)))
 
     def __str__(self) -> str:
-        return f"{self.spec} {self.shape} {self.mode}{' ragged' if self.ragged else ''}"
+        return f"{self.spec} {self.shape} {self.mode}{manner(self.ragged, self.numbers)}"
+
+
+def manner(ragged: bool, numbers: str) -> str:
+    """What is unusual about a case, in words behind its shape."""
+    return f"{' ragged' if ragged else ''}{'' if numbers == FLOAT32 else f' {numbers}'}"
 
 
 def suite_names() -> tuple[str, ...]:
@@ -72,6 +84,7 @@ def _as_asked(cases: Iterable[Case], line: dict[str, Any]) -> list[Case]:
             ragged=line.get("ragged", False),
             engines=tuple(line.get("engines", ())),
             beside=line.get("beside", ""),
+            numbers=line.get("numbers", FLOAT32),
         )
         for case in cases
         if case.mode in line.get("modes", MODES)

@@ -17,9 +17,9 @@ from grugen.spec.dims import Dim
 from grugen.target.abi import SUFFIXES
 
 ElementType = str
-"""`float32` or `float64`."""
+"""`float32` or `float64`; what arrays are made of may also be `bfloat16`."""
 
-C_TYPES = {"float32": "float", "float64": "double"}
+C_TYPES = {"float32": "float", "float64": "double", "bfloat16": "__nv_bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)

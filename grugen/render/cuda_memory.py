@@ -101,7 +101,7 @@ def found(spelling: Spelling, owner: str, panel: Panel) -> str:
 def kept_bytes(spelling: Spelling, panel: Panel, parts: str) -> str:
     """What a block's slice of a panel takes."""
     size = f"grugen_kept_size({panel_sizes(spelling, panel)}, {parts})"
-    return f"{size} * (int64_t)sizeof({C_TYPES[spelling.element]})"
+    return f"{size} * (int64_t)sizeof({C_TYPES[spelling.stored]})"
 
 
 def kept(spelling: Spelling, panel: Panel, plan: str) -> str:

@@ -167,11 +167,12 @@ class NestWriter:
             operands.append(
                 CudaOperandView(
                     names[value],
+                    self.spelling.c_type(text.place(value).array),
                     text.rows([text.place(value)]),
                     self.spelling.row(text.place(value)),
                     depth,
                     str(self.is_aligned(text.place(value))).lower(),
-                    offset,
+                    self.gathered_at(text.place(value), offset),
                 )
             )
             offset += f" + rows.count() * grugen_padded({depth})"
@@ -185,6 +186,13 @@ class NestWriter:
                 f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
             )
         return tuple(operands), tuple(calls)
+
+    def gathered_at(self, place: Place, offset: str) -> str:
+        """Where gathered rows of a vector begin; elements that are shorter have room to spare."""
+        start = f"gathered{offset}"
+        if not self.spelling.converts(place.array):
+            return start
+        return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
 
     def is_aligned(self, place: Place) -> bool:
         """Whether a row can be read by fours to its end, where zeros fill it up."""
@@ -216,10 +224,17 @@ class NestWriter:
                     self.spelling.panel(segment),
                     depth_of(self.spelling, segment),
                     text.rows([place]),
-                    self.spelling.row(place),
+                    self.read_only(place),
                 )
             )
         return tuple(found)
+
+    def read_only(self, place: Place) -> str:
+        """The pointer to a row, which nobody writes through."""
+        row = self.spelling.row(place)
+        # what is cast for its type is read only already
+        given = self.spelling.converts(place.array)
+        return row if given else f"static_cast<const {self.spelling.c_type(place.array)} *>({row})"
 
     def in_place(
         self, loop: Loop, reads: Mapping[str, Place], number: int

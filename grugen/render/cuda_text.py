@@ -27,7 +27,7 @@ from grugen.render.cuda_variants import can_hold, held_fours, variants
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, given_numbers, kernel_names, width_of
 from grugen.render.views import BlockView, MemoryView
-from grugen.target.abi import Argument, Group
+from grugen.target.abi import COMPUTED, Argument, Group
 from grugen.target.meetings import (
     Meeting,
     folded_copies,
@@ -50,7 +50,10 @@ _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.mee
 def cuda_view(
     plan: KernelPlan, stem: str, element: ElementType, dims: Iterable[str]
 ) -> CudaKernelView:
-    """Everything the templates of a kernel put in place; `dims` in the order of the struct."""
+    """Everything the templates of a kernel put in place; `dims` in the order of the struct.
+
+    `element` is what the caller's arrays are made of.
+    """
     doubled = [
         buffer
         for loop in loops_of(plan)
@@ -58,13 +61,14 @@ def cuda_view(
     ]
     spelling = Spelling(
         plan,
-        element,
+        COMPUTED[element],
         kernel_names(plan, dims, map(second_piece, doubled)),
         _OWNERS,
         restrict=False,
         lets={let.name: let for let in plan.function.lets},
         types=plan.function.types(),
         numbers=given_numbers(plan.function),
+        stored=element,
     )
     symbol = f"{stem}_{plan.direction}"
     nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))
@@ -89,16 +93,16 @@ class _CudaText:
         panels = [
             panel for phase in self.row_phases() for panel in panels_of(self.spelling, phase.nests)
         ]
-        real = C_TYPES[self.spelling.element]
+        real, stored = C_TYPES[self.spelling.element], C_TYPES[self.spelling.stored]
         panel_members, panel_takes = [], []
         for panel in panels:
             name = self.spelling.panel(panel[2])
             matrices = ", ".join(let.args[0] for let in panel[2].lets)
-            panel_members.append(f"{real} *{name}; // packed {matrices}")
+            panel_members.append(f"{stored} *{name}; // packed {matrices}")
             size = f"grugen_panel_size({panel_sizes(self.spelling, panel)})"
             panel_takes.append(
-                f"work->{name} = static_cast<{real} *>("
-                f"grugen_take(arena, {size} * (int64_t)sizeof({real})));"
+                f"work->{name} = static_cast<{stored} *>("
+                f"grugen_take(arena, {size} * (int64_t)sizeof({stored})));"
             )
         for buffer in self.spelling.names.buffers:
             if buffer.index is Index.NONE:
@@ -350,12 +354,13 @@ class _CudaText:
         for argument in self.plan.signature.arguments:
             if argument.group is Group.OUTPUT:
                 array = self.spelling.base(argument)
+                zero = self.spelling.rounded(argument, "0")
                 if not argument.shape:
-                    line = f"if (threadIdx.x % GRUGEN_WARP == 0) {{ {array}[row] = 0; }}"
+                    line = f"if (threadIdx.x % GRUGEN_WARP == 0) {{ {array}[row] = {zero}; }}"
                     yield BlockView((), (line,))
                     continue
                 size = self.spelling.dim(argument.shape[0])
-                line = f"{array}[row * {factor(size)} + j] = 0;"
+                line = f"{array}[row * {factor(size)} + j] = {zero};"
                 loop = (
                     f"for (int64_t j = threadIdx.x % GRUGEN_WARP; j < {size}; j += GRUGEN_WARP) {{"
                 )

@@ -59,6 +59,8 @@ def _member(spelling: Spelling, total: Total) -> str:
 
 
 def _kept(spelling: Spelling, value: str) -> str:
-    """Base, stride and width of a value that is kept for all rows."""
+    """Base, stride and width of a value that is kept for all rows, and whether as it is stored."""
     array = spelling.plan.total_reads[value].array
-    return f"{{{spelling.base(array)}, {spelling.stride(array)}, {spelling.dim(width_of(array))}}}"
+    stored = ", true" if spelling.converts(array) else ""
+    sizes = f"{spelling.stride(array)}, {spelling.dim(width_of(array))}"
+    return f"{{{spelling.base(array)}, {sizes}{stored}}}"

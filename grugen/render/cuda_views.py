@@ -9,17 +9,18 @@ from grugen.render.views import BlockView, MemoryView
 
 @dataclass(frozen=True, slots=True)
 class CudaOperandView:
-    """A vector that a stage multiplies: `name` holds where it is for each row of a tile.
+    """A vector of `element`s that a stage multiplies: `name` holds where each row of a tile has it.
 
-    Where rows are gathered, those of this vector begin at `offset`.
+    Where rows are gathered, those of this vector are in the memory `gathered`.
     """
 
     name: str
+    element: str
     rows: tuple[str, ...]
     pointer: str
     depth: str
     aligned: str
-    offset: str
+    gathered: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,15 @@ class CudaKernelView:
 
 @dataclass(frozen=True, slots=True)
 class CudaFileView:
-    """The main file; `kernels` are rendered already."""
+    """The main file; `kernels` are rendered already, `products` is a `grugen_arithmetic`.
+
+    `real` is what is computed in; where arrays are made of something else, the header `stored` says
+    what.
+    """
 
     banner: tuple[str, ...]
     stem: str
     real: str
+    stored: str
+    products: str
     kernels: tuple[str, ...]

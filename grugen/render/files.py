@@ -20,7 +20,8 @@ from grugen.render.python_literal import python_literal
 from grugen.render.views import FileView, HeaderView, ModuleView, TileView
 from grugen.spec.model import CellSpec
 from grugen.spec.text import spec_text
-from grugen.target.abi import SUFFIXES, Interface
+from grugen.target.abi import COMPUTED, SUFFIXES, Interface
+from grugen.target.arithmetic import IEEE, TF32
 from grugen.target.plan import KernelPlan
 from grugen.target.schedule import Schedule
 
@@ -29,8 +30,8 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "math memory host elements rows team panel product sum cluster tiling held fetch shape sums "
-    "block_product total outer"
+    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling held "
+    "fetch shape sums tensor_sums block_product total outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
@@ -84,13 +85,17 @@ def kernel_files(
     plans: Mapping[str, KernelPlan],
     target: str,
     element: ElementType,
+    products: str = IEEE,
 ) -> tuple[TextFile, ...]:
-    """The sources of one library, the main file first; `plans` by direction."""
+    """The sources of one library, the main file first; `plans` by direction.
+
+    `products` (of `grugen.target.arithmetic`) is for target `cuda`.
+    """
     stem = stem_of(spec.name, element)
     env = environment()
     banner = _banner(spec, target, element)
     if target == "cuda":
-        return _cuda_files(interface, plans, HeaderView(banner, stem, ()), element)
+        return _cuda_files(interface, plans, HeaderView(banner, stem, ()), element, products)
     views = [kernel_view(plan, stem, element, interface.dims) for plan in plans.values()]
     kernels = tuple(
         "\n".join(env.get_template(name).render(k=view) for name in KERNEL[target])
@@ -130,10 +135,15 @@ def _cuda_files(
     plans: Mapping[str, KernelPlan],
     empty: HeaderView,
     element: ElementType,
+    products: str,
 ) -> tuple[TextFile, ...]:
     """The sources of a library for devices; `empty` is its header without structs."""
     env = environment()
     stem = empty.stem
+    real = COMPUTED[element]
+    stored = "" if real == element else f"grugen_{element}.cuh"
+    # it has all numbers of bfloat16
+    arithmetic = TF32 if element == "bfloat16" else products
     kernels = tuple(
         env.get_template("cuda/kernel.cu.j2").render(
             k=cuda_view(plan, stem, element, interface.dims)
@@ -146,7 +156,7 @@ def _cuda_files(
     )
     header = HeaderView(empty.banner, stem, structs)
     main = env.get_template("cuda/file.cu.j2").render(
-        f=CudaFileView(empty.banner, stem, C_TYPES[element], kernels)
+        f=CudaFileView(empty.banner, stem, C_TYPES[real], stored, _named(arithmetic), kernels)
     )
     parts = ("cuda/abi.h.j2", "cuda/host_abi.h.j2")
     declarations = "".join(env.get_template(part).render(h=header) for part in parts)
@@ -156,6 +166,17 @@ def _cuda_files(
         TextFile(f"{stem}.h", env.get_template("cuda/header.h.j2").render(h=header)),
         *_support("cuda"),
     )
+
+
+def _named(products: str) -> str:
+    """What grugen_shape.cuh calls it."""
+    return f"GRUGEN_{products.upper()}"
+
+
+def products_in(main: str) -> str:
+    """The products that the text of a main file was rendered with; those of IEEE by default."""
+    found = re.search(r"^#define GRUGEN_PRODUCTS GRUGEN_(\w+)$", main, re.MULTILINE)
+    return found[1].lower() if found else IEEE
 
 
 def _support(target: str) -> tuple[TextFile, ...]:
@@ -170,6 +191,7 @@ def module_files(
     ir: str,
     march: str,
     arch: str,
+    products: str = IEEE,
 ) -> tuple[TextFile, ...]:
     """What stands beside the sources: the Python module, the merged spec, the printed steps."""
     literal = python_literal(interface, indent=4)
@@ -183,6 +205,7 @@ def module_files(
         march=repr(march),
         # what has nothing for GPUs does not say for which
         arch=repr(arch) if any(target == "cuda" for target, _ in builds) else "",
+        products="" if products == IEEE else repr(products),
     )
     return (
         TextFile("__init__.py", environment().get_template("python/module.py.j2").render(m=view)),

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from grugen.render.c_expr import C_TYPES, ElementType
 from grugen.render.views import GroupView, StructView
 from grugen.spec.dims import Shape
-from grugen.target.abi import PER_SEQUENCE, PER_STEP, WRITTEN, Argument, Group, Signature
+from grugen.target.abi import (
+    COMPUTED,
+    IN_FULL,
+    PER_SEQUENCE,
+    PER_STEP,
+    WRITTEN,
+    Argument,
+    Group,
+    Signature,
+)
 from grugen.target.c_names import member_name
 
 _TITLES = {
@@ -66,11 +75,15 @@ def struct_view(
 
 
 def _member(argument: Argument, element: ElementType) -> str:
-    c_type = C_TYPES[element]
+    c_type = C_TYPES[COMPUTED[element]]
     if argument.group is Group.HYPER:
         return f"{c_type} {argument.field};"
     const = "" if argument.group in WRITTEN else "const "
-    return f"{const}{c_type} *{argument.field}; // {_layout(argument.group, argument.shape)}"
+    layout = _layout(argument.group, argument.shape)
+    if argument.group not in IN_FULL and COMPUTED[element] != element:
+        # C has no name for such elements, and every library one of its own
+        return f"{const}void *{argument.field}; // {layout} of {element}"
+    return f"{const}{c_type} *{argument.field}; // {layout}"
 
 
 def _layout(group: Group, shape: Shape) -> str:

@@ -74,6 +74,7 @@ def kernel_view(
         lets={let.name: let for let in plan.function.lets},
         types=plan.function.types(),
         numbers=given_numbers(plan.function),
+        stored=element,
     )
     symbol = f"{stem}_{plan.direction}"
     components = components_of(plan)

@@ -95,7 +95,7 @@ class PhaseText:
         else:
             # not "at": memory of our own may be called like a value, h.entering like h_entering
             const, name = "const ", self.beside(value, "given")
-        c_type = C_TYPES[spelling.element]
+        c_type = spelling.c_type(array)
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
         if index_of(array) is Index.STEP:
             sizes = f"{spelling.stride(array)}, {spelling.dim(width_of(array))}"
@@ -110,7 +110,8 @@ class PhaseText:
             return spelling.reading(self.name(value), place, True)
         offsets = " + ".join(spelling.offsets(place)) or "0"
         c_type = C_TYPES[spelling.element]
-        return f"const {c_type} {self.name(value)} = {self.base(value, place)}[{offsets}];"
+        text = spelling.loaded(place.array, f"{self.base(value, place)}[{offsets}]")
+        return f"const {c_type} {self.name(value)} = {text};"
 
     def beside(self, name: str, suffix: str) -> str:
         """An identifier made from `name` that no value has."""

@@ -9,7 +9,7 @@ from grugen.ir.nodes import Function, Let, SourceRole
 from grugen.ir.types import Type
 from grugen.render.c_expr import C_TYPES, ElementType, c_text, dim_expr
 from grugen.spec.dims import Dim
-from grugen.target.abi import PER_SEQUENCE, PER_STEP, Argument, Group
+from grugen.target.abi import IN_FULL, PER_SEQUENCE, PER_STEP, WRITTEN, Argument, Group
 from grugen.target.c_names import FRAME_MEMBERS, FRAME_WORDS, LocalNames
 from grugen.target.plan import NO_OFFSET, Buffer, Index, KernelPlan, Place
 from grugen.target.stages import Segment
@@ -85,7 +85,8 @@ class Spelling:
     """Spells the places of one kernel. `owner` names the struct that holds the buffers of an index.
 
     `restrict` is set where pointers live only as long as the loop that uses them. `lets` and
-    `types` are those of the plan's function, `numbers` its `given_numbers`.
+    `types` are those of the plan's function, `numbers` its `given_numbers`. `element` is the type
+    that is computed in, `stored` the one in which the caller's arrays and packed matrices are kept.
     """
 
     plan: KernelPlan
@@ -96,6 +97,7 @@ class Spelling:
     lets: Mapping[str, Let]
     types: Mapping[str, Type]
     numbers: frozenset[str]
+    stored: ElementType
 
     def dim(self, dim: Dim) -> str:
         """A size as C text."""
@@ -105,9 +107,29 @@ class Spelling:
         """The pointer to row 0."""
         if isinstance(array, Argument):
             member = f"call->{array.group}.{array.field}"
+            if self.converts(array):
+                const = "" if array.group in WRITTEN else "const "
+                return f"static_cast<{const}{self.c_type(array)} *>({member})"
             # hypers stand in the struct by value
             return f"&{member}" if array.group is Group.HYPER else member
         return f"{self.owner[array.index]}->{self.names.buffers[array]}"
+
+    def c_type(self, array: Argument | Buffer) -> str:
+        """The type of an array's elements: what is our own is kept as it is computed."""
+        kept = isinstance(array, Argument) and array.group not in IN_FULL
+        return C_TYPES[self.stored if kept else self.element]
+
+    def converts(self, array: Argument | Buffer) -> bool:
+        """Whether elements are kept in another type than the one that is computed in."""
+        return self.c_type(array) != C_TYPES[self.element]
+
+    def loaded(self, array: Argument | Buffer, element: str) -> str:
+        """An element of an array as a number to compute with."""
+        return f"grugen_real_of({element})" if self.converts(array) else element
+
+    def rounded(self, array: Argument | Buffer, number: str) -> str:
+        """A number as an element of an array."""
+        return f"grugen_stored_of({number})" if self.converts(array) else number
 
     def panel(self, segment: Segment) -> str:
         """The member of the work struct that holds a segment's packed weights."""
@@ -172,14 +194,15 @@ class Spelling:
 
     def reading(self, name: str, place: Place, number: bool) -> str:
         """The declaration of a value that is read from memory: a row, or the number itself."""
-        c_type = C_TYPES[self.element]
+        c_type = self.c_type(place.array)
         if not number:
             alone = "restrict " if self.restrict else ""
             return f"const {c_type} *const {alone}{name} = {self.row(place)};"
         row = self.row(place)
+        c_type = C_TYPES[self.element]
         if row.startswith("&"):
             return f"const {c_type} {name} = {row[1:]};"
-        return f"const {c_type} {name} = {_element(row)};"
+        return f"const {c_type} {name} = {self.loaded(place.array, _element(row))};"
 
     def writing(self, name: str, place: Place, *, restrict: bool) -> str:
         """The declaration of a pointer to the row that a value is written to."""
@@ -188,7 +211,7 @@ class Spelling:
         condition = self.tape_condition(place)
         if condition:
             row = f"{condition} ? {row} : NULL"
-        return f"{C_TYPES[self.element]} *const {alone}{name} = {row};"
+        return f"{self.c_type(place.array)} *const {alone}{name} = {row};"
 
 
 def factor(text: str) -> str:

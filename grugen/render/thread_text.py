@@ -139,9 +139,9 @@ class ThreadText(VectorText):
 
     def fetched(self, base: str, place: Place, offsets: str) -> str:
         """An element of an array; what a kernel never writes can be read ahead of other work."""
-        if isinstance(place.array, Argument) and place.array.group not in WRITTEN:
-            return f"__ldg({base} + {offsets})"
-        return f"{base}[{offsets}]"
+        is_given = isinstance(place.array, Argument) and place.array.group not in WRITTEN
+        element = f"__ldg({base} + {offsets})" if is_given else f"{base}[{offsets}]"
+        return self.phase.spelling.loaded(place.array, element)
 
     def element_of(self, base: str, place: Place, index: str) -> str:
         """Element `index` of the current row of an array."""
@@ -154,6 +154,7 @@ class ThreadText(VectorText):
         if index_of(place.array) is not Index.NONE:
             self.places.append(place)
         base = self.phase.base(value, place)
+        text = self.phase.spelling.rounded(place.array, text)
         if self.nest.size is not None and place.array in self.shared:
             offsets = " + ".join([base, *self.phase.spelling.offsets(place), "j"])
             return f"team.share({offsets}, {text});"
@@ -205,5 +206,6 @@ def _parts(text: ThreadText, nest: Join) -> Iterator[tuple[Dim, CExpr]]:
                 text.places.append(place)
             index = "j" if start == Dim(()) else f"j - {factor(phase.spelling.dim(start))}"
             offsets = " + ".join([*phase.spelling.offsets(place), index])
-            yield end, Atom(f"{phase.base(arg, place)}[{offsets}]")
+            element = f"{phase.base(arg, place)}[{offsets}]"
+            yield end, Atom(phase.spelling.loaded(place.array, element))
         start = end

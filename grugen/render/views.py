@@ -188,3 +188,4 @@ class ModuleView:
     builds: str
     march: str
     arch: str
+    products: str

@@ -6,7 +6,7 @@ Nothing is converted but masks; an array of the wrong type, shape or layout is r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from grugen.errors import UsageError
 from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.elements import is_bfloat16, name_of, python_name, rounded
 from grugen.runtime.places import AnyArray
 from grugen.spec.dims import Shape
 from grugen.spec.names import did_you_mean, listed
@@ -45,18 +46,18 @@ class ArrayRule:
 
     def fits(self, value: object, leading: tuple[int, ...]) -> bool:
         """Whether `check` would return `value` itself; False may also mean that it must look."""
+        return self.is_like(value, leading + self.tail)
+
+    def is_like(self, value: object, shape: tuple[int, ...]) -> bool:
+        """The same for a whole shape that is right."""
         if type(value) is np.ndarray:
             return (
                 value.dtype == self.dtype
-                and value.shape == leading + self.tail
+                and value.shape == shape
                 # one flag for three: contiguous, aligned, and writable too
                 and value.flags.carray
             )
-        return (
-            type(value) is DeviceArray
-            and value.dtype == self.dtype
-            and value.shape == leading + self.tail
-        )
+        return type(value) is DeviceArray and value.dtype == self.dtype and value.shape == shape
 
     def check(
         self, value: object, leading: tuple[int, ...] | None = None, reason: str = ""
@@ -95,13 +96,22 @@ class ArrayRule:
             )
         return self._fitting(np.asarray(value), leading, reason)
 
+    def check_rounding(self, value: object) -> AnyArray:
+        """As `check_loosely`; NumPy's float32 is rounded, too, where bfloat16 is needed."""
+        if isinstance(value, np.ndarray) and value.dtype == np.float32 and is_bfloat16(self.dtype):
+            wide = replace(self, dtype=value.dtype)
+            return rounded(wide.check_loosely(value), self.dtype)
+        return self.check_loosely(value)
+
     def _fitting(self, array: AnyArray, leading: tuple[int, ...] | None, reason: str) -> AnyArray:
         """`array` in the right dtype, if its shape is right, too."""
         known = len(self.leading)
         if array.dtype != self.dtype and not (self.mask and array.dtype in (np.bool_, np.uint8)):
+            # to convert what is meant to be bits would give other numbers
+            way = "view" if array.dtype == np.uint16 and is_bfloat16(self.dtype) else "astype"
             raise UsageError(
-                f"{self.what} has dtype {array.dtype}; {self._dtypes} is needed\n"
-                f"help: pass {self.name}.astype(np.{self.dtype})"
+                f"{self.what} has dtype {name_of(array.dtype)}; {self._dtypes} is needed\n"
+                f"help: pass {self.name}.{way}({python_name(self.dtype)})"
             )
         found = array.shape
         is_open = leading is None and len(found) == known + len(self.tail)
@@ -110,11 +120,14 @@ class ArrayRule:
             raise UsageError(
                 f"{self.what} has shape {found}; {self._form(leading)} is needed{because}"
             )
-        return array if array.dtype == self.dtype else array.astype(self.dtype)
+        if array.dtype == self.dtype:
+            return array
+        is_there = isinstance(array, DeviceArray)
+        return array.astype(self.dtype) if is_there else rounded(array, self.dtype)
 
     @property
     def _dtypes(self) -> str:
-        return f"{self.dtype}, bool or uint8" if self.mask else str(self.dtype)
+        return f"{name_of(self.dtype)}, bool or uint8" if self.mask else name_of(self.dtype)
 
     def _form(self, leading: tuple[int, ...] | None) -> str:
         axes = [*self.leading, *(str(dim) for dim in self.shape)]

@@ -14,6 +14,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, tail_of
 from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.elements import type_in
 from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.forward import EMPTY, Record, Run, adopted
 from grugen.runtime.host_place import HOST
@@ -82,11 +83,11 @@ def run_backward(
     arrays: dict[Key, AnyArray | float] = {}
     written: dict[Group, dict[str, AnyArray]] = {group: {} for group in _RESULTS}
     runs = bool(given.steps and given.batch)
-    dtype, steps, batch = binding.engine.dtype, given.steps, given.batch
+    steps, batch = given.steps, given.batch
     if runs and place is not HOST:
         totals = binding.totals[record.states_only]
         whats, shapes = tuple(s.what for s in totals), tuple(s.tail for s in totals)
-        for slot, total in zip(totals, place.empties(whats, shapes, dtype), strict=True):
+        for slot, total in zip(totals, place.empties(whats, shapes, binding.dtype), strict=True):
             arrays[slot.key] = written[Group.TOTAL][slot.key[1]] = total
     for slot in binding.backward_states if record.states_only else binding.backward:
         key, group = slot.key, slot.group
@@ -94,14 +95,14 @@ def run_backward(
             continue
         if group in written:
             make = slot.new if runs else slot.zeros
-            arrays[key] = written[group][key[1]] = make(place, steps, batch, dtype)
+            arrays[key] = written[group][key[1]] = make(place, steps, batch)
         else:
             present = read[group].get(key[1])
             if present is None:
                 # an output or a state whose gradient was not given: it counts as 0
                 if group is Group.INITIAL and work.takes_null:
                     continue
-                present = slot.zeros(place, steps, batch, dtype)
+                present = slot.zeros(place, steps, batch)
             arrays[key] = present
     plan = EMPTY
     if runs:
@@ -189,7 +190,7 @@ def _grads(
                 f"gradient of '{info.name}'",
                 (*axes, *tail_of(info.shape, sizes)),
                 0.0,
-                binding.dtype,
+                type_in(group, binding.dtype),
             )
             for info in infos
             if not isinstance(info, ArrayInfo) or (info.gradient and not info.mask)

@@ -15,6 +15,7 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import BATCH, TIME, ArrayRule, check_keys, is_number
+from grugen.runtime.elements import rounded, type_in
 from grugen.runtime.engine import Common, Engine, Key
 from grugen.runtime.host_place import HOST
 from grugen.runtime.memory import filled, too_large
@@ -57,23 +58,24 @@ class Slot:
     what: str
     leading: int
     tail: tuple[int, ...]
+    dtype: np.dtype[Any]
     row_bytes: int
 
-    def new(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
+    def new(self, place: Place, steps: int, batch: int) -> AnyArray:
         """An array for it, not yet filled."""
         shape = self.full(steps, batch)
         rows = steps * batch if self.leading == 2 else batch if self.leading else 1
         if place is not HOST or not 0 < rows * self.row_bytes < PAGE:
-            return place.empty(self.what, shape, dtype)
+            return place.empty(self.what, shape, self.dtype)
         try:
             # as the host's `empty` does, with what is known of the shape already
-            return np.empty(shape, dtype)
+            return np.empty(shape, self.dtype)
         except MemoryError as error:
             raise too_large(self.what, str(shape), rows * self.row_bytes) from error
 
-    def zeros(self, place: Place, steps: int, batch: int, dtype: np.dtype[Any]) -> AnyArray:
+    def zeros(self, place: Place, steps: int, batch: int) -> AnyArray:
         """An array of zeros for it."""
-        return place.filled(self.what, self.full(steps, batch), 0.0, dtype)
+        return place.filled(self.what, self.full(steps, batch), 0.0, self.dtype)
 
     def full(self, steps: int, batch: int) -> tuple[int, ...]:
         """Its shape."""
@@ -125,7 +127,7 @@ class Binding:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The element type of every array."""
+        """The element type of arrays; states and their gradients have `computed_type` of it."""
         return self.engine.dtype
 
     def common(self, params: Mapping[str, AnyArray], packed: AnyArray | None = None) -> Common:
@@ -155,7 +157,7 @@ def bind(
     }
 
     def slots(signature: Signature, words: Mapping[Group, str]) -> tuple[Slot, ...]:
-        return _slots(signature, settings.sizes, words, engine.dtype.itemsize)
+        return _slots(signature, settings.sizes, words, engine.dtype)
 
     forward = slots(interface.forward, _FORWARD_WORDS)
     backward = slots(interface.backward, _BACKWARD_WORDS)
@@ -211,9 +213,10 @@ def accept_settings(
         if name not in values:
             fixed[Group.CONSTANT, name] = filled(rule.what, rule.tail, info.default, dtype)
         elif not rule.tail and is_number(values[name]):
-            fixed[Group.CONSTANT, name] = np.array(values[name], dtype)
+            number: Any = values[name]
+            fixed[Group.CONSTANT, name] = rounded(number, dtype)
         else:
-            fixed[Group.CONSTANT, name] = HOST.copy_of(rule.what, rule.check_loosely(values[name]))
+            fixed[Group.CONSTANT, name] = HOST.copy_of(rule.what, rule.check_rounding(values[name]))
     for name, default in hypers.items():
         fixed[Group.HYPER, name] = _number(name, values.get(name, default))
     return Settings(sizes, fixed)
@@ -229,11 +232,15 @@ def _rule(
 ) -> ArrayRule:
     mask = isinstance(info, ArrayInfo) and info.mask
     tail = tail_of(info.shape, sizes)
-    return ArrayRule(what, info.name, _LEADING.get(group, ()), info.shape, tail, dtype, mask)
+    element, leading = type_in(group, dtype), _LEADING.get(group, ())
+    return ArrayRule(what, info.name, leading, info.shape, tail, element, mask)
 
 
 def _slots(
-    signature: Signature, sizes: Mapping[str, int], words: Mapping[Group, str], itemsize: int
+    signature: Signature,
+    sizes: Mapping[str, int],
+    words: Mapping[Group, str],
+    dtype: np.dtype[Any],
 ) -> tuple[Slot, ...]:
     return tuple(
         Slot(
@@ -242,7 +249,8 @@ def _slots(
             f"{words.get(argument.group, argument.group)} '{argument.key}'",
             len(_LEADING.get(argument.group, ())),
             tail_of(argument.shape, sizes),
-            math.prod(tail_of(argument.shape, sizes)) * itemsize,
+            type_in(argument.group, dtype),
+            math.prod(tail_of(argument.shape, sizes)) * type_in(argument.group, dtype).itemsize,
         )
         for argument in signature.arguments
     )

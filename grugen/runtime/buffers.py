@@ -8,6 +8,7 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys
+from grugen.runtime.elements import name_of
 from grugen.runtime.engine import Array
 
 
@@ -43,7 +44,7 @@ class Buffers(Mapping[str, Array]):
         found = np.asarray(value)
         if found.shape != target.shape or found.dtype != target.dtype:
             raise UsageError(
-                f"'{name}' of {self._what} is {found.dtype} {found.shape}; "
-                f"{target.dtype} {target.shape} is needed"
+                f"'{name}' of {self._what} is {name_of(found.dtype)} {found.shape}; "
+                f"{name_of(target.dtype)} {target.shape} is needed"
             )
         target[...] = found

@@ -14,10 +14,12 @@ import numpy as np
 from grugen.errors import UsageError
 from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding, moved
-from grugen.runtime.forward import Run, Tape, accept, run_forward
+from grugen.runtime.elements import name_of
+from grugen.runtime.forward import Run, Tape, run_forward
 from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
+from grugen.runtime.precedent import Precedents
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import checked_threads, get_num_threads
 
@@ -35,7 +37,8 @@ class Cell:
         self._binding = binding
         self._params = params
         # its arrays stay where they are
-        self._common = binding.common(params)
+        self._common = binding.common(params.held)
+        self._precedents = Precedents(binding)
 
     @property
     def params(self) -> Params:
@@ -59,7 +62,7 @@ class Cell:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of every array but masks and lengths."""
+        """The type of arrays but masks and lengths; where it is bfloat16, states are float32."""
         return self._binding.dtype
 
     def to(self, device: str) -> Cell:
@@ -82,7 +85,7 @@ class Cell:
 
     def __repr__(self) -> str:
         sizes = " ".join(f"{name}={size}" for name, size in self.dims.items())
-        return f"<{self._binding.interface.name} cell {sizes} {self.dtype} {self.target}>"
+        return f"<{self._binding.interface.name} cell {sizes} {name_of(self.dtype)} {self.target}>"
 
     def forward(
         self,
@@ -113,7 +116,7 @@ class Cell:
         """
         if tape is not False and not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
+        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
         return run_forward(self._binding, self._common, given, threads, owner, tape == "states")
 
@@ -161,13 +164,14 @@ class Frozen:
         self._source = params
         # where the kernel runs: it is not to be brought there again
         self._params = params.copy(binding.place)
-        self._packed = pack(binding, self._params)
-        self._common = binding.common(self._params, self._packed)
+        self._packed = pack(binding, self._params.held)
+        self._common = binding.common(self._params.held, self._packed)
+        self._precedents = Precedents(binding)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
         self._params.update(self._source)
-        pack(self._binding, self._params, self._packed)
+        pack(self._binding, self._params.held, self._packed)
 
     def forward(
         self,
@@ -185,5 +189,5 @@ class Frozen:
             raise UsageError(
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
-        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
+        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
         return run_forward(self._binding, self._common, given, threads)

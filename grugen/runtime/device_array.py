@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grugen.runtime.dlpack import CUDA, export
+from grugen.runtime.elements import check_for_numpy, is_bfloat16, name_of
 
 LEGACY_STREAM = 1
 """What stands for the default stream where 0 would be ambiguous."""
@@ -91,6 +92,7 @@ class DeviceArray:
 
     def numpy(self) -> NDArray[Any]:
         """A copy on the host, made when all that writes the array is done."""
+        check_for_numpy("an array", self.dtype, "take it as it is: torch.from_dlpack(array)")
         return self._keeper.fetch(self)
 
     def let_wait(self, stream: int) -> None:
@@ -108,6 +110,12 @@ class DeviceArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, object]:
+        if is_bfloat16(self.dtype):
+            # an AttributeError: who looks for the protocol finds that there is none
+            raise AttributeError(
+                "__cuda_array_interface__ cannot tell of bfloat16\n"
+                "help: DLPack can: torch.from_dlpack(array), jax.dlpack.from_dlpack(array)"
+            )
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
@@ -154,4 +162,4 @@ class DeviceArray:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"<device array {self.shape} {self.dtype} {self.device}>"
+        return f"<device array {self.shape} {name_of(self.dtype)} {self.device}>"

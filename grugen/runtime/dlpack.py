@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from grugen.runtime.elements import BFLOAT16, element_type, is_bfloat16
+
 CUDA = 2
 """The number of CUDA's devices."""
 CUDA_MANAGED = 13
 """Of CUDA's memory that moves between host and device."""
 
+_BFLOAT = 4
 _KINDS = {0: "i", 1: "u", 2: "f", 5: "c", 6: "b"}
 _CODES = {kind: code for code, kind in _KINDS.items()}
-_NAMES = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex", 6: "bool"}
+_NAMES = {0: "int", 1: "uint", 2: "float", _BFLOAT: "bfloat", 5: "complex", 6: "bool"}
 
 
 class CTensor(ctypes.Structure):
@@ -104,7 +107,8 @@ def export(
         step *= size
     # given, though they could be left out: since version 1.2 they must not be
     steps = (ctypes.c_int64 * len(shape))(*reversed(strides))
-    code, bits = _CODES[dtype.kind], 8 * dtype.itemsize
+    code = _BFLOAT if is_bfloat16(dtype) else _CODES[dtype.kind]
+    bits = 8 * dtype.itemsize
     tensor = CTensor(address, CUDA, device, len(shape), code, bits, 1, sizes, steps, 0)
     managed = _Managed(tensor, number, _delete)
     _EXPORTED[number] = managed, sizes, steps, owner
@@ -156,4 +160,6 @@ def told(tensor: CTensor, owner: object) -> Tensor:
 def _element_type(code: int, bits: int, lanes: int) -> tuple[np.dtype[Any] | None, str]:
     kind = _KINDS.get(code) if lanes == 1 and bits % 8 == 0 else None
     name = f"{_NAMES.get(code, 'type')}{'' if code == 6 else bits}"
+    if name == BFLOAT16 and lanes == 1:
+        return element_type(name), name
     return None if kind is None else np.dtype(f"{kind}{bits // 8}"), name

@@ -20,6 +20,9 @@ BUILT = (*ON_CPU, "cuda")
 TARGETS = ("numpy", *BUILT)
 """Where a cell can run; what is not built is interpreted."""
 DTYPES = tuple(SUFFIXES)
+_ON_HOST = ("float32", "float64")
+OFFERED = {target: DTYPES if target == "cuda" else _ON_HOST for target in TARGETS}
+"""The element types of each target."""
 
 MOST_FORMS = 64
 """How many sizes of calls are remembered in `Common.kept`; with more of them it starts anew."""
@@ -99,7 +102,10 @@ class Prepared:
 
 
 class Engine(Protocol):
-    """The two kernels of a cell for one target and dtype; any thread may call at any time."""
+    """The two kernels of a cell for one target and dtype; any thread may call at any time.
+
+    States and their gradients are float32 where the dtype is bfloat16.
+    """
 
     @property
     def target(self) -> str:
@@ -107,7 +113,7 @@ class Engine(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The element type of every array."""
+        """The element type of arrays."""
 
     def place(self, device: object, stream: object) -> Place:
         """Where the kernels find their arrays: on `device`, on which they run in `stream`.

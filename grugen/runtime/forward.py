@@ -17,6 +17,7 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_mapping
 from grugen.runtime.binding import Binding
 from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.elements import check_for_numpy
 from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
@@ -108,6 +109,8 @@ def accept(
     if work is not HOST:
         given = (*found.values(), *passed.values())
         place = work if any(isinstance(value, DeviceArray) for value in given) else HOST
+        if place is HOST:
+            check_for_numpy("results", binding.dtype, "pass arrays that are on the device")
     sizes, inputs = _accept_inputs(binding, found, place)
     steps, batch = sizes.steps, sizes.batch
     static: dict[str, AnyArray] = {}
@@ -126,17 +129,29 @@ def accept(
         check_keys(f"states of '{interface.name}'", passed, rules, "its states")
     initial: dict[str, AnyArray] = {}
     for state in interface.states:
-        rule = rules[state.name]
         if state.name in passed:
+            rule = rules[state.name]
             initial[state.name] = sizes.checked(rule, passed[state.name], (batch,))
-        elif state.init.first:
-            values = inputs[state.init.first]
-            initial[state.name] = place.first_states(values, rule.tail, ends, bool(reverse))
-        elif state.init.value or not work.takes_null:
-            shape = (batch, *rule.tail)
-            initial[state.name] = place.filled(rule.what, shape, state.init.value, binding.dtype)
     names = frozenset(passed)
-    return Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
+    given = Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
+    add_first_states(binding, given, initial)
+    return given
+
+
+def add_first_states(binding: Binding, given: Given, initial: dict[str, AnyArray]) -> None:
+    """Complete `initial` by the states that were not passed, as the spec lets them start."""
+    place = given.place
+    for state in binding.interface.states:
+        if state.name in initial:
+            continue
+        rule = binding.rules[Group.INITIAL][state.name]
+        if state.init.first:
+            values = given.inputs[state.init.first]
+            found = place.first_states(values, rule.tail, given.lengths, given.reverse)
+            initial[state.name] = found
+        elif state.init.value or not given.work.takes_null:
+            shape = (given.batch, *rule.tail)
+            initial[state.name] = place.filled(rule.what, shape, state.init.value, rule.dtype)
 
 
 _NO_STATES: Mapping[str, object] = {}
@@ -255,10 +270,9 @@ def run_forward(
         present = read[slot.group].get(key[1])
         if present is not None:
             arrays[key] = present
-    dtype = binding.engine.dtype
     for slot in binding.writes:
         key = slot.key
-        arrays[key] = written[slot.group][key[1]] = slot.new(place, steps, batch, dtype)
+        arrays[key] = written[slot.group][key[1]] = slot.new(place, steps, batch)
     keep_tape = owner is not None
     tape = _new_tape(binding, given, states_only) if keep_tape else {}
     for name, array in tape.items():
@@ -284,7 +298,7 @@ def run_forward(
         for name, final in finals.items():
             first = given.initial.get(name)
             if first is None:
-                finals[name] = place.filled(f"last state '{name}'", final.shape, 0.0, dtype)
+                finals[name] = place.filled(f"last state '{name}'", final.shape, 0.0, final.dtype)
             else:
                 place.copy(final, first)
     record = Record(owner, given, tape, states_only) if keep_tape else None

@@ -13,11 +13,13 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.cuda.engine import cuda_engine
+from grugen.runtime.elements import name_of
 from grugen.runtime.engine import Engine
 from grugen.runtime.interpreted import interpreted_engine
 from grugen.runtime.library import compiled_engine
 from grugen.runtime.module import CellModule
 from grugen.target.abi import SUFFIXES, Interface
+from grugen.target.arithmetic import IEEE
 from grugen.toolchain.build import BuildOptions, SourceBundle
 from grugen.toolchain.march import NATIVE
 
@@ -35,12 +37,14 @@ def generated_module(
     builds: tuple[tuple[str, str], ...],
     march: str = NATIVE,
     arch: str = NATIVE,
+    products: str = IEEE,
 ) -> CellModule:
     """The module of the folder of `init_file`.
 
     `builds` has the (target, dtype) pairs whose sources lie in the sub-folders; `spec` is the name
     of the spec file that they came from; the spec itself lies in the folder as `NAME.yaml`.
-    `march` and `arch` are what libraries are built for, as `grugen.load` takes them.
+    `march` and `arch` are what libraries are built for, and `products` are those of target `cuda`
+    with float32, as `grugen.load` takes them.
     `digest` stands in every source that was generated together with the module.
     """
     folder = Path(init_file).resolve().parent
@@ -50,12 +54,13 @@ def generated_module(
     def engine(target: str, dtype: np.dtype[Any]) -> Engine:
         if target == "numpy":
             return interpreted_engine(folder / f"{interface.name}.yaml", dtype)
-        if (target, dtype.name) not in builds:
+        element = name_of(dtype)
+        if (target, element) not in builds:
             raise UsageError(
-                f"'{interface.name}' was not generated for target '{target}' and {dtype}\n"
-                f"help: run  grugen build {spec} --target {target} --dtype {dtype}"
+                f"'{interface.name}' was not generated for target '{target}' and {element}\n"
+                f"help: run  grugen build {spec} --target {target} --dtype {element}"
             )
-        stem = f"{interface.name}_{SUFFIXES[dtype.name]}"
+        stem = f"{interface.name}_{SUFFIXES[element]}"
         sources = read_bundle(folder / target, stem, main_suffix(target))
         _check_digest(sources, digest, folder / target, spec)
         options = BuildOptions(march, arch=arch)
@@ -63,7 +68,7 @@ def generated_module(
             return cuda_engine(sources, interface, dtype, options)
         return compiled_engine(sources, interface, target, dtype, options)
 
-    return CellModule(interface, engine, default)
+    return CellModule(interface, engine, default, products=products)
 
 
 def _check_digest(sources: SourceBundle, digest: str, folder: Path, spec: str) -> None:

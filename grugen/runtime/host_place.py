@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from grugen.errors import UsageError
 from grugen.runtime import memory
 from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.elements import computed_type
 from grugen.runtime.engine import Array
 from grugen.runtime.places import HOST_NAME, AnyArray, Lengths, Place
 
@@ -59,7 +60,7 @@ class HostPlace:
         found = _host(values)
         steps, batch = found.shape[:2]
         first = first_steps(steps, batch, lengths, reverse)
-        states = np.zeros((batch, *tail), found.dtype)
+        states = np.zeros((batch, *tail), computed_type(found.dtype))
         states[first.rows] = spread(found[first.times, first.rows], len(tail))
         return states
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.cgroup import memory_limits
+from grugen.runtime.elements import rounded
 from grugen.runtime.engine import Array
 from grugen.runtime.pool import PAGE, Block, Lease, Pool
 
@@ -51,7 +52,7 @@ def filled(what: str, shape: tuple[int, ...], value: float | None, dtype: np.dty
     if not value and 0 < math.prod(shape) * dtype.itemsize < PAGE:
         return np.zeros(shape, dtype)
     array = empty(what, shape, dtype)
-    array.fill(value or 0.0)
+    array[...] = rounded(value or 0.0, dtype)
     return array
 
 

@@ -16,10 +16,12 @@ from grugen.errors import UsageError
 from grugen.runtime.arrays import is_number
 from grugen.runtime.binding import accept_settings, bind
 from grugen.runtime.cell import Cell
-from grugen.runtime.engine import DTYPES, TARGETS, Engine
+from grugen.runtime.elements import element_type, is_opaque, name_of
+from grugen.runtime.engine import DTYPES, OFFERED, TARGETS, Engine
 from grugen.runtime.params import new_params
 from grugen.spec.names import did_you_mean, listed
 from grugen.target.abi import Interface
+from grugen.target.arithmetic import IEEE
 
 MakeEngine = Callable[[str, np.dtype[Any]], Engine]
 """Gives the engine for a target and a dtype; UsageError where there is none."""
@@ -28,7 +30,8 @@ MakeEngine = Callable[[str, np.dtype[Any]], Engine]
 class CellModule:
     """A spec, ready to make cells.
 
-    `default_dtype` None means float32, and float64 for the target `numpy`.
+    `default_dtype` None means float32, and float64 for the target `numpy`. `products` is how the
+    target `cuda` forms products over all rows of float32, as `grugen.load` takes it.
     """
 
     def __init__(
@@ -37,8 +40,11 @@ class CellModule:
         engines: MakeEngine,
         default_target: str,
         default_dtype: str | None = None,
+        *,
+        products: str = IEEE,
     ) -> None:
         self.interface = interface
+        self.products = products
         self._make_engine = engines
         self._default_target = default_target
         self._default_dtype = default_dtype
@@ -77,7 +83,7 @@ class CellModule:
 
     def _engine(self, target: str, dtype: np.dtype[Any]) -> Engine:
         with self._lock:
-            key = target, dtype.name
+            key = target, name_of(dtype)
             if key not in self._engines:
                 self._engines[key] = self._make_engine(target, dtype)
             return self._engines[key]
@@ -86,7 +92,9 @@ class CellModule:
         chosen = self._default_dtype if dtype is None else dtype
         if chosen is None:
             chosen = "float64" if target == "numpy" else "float32"
-        return checked_dtype(chosen)
+        element = checked_dtype(chosen)
+        check_offered(target, element)
+        return element
 
 
 def _by_name(interface: Interface, values: tuple[object, ...]) -> UsageError:
@@ -112,9 +120,23 @@ def checked_dtype(dtype: object) -> np.dtype[Any]:
     """One of DTYPES; raises UsageError if it is another, or none."""
     for name in DTYPES:
         # compared with names first: np.dtype takes many things for a type
-        if dtype == name or dtype is np.dtype(name).type or dtype == np.dtype(name):
-            return np.dtype(name)
+        if isinstance(dtype, str) and dtype == name:
+            return element_type(name)
+        found = element_type(name)
+        if not is_opaque(found) and (dtype is found.type or dtype == found):
+            return found
     raise UsageError(f"dtype is {dtype!r}; {listed(DTYPES, 'or')} is needed")
+
+
+def check_offered(target: str, dtype: np.dtype[Any]) -> None:
+    """Raise UsageError unless `target` has elements of this type."""
+    name = name_of(dtype)
+    if name not in OFFERED[target]:
+        others = [other for other in TARGETS if name in OFFERED[other]]
+        raise UsageError(
+            f"target '{target}' has no {name}; it offers {listed(OFFERED[target])}\n"
+            f"help: target='{others[0]}' has it"
+        )
 
 
 def _checked_seed(seed: object) -> int | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import ArrayRule, check_keys, check_mapping, is_number
+from grugen.runtime.elements import check_for_numpy, rounded
 from grugen.runtime.engine import Array
 from grugen.runtime.host_place import HOST
 from grugen.runtime.init import DRAWN, draw
@@ -28,7 +29,8 @@ class Params(Mapping[str, Any]):
     shape. A parameter that is one number is an array of shape ().
 
     Those of a cell that was moved to a device are device arrays: `params["W"].numpy()` reads one,
-    `params["W"] = a` writes one, `a` being on the device or NumPy's.
+    `params["W"] = a` writes one, `a` being on the device or NumPy's. Where params are bfloat16, `a`
+    may be NumPy's float32, too, and is rounded to the nearest.
     """
 
     def __init__(
@@ -44,7 +46,16 @@ class Params(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._arrays:
             check_keys("params", [name], self._arrays, "the params")
-        return self._arrays[name]
+        array = self._arrays[name]
+        if isinstance(array, np.ndarray):
+            what, instead = self._rules[name].what, "write params of a cell.to('cuda:0')"
+            check_for_numpy(what, array.dtype, instead)
+        return array
+
+    @property
+    def held(self) -> Mapping[str, AnyArray]:
+        """The arrays themselves, for who hands them on."""
+        return self._arrays
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -60,11 +71,13 @@ class Params(Mapping[str, Any]):
         return f"<params {{{shapes}}}>"
 
     def __setitem__(self, name: str, value: object) -> None:
-        self._place.copy(self[name], self._checked(name, value))
+        if name not in self._arrays:
+            check_keys("params", [name], self._arrays, "the params")
+        self._place.copy(self._arrays[name], self._checked(name, value))
 
     def update(self, values: Mapping[str, Any]) -> None:
         """Assign several; if one of them does not fit, none is changed."""
-        found = check_mapping("params", values)
+        found = values.held if isinstance(values, Params) else check_mapping("params", values)
         check_keys("params", found, self._arrays, "the params")
         checked = {name: self._checked(name, value) for name, value in found.items()}
         for name, array in checked.items():
@@ -82,8 +95,9 @@ class Params(Mapping[str, Any]):
     def _checked(self, name: str, value: object) -> AnyArray:
         rule = self._rules[name]
         if not rule.tail and is_number(value):
-            return np.array(value, rule.dtype)
-        return rule.check_loosely(self._place.adopt(rule.what, rule.name, value))
+            number: Any = value
+            return rounded(number, rule.dtype)
+        return rule.check_rounding(self._place.adopt(rule.what, rule.name, value))
 
 
 def new_params(
@@ -107,7 +121,7 @@ def new_params(
         try:
             # drawn in float64 and then rounded, so that the dtype does not change the draw
             drawn = draw(info, rule.tail, numbers, generator)
-            arrays[info.name] = np.array(drawn, dtype, order="C")
+            arrays[info.name] = rounded(drawn, dtype)
         except MemoryError as error:
             raise too_large(rule.what, rule.form, _bytes(rule)) from error
     return Params(rules, arrays)

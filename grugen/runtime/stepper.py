@@ -12,6 +12,7 @@ import numpy as np
 
 from grugen.runtime.binding import Binding
 from grugen.runtime.buffers import Buffers
+from grugen.runtime.elements import check_for_numpy
 from grugen.runtime.engine import Array, Common, KernelCall, Key
 from grugen.runtime.host_place import spread
 from grugen.runtime.memory import filled
@@ -63,13 +64,14 @@ class Stepper:
     """What the last step returned; the next one overwrites it."""
 
     def __init__(self, binding: Binding, params: Params, batch: int, threads: int) -> None:
+        check_for_numpy("the buffers of a stepper", binding.dtype, "call forward for each step")
         interface = binding.interface
         self._binding = binding
         self._source = params
         self._starting: list[StateInfo] = []
         # where the kernel runs: it is not to be brought there again
         self._params = params.copy(binding.place)
-        self._packed = pack(binding, self._params)
+        self._packed = pack(binding, self._params.held)
         inputs = _buffers(binding, Group.INPUT, interface.inputs, (1, batch))
         static = _buffers(binding, Group.STATIC, interface.static, (batch,))
         outputs = _buffers(binding, Group.OUTPUT, interface.outputs, (1, batch))
@@ -78,7 +80,7 @@ class Stepper:
             **static,
             **outputs,
         }
-        common = binding.common(self._params, self._packed)
+        common = binding.common(self._params.held, self._packed)
         # two sets, because no kernel need allow that it reads and writes the same memory
         one, other = (_states(binding, batch) for _ in range(2))
         self._turns = [
@@ -126,7 +128,7 @@ class Stepper:
     def refresh(self) -> None:
         """Take the cell's parameters as they are now."""
         self._params.update(self._source)
-        pack(self._binding, self._params, self._packed)
+        pack(self._binding, self._params.held, self._packed)
 
     def _start_first_states(self) -> None:
         for state in self._starting:
@@ -188,7 +190,7 @@ def _buffers(
 def _states(binding: Binding, batch: int) -> dict[str, Array]:
     rules = binding.rules[Group.INITIAL]
     return {
-        name: filled(rule.what, (batch, *rule.tail), 0.0, binding.dtype)
+        name: filled(rule.what, (batch, *rule.tail), 0.0, rule.dtype)
         for name, rule in rules.items()
     }
 

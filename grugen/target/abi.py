@@ -32,8 +32,12 @@ class Group(StrEnum):
     TOTAL = "total"  # written (shape)
 
 
-SUFFIXES = {"float32": "f32", "float64": "f64"}
+SUFFIXES = {"float32": "f32", "float64": "f64", "bfloat16": "bf16"}
 """What stands for an element type in the names of files and functions."""
+COMPUTED = {"float32": "float32", "float64": "float64", "bfloat16": "float32"}
+"""The type that arithmetic and sums have, by the type that arrays have."""
+IN_FULL = (Group.HYPER, Group.INITIAL, Group.FINAL)
+"""What is not kept as other arrays are, but in the type that is computed in."""
 
 PER_STEP = (Group.INPUT, Group.TAPE_READ, Group.OUTPUT_GRADIENT, Group.OUTPUT, Group.TAPE)
 PER_SEQUENCE = (Group.STATIC, Group.INITIAL, Group.FINAL, Group.SEQUENCE_SUM)

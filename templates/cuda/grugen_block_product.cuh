@@ -12,10 +12,11 @@
 #include "grugen_rows.cuh"
 #include "grugen_shape.cuh"
 #include "grugen_sums.cuh"
+#include "grugen_tensor_sums.cuh"
 #include "grugen_tiling.cuh"
 
 // Add the products of so many chunks to sums FIRST.. of a tile. `fetch(chunk, xs, weights)` starts to
-// bring one to shared memory: [depth][row] and [depth][matrix][unit].
+// bring one to shared memory: rows, and units matrix by matrix, as the shape lays out vectors.
 template <int FIRST, int MATRICES, class Shape, class Fetch>
 __device__ __forceinline__ void grugen_multiply_chunks(
     grugen_block_memory<Shape> &memory, int chunks, const Fetch &fetch, grugen_sums<Shape> &sums)
@@ -25,7 +26,7 @@ __device__ __forceinline__ void grugen_multiply_chunks(
     };
     const auto start = [&](int chunk) {
         GRUGEN_REAL *const xs = xs_of(chunk);
-        if (chunk < chunks) { fetch(chunk, xs, xs + GRUGEN_CHUNK * Shape::row_stride); }
+        if (chunk < chunks) { fetch(chunk, xs, xs + Shape::weights); }
         __pipeline_commit();
     };
     // all have read the chunks of the product before, and where the vectors are is known
@@ -38,15 +39,15 @@ __device__ __forceinline__ void grugen_multiply_chunks(
         __syncthreads();
         start(chunk + GRUGEN_STAGES - 1);
         const GRUGEN_REAL *const xs = xs_of(chunk);
-        sums.template add<FIRST, MATRICES>(xs, xs + GRUGEN_CHUNK * Shape::row_stride);
+        sums.template add<FIRST, MATRICES>(xs, xs + Shape::weights);
     }
 }
 
 // Fetch a chunk of the vectors of a tile's rows; NULL is that of a row that does not exist. Eight
 // threads fetch neighbouring elements of a row.
-template <class Shape>
+template <class Shape, class Element>
 __device__ __forceinline__ void grugen_fetch_vectors(
-    const GRUGEN_REAL *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
 {
     constexpr int together = 8;
     constexpr int apart = Shape::threads / together;
@@ -55,7 +56,7 @@ __device__ __forceinline__ void grugen_fetch_vectors(
     for (int first = 0; first < Shape::rows; first += apart) {
         const int row = first + (int)threadIdx.x / together;
         if (Shape::rows < apart && row >= Shape::rows) { continue; }
-        const GRUGEN_REAL *const vector = vectors[row];
+        const Element *const vector = static_cast<const Element *>(vectors[row]);
 #pragma unroll
         for (int k = own_k; k < own_k + GRUGEN_CHUNK; k += together) {
             grugen_fetch(
@@ -77,7 +78,7 @@ grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth,
     const int e = (int)threadIdx.x % 4;
     const int own_unit = (int)threadIdx.x / 4 % across;
     const int own_four = (int)threadIdx.x / 4 / across;
-    const GRUGEN_REAL *const from = panel.fours->of;
+    const GRUGEN_STORED *const from = panel.fours->of;
 #pragma unroll
     for (int step = 0; step < GRUGEN_CHUNK / 4; step += down) {
         const int four = own_four + step;
@@ -98,6 +99,51 @@ grugen_fetch_weights(const grugen_panel &panel, int first, int start, int depth,
     }
 }
 
+// Fetch a chunk of the vectors of a tile's rows as [row][depth]: four threads fetch a row's.
+template <class Shape, class Element>
+__device__ __forceinline__ void grugen_fetch_vectors_along(
+    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+{
+    constexpr int apart = Shape::threads / 4;
+    const int k = (int)threadIdx.x % 4 * 4;
+#pragma unroll
+    for (int first = 0; first < Shape::rows; first += apart) {
+        const int row = first + (int)threadIdx.x / 4;
+        if (Shape::rows < apart && row >= Shape::rows) { continue; }
+        const Element *const vector = static_cast<const Element *>(vectors[row]);
+        grugen_fetch_wide(
+            xs + row * Shape::row_stride + k, vector + (start + k),
+            vector != nullptr ? depth - start - k : 0);
+    }
+}
+
+// Fetch a chunk of MATRICES packed matrices as [matrix][unit][depth]: four threads fetch a unit's.
+template <int MATRICES, class Shape>
+__device__ __forceinline__ void grugen_fetch_weights_along(
+    const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
+{
+    constexpr int together = Shape::threads / 4;
+    constexpr int across = Shape::units < together ? Shape::units : together;
+    constexpr int down = together / across;
+    const int four = (int)threadIdx.x % 4;
+    const int own_unit = (int)threadIdx.x / 4 % across;
+    const int own_matrix = (int)threadIdx.x / 4 / across;
+    const grugen_stored_four *const from = panel.fours + (start / 4 + four) * panel.line + first;
+#pragma unroll
+    for (int step = 0; step < MATRICES; step += down) {
+        const int m = own_matrix + step;
+        if (MATRICES % down != 0 && m >= MATRICES) { continue; }
+#pragma unroll
+        for (int apart = 0; apart < Shape::units; apart += across) {
+            const int unit = own_unit + apart;
+            const bool is_there = start + 4 * four < depth && first + unit < panel.units;
+            grugen_fetch_aligned(
+                weights + (m * Shape::units + unit) * Shape::unit_stride + 4 * four,
+                from[m * panel.units + unit].of, is_there ? 4 : 0);
+        }
+    }
+}
+
 // Add the products of MATRICES packed matrices to sums FIRST.. of each row and unit of a tile.
 // `vector_of(here)` is where a row's vector is.
 template <int FIRST, int MATRICES, class Shape, class Rows, class VectorOf>
@@ -110,6 +156,7 @@ __device__ __forceinline__ void grugen_multiply_tile(
     const VectorOf &vector_of,
     grugen_sums<Shape> &sums)
 {
+    using element = typename grugen_pointed<decltype(vector_of(grugen_here{}))>::type;
     // who reads vectors of the product before has passed a barrier since
     for (int row = (int)threadIdx.x; row < Shape::rows; row += Shape::threads) {
         const grugen_here here = rows.locate(at.row + row);
@@ -118,9 +165,14 @@ __device__ __forceinline__ void grugen_multiply_tile(
     grugen_multiply_chunks<FIRST, MATRICES>(
         memory, (depth + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
         [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            grugen_fetch_vectors<Shape>(memory.vectors, chunk * GRUGEN_CHUNK, depth, xs);
-            grugen_fetch_weights<MATRICES, Shape>(
-                panel, at.unit, chunk * GRUGEN_CHUNK, depth, weights);
+            const int start = chunk * GRUGEN_CHUNK;
+            if constexpr (Shape::is_along) {
+                grugen_fetch_vectors_along<Shape, element>(memory.vectors, start, depth, xs);
+                grugen_fetch_weights_along<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+            } else {
+                grugen_fetch_vectors<Shape, element>(memory.vectors, start, depth, xs);
+                grugen_fetch_weights<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+            }
         },
         sums);
 }
@@ -156,8 +208,7 @@ static inline cudaError_t grugen_start_tiles(
     const int64_t wanted =
         is_large ? count : tiles(grugen_small<SUMS>::rows, grugen_small<SUMS>::units);
     const dim3 blocks((unsigned)grugen_larger(wanted, 1));
-    const int threads = grugen_large<SUMS>::threads;
-    static_assert(grugen_small<SUMS>::threads == threads, "both shapes have the same blocks");
+    const int threads = is_large ? grugen_large<SUMS>::threads : grugen_small<SUMS>::threads;
     return grugen_start(
         is_large ? large : small, {blocks, threads, 0, false, stream},
         std::forward<Arguments>(arguments)...);

@@ -5,6 +5,7 @@
 
 #include "grugen_host.cuh"
 #include "grugen_memory.cuh"
+#include "grugen_stored.cuh"
 
 constexpr int GRUGEN_ELEMENT_THREADS = 256;
 constexpr int64_t GRUGEN_ELEMENT_BLOCKS = 1024;
@@ -16,7 +17,8 @@ static __device__ inline int64_t grugen_first_element()
 
 static __device__ inline int64_t grugen_element_stride() { return (int64_t)gridDim.x * blockDim.x; }
 
-static __global__ void grugen_fill_kernel(GRUGEN_REAL *to, int64_t elements, GRUGEN_REAL value)
+template <class Element>
+static __global__ void grugen_fill_kernel(Element *to, int64_t elements, Element value)
 {
     for (int64_t i = grugen_first_element(); i < elements; i += grugen_element_stride()) {
         to[i] = value;
@@ -37,10 +39,10 @@ grugen_put_kernel(int64_t *to, int64_t count, const __grid_constant__ grugen_num
 }
 
 static __global__ void
-grugen_from_bytes_kernel(GRUGEN_REAL *to, const uint8_t *bytes, int64_t elements)
+grugen_from_bytes_kernel(GRUGEN_STORED *to, const uint8_t *bytes, int64_t elements)
 {
     for (int64_t i = grugen_first_element(); i < elements; i += grugen_element_stride()) {
-        to[i] = (GRUGEN_REAL)bytes[i];
+        to[i] = grugen_stored_of((GRUGEN_REAL)bytes[i]);
     }
 }
 
@@ -54,7 +56,7 @@ grugen_first_step(const GRUGEN_HOST(first_call) & call, int64_t sequence)
 
 static __global__ void grugen_first_states_kernel(const GRUGEN_HOST(first_call) call)
 {
-    const GRUGEN_REAL *const inputs = static_cast<const GRUGEN_REAL *>(call.inputs);
+    const GRUGEN_STORED *const inputs = static_cast<const GRUGEN_STORED *>(call.inputs);
     GRUGEN_REAL *const states = static_cast<GRUGEN_REAL *>(call.states);
     const int64_t given = call.width / call.copies;
     for (int64_t i = grugen_first_element(); i < call.B * call.width;
@@ -62,13 +64,14 @@ static __global__ void grugen_first_states_kernel(const GRUGEN_HOST(first_call) 
         const int64_t sequence = i / call.width;
         const int64_t step = grugen_first_step(call, sequence);
         const int64_t unit = i % call.width / call.copies;
-        states[i] = step < 0 ? 0 : inputs[(step * call.B + sequence) * given + unit];
+        states[i] =
+            step < 0 ? 0 : grugen_real_of(inputs[(step * call.B + sequence) * given + unit]);
     }
 }
 
 static __global__ void grugen_add_first_states_kernel(const GRUGEN_HOST(first_call) call)
 {
-    GRUGEN_REAL *const inputs = static_cast<GRUGEN_REAL *>(call.inputs);
+    GRUGEN_STORED *const inputs = static_cast<GRUGEN_STORED *>(call.inputs);
     const GRUGEN_REAL *const states = static_cast<const GRUGEN_REAL *>(call.states);
     const int64_t given = call.width / call.copies;
     for (int64_t i = grugen_first_element(); i < call.B * given; i += grugen_element_stride()) {
@@ -77,7 +80,8 @@ static __global__ void grugen_add_first_states_kernel(const GRUGEN_HOST(first_ca
         if (step < 0) { continue; }
         GRUGEN_REAL sum = 0;
         for (int64_t copy = 0; copy < call.copies; ++copy) { sum += states[i * call.copies + copy]; }
-        inputs[(step * call.B + sequence) * given + i % given] += sum;
+        GRUGEN_STORED *const input = inputs + (step * call.B + sequence) * given + i % given;
+        *input = grugen_stored_of(grugen_real_of(*input) + sum);
     }
 }
 
@@ -103,15 +107,28 @@ GRUGEN_HOST(put)(int64_t *to, const int64_t *numbers, int64_t count, void *strea
     return 0;
 }
 
-extern "C" int32_t GRUGEN_HOST(fill)(void *to, int64_t elements, double value, void *stream)
+template <class Element>
+static inline int32_t grugen_fill(Element *to, int64_t elements, Element value, void *stream)
 {
     if (elements == 0) { return 0; }
     return grugen_told(grugen_start(
-        grugen_fill_kernel,
+        grugen_fill_kernel<Element>,
         grugen_element_launch(elements, stream),
-        static_cast<GRUGEN_REAL *>(to),
+        to,
         elements,
-        (GRUGEN_REAL)value));
+        value));
+}
+
+extern "C" int32_t GRUGEN_HOST(fill)(void *to, int64_t elements, double value, void *stream)
+{
+    const GRUGEN_STORED element = grugen_stored_of((GRUGEN_REAL)value);
+    return grugen_fill(static_cast<GRUGEN_STORED *>(to), elements, element, stream);
+}
+
+extern "C" int32_t
+GRUGEN_HOST(fill_states)(void *to, int64_t elements, double value, void *stream)
+{
+    return grugen_fill(static_cast<GRUGEN_REAL *>(to), elements, (GRUGEN_REAL)value, stream);
 }
 
 extern "C" int32_t
@@ -121,7 +138,7 @@ GRUGEN_HOST(from_bytes)(void *to, const void *bytes, int64_t elements, void *str
     return grugen_told(grugen_start(
         grugen_from_bytes_kernel,
         grugen_element_launch(elements, stream),
-        static_cast<GRUGEN_REAL *>(to),
+        static_cast<GRUGEN_STORED *>(to),
         static_cast<const uint8_t *>(bytes),
         elements));
 }

@@ -7,7 +7,7 @@
 #include "grugen_product.cuh"
 #include "grugen_tiling.cuh"
 
-// A lane's share of a panel in its registers, for loops in which every warp has a single tile: at
+// A lane's share of a panel in its registers, converted, for loops in which every warp has a single tile: at
 // most FOURS fours of the depth.
 template <int MATRICES, int FOURS>
 struct grugen_held {
@@ -41,7 +41,7 @@ __device__ __forceinline__ void grugen_hold(
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
             held->weight[i][m] = at.more() && four < fours
-                ? panel.fours[four * panel.line + m * panel.units + unit]
+                ? grugen_reals_of(panel.fours[four * panel.line + m * panel.units + unit])
                 : grugen_four{};
         }
     }
@@ -49,12 +49,12 @@ __device__ __forceinline__ void grugen_hold(
 
 // As above, with matrices in registers. What is asked for of the operands is there before it is
 // multiplied: SIDE fours of each row at a time.
-template <int FIRST, int MATRICES, bool ALIGNED, int FOURS, int ROWS, int SUMS>
+template <int FIRST, int MATRICES, bool ALIGNED, int FOURS, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_tile &at,
     const grugen_held<MATRICES, FOURS> &held,
     int depth,
-    const GRUGEN_REAL *const (&operand)[ROWS],
+    const Element *const (&operand)[ROWS],
     GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
     constexpr int SIDE = ROWS > 2 ? 2 : 4;
@@ -64,13 +64,13 @@ __device__ __forceinline__ void grugen_multiply(
     for (int begin = 0; begin < FOURS; begin += SIDE) {
         // the same for all lanes; what is held is never less than some fours deep
         if (begin > 0 && begin * at.split >= fours) { break; }
-        grugen_four x[SIDE][ROWS];
+        grugen_four_of<Element> x[SIDE][ROWS];
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) {
             const int four = at.part + (begin + i) * at.split;
 #pragma unroll
             for (int row = 0; row < ROWS; ++row) {
-                x[i][row] = grugen_four{};
+                x[i][row] = grugen_four_of<Element>{};
                 // a row that is alone exists
                 if ((ROWS > 1 && operand[row] == nullptr) || four >= fours) { continue; }
                 x[i][row] = ALIGNED || 4 * four + 4 <= depth
@@ -86,7 +86,8 @@ __device__ __forceinline__ void grugen_multiply(
                 for (int m = 0; m < MATRICES; ++m) {
 #pragma unroll
                     for (int e = 0; e < 4; ++e) {
-                        sums[row][FIRST + m] += held.weight[begin + i][m].of[e] * x[i][row].of[e];
+                        sums[row][FIRST + m] +=
+                            held.weight[begin + i][m].of[e] * grugen_real_of(x[i][row].of[e]);
                     }
                 }
             }

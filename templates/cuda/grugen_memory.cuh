@@ -56,6 +56,15 @@ struct grugen_choice<false, A, B> {
     using type = B;
 };
 
+// What a pointer points to.
+template <class Pointer>
+struct grugen_pointed;
+
+template <class Element>
+struct grugen_pointed<const Element *> {
+    using type = Element;
+};
+
 // How a kernel is started: blocks of threads, shared memory for each block, whether all blocks must
 // run at the same time because they wait for each other, and how many form a cluster, if any do.
 struct grugen_launch {

@@ -11,16 +11,22 @@
 // A matrix that is summed up: left (outer) right.
 struct grugen_outer {
     grugen_kept left, right;
-    GRUGEN_REAL *total; // (left units, right units)
+    GRUGEN_STORED *total; // (left units, right units)
 };
 
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
-using grugen_outer_large = grugen_shape<1, 8, GRUGEN_HELD / 8, 16>;
-using grugen_outer_small = grugen_shape<1, 8, GRUGEN_HELD / 8, 8>;
+template <int SIDE, int THREADS>
+using grugen_outer_tensor = grugen_tensor_shape<GRUGEN_PRODUCTS, 1, SIDE, SIDE, THREADS, false>;
+using grugen_outer_large = std::conditional_t<
+    grugen_on_tensor_cores(1), grugen_outer_tensor<128, GRUGEN_TENSOR_THREADS>,
+    grugen_shape<1, 8, GRUGEN_HELD / 8, 16>>;
+using grugen_outer_small = std::conditional_t<
+    grugen_on_tensor_cores(1), grugen_outer_tensor<64, GRUGEN_TENSOR_THREADS / 4>,
+    grugen_shape<1, 8, GRUGEN_HELD / 8, 8>>;
 
 enum {
-    GRUGEN_OUTER_BLOCKS = 264, // of 256 threads, that run at once on a large device
+    GRUGEN_OUTER_THREADS = 67584, // that run at once on a large device
     GRUGEN_OUTER_OVERHEAD = 64, // what a block does beside its products, in rows
     GRUGEN_OUTER_SLICES = 128, // at most
 };
@@ -60,7 +66,8 @@ grugen_cut_outers(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
     // four small tiles are a large one, and take somewhat longer
     best.is_large = 4 * large <= small + small / 4;
     best.tiles = best.is_large ? large : small;
-    const int64_t at_once = best.is_large ? GRUGEN_OUTER_BLOCKS : 4 * GRUGEN_OUTER_BLOCKS;
+    const int64_t at_once = GRUGEN_OUTER_THREADS /
+        (best.is_large ? grugen_outer_large::threads : grugen_outer_small::threads);
     int64_t least = INT64_MAX;
     for (int64_t slices = 1; slices <= GRUGEN_OUTER_SLICES; ++slices) {
         const int64_t whole = (rows + slices - 1) / slices;
@@ -88,19 +95,23 @@ grugen_outer_parts(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
 // Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
 template <int UNITS, int STRIDE, int THREADS>
 __device__ __forceinline__ void grugen_fetch_kept(
-    const grugen_kept &kept, int64_t row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
+    const grugen_kept &kept, int row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
 {
-    static_assert(THREADS % UNITS == 0, "each thread has one unit");
-    const int unit = (int)threadIdx.x % UNITS;
-    const int own_line = (int)threadIdx.x / UNITS;
-    const GRUGEN_REAL *from = kept.values + (row + own_line) * kept.stride + first + unit;
+    constexpr int across = UNITS / GRUGEN_WIDE;
+    static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
+    const int unit = (int)threadIdx.x % across * GRUGEN_WIDE;
+    const int own_line = (int)threadIdx.x / across;
+    kept.with_first([&](const auto *values) {
+        const auto *from = values + ((int64_t)row + own_line) * kept.stride + first + unit;
 #pragma unroll
-    for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / UNITS) {
-        grugen_fetch(
-            chunk + line * STRIDE + unit, from,
-            (alive >> line & 1u) != 0 && first + unit < kept.units);
-        from += THREADS / UNITS * kept.stride;
-    }
+        for (int line = own_line; line < own_line + GRUGEN_CHUNK; line += THREADS / across) {
+            const bool is_there = (alive >> line & 1u) != 0;
+            grugen_fetch_wide(
+                chunk + line * STRIDE + unit, from,
+                is_there ? (int)(kept.units - first) - unit : 0);
+            from += THREADS / across * kept.stride;
+        }
+    });
 }
 
 // One tile of one member's product over one slice of the rows, as a part of the total.
@@ -124,18 +135,19 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     const int64_t across = (member.right.units + Shape::units - 1) / Shape::units;
     const int64_t left = tile / across * Shape::rows;
     const int64_t right = tile % across * Shape::units;
-    const int64_t count = rows.count();
-    const int64_t first = slice * blockIdx.y;
-    const int64_t size = first + slice < count ? slice : count > first ? count - first : 0;
+    // rows are counted in 32 bits
+    const int first = (int)(slice * blockIdx.y < rows.count() ? slice * blockIdx.y : rows.count());
+    const int left_over = rows.count() - first;
+    const int size = slice < left_over ? (int)slice : left_over;
     grugen_sums<Shape> sums;
     grugen_multiply_chunks<0, 1>(
-        memory, (int)((size + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK),
+        memory, (size + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
         [&](int chunk, GRUGEN_REAL *lefts, GRUGEN_REAL *rights) {
-            const int64_t row = first + chunk * GRUGEN_CHUNK;
+            const int row = first + chunk * GRUGEN_CHUNK;
             // each lane looks for one of the rows
-            const int64_t mine = row + threadIdx.x % GRUGEN_WARP;
-            const bool is_there = mine < first + size &&
-                (rows.lengths == nullptr || rows.locate((int)mine).alive);
+            const int mine = chunk * GRUGEN_CHUNK + (int)threadIdx.x % GRUGEN_WARP;
+            const bool is_there = mine < size &&
+                (rows.lengths == nullptr || rows.locate(first + mine).alive);
             const unsigned alive = __ballot_sync(0xffffffffu, is_there);
             grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
                 member.left, row, alive, left, lefts);
@@ -150,7 +162,7 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
             const int64_t j = left + part * Shape::slice_rows + item / Shape::units;
             const int64_t u = right + item % Shape::units;
             if (j < member.left.units && u < member.right.units) {
-                parts[j * member.right.units + u] = memory.elements[item];
+                parts[j * member.right.units + u] = memory.elements[Shape::place(0, item)];
             }
         }
     }
@@ -183,7 +195,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     __syncthreads();
     if (line > 0 || item >= size) { return; }
     for (int other = 1; other < lines; ++other) { sum += shares[other * across + (int)threadIdx.x]; }
-    member.total[item] = sum;
+    member.total[item] = grugen_stored_of(sum);
 }
 
 template <int COUNT>

@@ -5,17 +5,13 @@
 #include <stdint.h>
 
 #include "grugen_memory.cuh"
+#include "grugen_stored.cuh"
 #include "grugen_team.cuh"
-
-// Four elements that are read at once.
-struct alignas(4 * sizeof(GRUGEN_REAL)) grugen_four {
-    GRUGEN_REAL of[4];
-};
 
 // Packed matrices that are multiplied with the same vectors. Four elements of the depth stand
 // together: [depth / 4][matrix][units], filled up with zeros.
 struct grugen_panel {
-    const grugen_four *fours;
+    const grugen_stored_four *fours;
     int units; // from one matrix to the next
     int line; // from one four of the depth to the next
     int first; // the unit that comes first: not all of them where blocks share them
@@ -35,11 +31,11 @@ grugen_panel_size(int64_t depth, int64_t matrices, int64_t units)
 // one that had work to do begin with the next matrix.
 __device__ inline void grugen_pack(
     grugen_launched *turn,
-    GRUGEN_REAL *panel,
+    GRUGEN_STORED *panel,
     int64_t depth,
     int64_t which,
     int64_t matrices,
-    const GRUGEN_REAL *matrix,
+    const GRUGEN_STORED *matrix,
     int64_t units,
     int64_t unit_stride,
     int64_t depth_stride)
@@ -54,17 +50,17 @@ __device__ inline void grugen_pack(
         const int64_t k = 4 * (int64_t)four + item % 4;
         const bool is_there = unit < units && k < depth;
         panel[((four * matrices + which) * padded + unit) * 4 + item % 4] =
-            is_there ? matrix[unit * unit_stride + k * depth_stride] : (GRUGEN_REAL)0;
+            is_there ? matrix[unit * unit_stride + k * depth_stride] : GRUGEN_STORED{};
     }
     turn->rank = (int)(item - count);
 }
 
 // A panel where it was packed.
 __host__ __device__ inline grugen_panel
-grugen_panel_at(const GRUGEN_REAL *packed, int matrices, int units)
+grugen_panel_at(const GRUGEN_STORED *packed, int matrices, int units)
 {
     const int padded = grugen_padded(units);
-    return {reinterpret_cast<const grugen_four *>(packed), padded, matrices * padded, 0};
+    return {reinterpret_cast<const grugen_stored_four *>(packed), padded, matrices * padded, 0};
 }
 
 // Fours of the depth are so far apart in shared memory that the lanes that read together, some
@@ -79,15 +75,15 @@ __device__ inline int grugen_line(int fours, int split)
 // This block's slice of a panel, copied to `memory`, where it stays.
 __device__ inline grugen_panel grugen_keep_panel(
     const grugen_team &team,
-    const GRUGEN_REAL *packed,
+    const GRUGEN_STORED *packed,
     int64_t depth,
     int matrices,
     int64_t units,
     int split,
     void *memory)
 {
-    grugen_four *const kept = static_cast<grugen_four *>(memory);
-    const grugen_four *const whole = reinterpret_cast<const grugen_four *>(packed);
+    grugen_stored_four *const kept = static_cast<grugen_stored_four *>(memory);
+    const grugen_stored_four *const whole = reinterpret_cast<const grugen_stored_four *>(packed);
     const int padded = grugen_padded((int)units);
     const int first = team.first_unit(units, team.part);
     const int width = grugen_padded(team.first_unit(units, team.part + 1) - first);

@@ -73,19 +73,22 @@ grugen_first_tile(const grugen_team &team, int count, int units, int depth, int 
 
 // Four elements of a vector, beginning with number 4 * four. An ALIGNED vector is our own: what
 // fills up its last four is zero.
-template <bool ALIGNED>
-__device__ __forceinline__ grugen_four grugen_load_four(const GRUGEN_REAL *vector, int four)
+template <bool ALIGNED, class Element>
+__device__ __forceinline__ grugen_four_of<Element>
+grugen_load_four(const Element *vector, int four)
 {
-    if (ALIGNED) { return reinterpret_cast<const grugen_four *>(vector)[four]; }
+    if (ALIGNED) { return reinterpret_cast<const grugen_four_of<Element> *>(vector)[four]; }
     return {{vector[4 * four], vector[4 * four + 1], vector[4 * four + 2], vector[4 * four + 3]}};
 }
 
-__device__ inline grugen_four grugen_load_rest(const GRUGEN_REAL *vector, int four, int depth)
+template <class Element>
+__device__ inline grugen_four_of<Element>
+grugen_load_rest(const Element *vector, int four, int depth)
 {
-    grugen_four rest;
+    grugen_four_of<Element> rest;
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
-        rest.of[e] = 4 * four + e < depth ? vector[4 * four + e] : (GRUGEN_REAL)0;
+        rest.of[e] = 4 * four + e < depth ? vector[4 * four + e] : Element{};
     }
     return rest;
 }
@@ -93,35 +96,37 @@ __device__ inline grugen_four grugen_load_rest(const GRUGEN_REAL *vector, int fo
 // One step of a product, four elements deep: `load` gives those of a row's vector.
 template <int FIRST, int MATRICES, class Load, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply_four(
-    const grugen_four *weights, int units, const Load &load, GRUGEN_REAL (&sums)[ROWS][SUMS])
+    const grugen_stored_four *weights, int units, const Load &load, GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
-    grugen_four weight[MATRICES];
+    grugen_stored_four weight[MATRICES];
 #pragma unroll
     for (int m = 0; m < MATRICES; ++m) { weight[m] = weights[m * units]; }
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) {
-        const grugen_four x = load(row);
+        const auto x = load(row);
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
 #pragma unroll
-            for (int e = 0; e < 4; ++e) { sums[row][FIRST + m] += weight[m].of[e] * x.of[e]; }
+            for (int e = 0; e < 4; ++e) {
+                sums[row][FIRST + m] += grugen_real_of(weight[m].of[e]) * grugen_real_of(x.of[e]);
+            }
         }
     }
 }
 
 // Add the products of MATRICES packed matrices with each row's vector to sums FIRST.. of the row.
 // `operand` is NULL for rows that do not exist.
-template <int FIRST, int MATRICES, bool ALIGNED, int ROWS, int SUMS>
+template <int FIRST, int MATRICES, bool ALIGNED, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_tile &at,
     const grugen_panel &panel,
     int depth,
-    const GRUGEN_REAL *const (&operand)[ROWS],
+    const Element *const (&operand)[ROWS],
     GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
     // lanes beyond the last unit read what is there and keep it to themselves
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
-    const grugen_four *const weights = panel.fours + unit;
+    const grugen_stored_four *const weights = panel.fours + unit;
     const int line = panel.line;
     const int whole = ALIGNED ? (int)grugen_fours(depth) : depth / 4;
     int alive = 0;
@@ -142,7 +147,7 @@ __device__ __forceinline__ void grugen_multiply(
                 weights + four * line, panel.units,
                 [&](int row) {
                     return operand[row] == nullptr
-                        ? grugen_four{}
+                        ? grugen_four_of<Element>{}
                         : grugen_load_four<ALIGNED>(operand[row], four);
                 },
                 sums);
@@ -153,7 +158,7 @@ __device__ __forceinline__ void grugen_multiply(
         grugen_multiply_four<FIRST, MATRICES>(
             weights + four * line, panel.units,
             [&](int row) {
-                return operand[row] == nullptr ? grugen_four{}
+                return operand[row] == nullptr ? grugen_four_of<Element>{}
                                                : grugen_load_rest(operand[row], four, depth);
             },
             sums);
@@ -162,13 +167,13 @@ __device__ __forceinline__ void grugen_multiply(
 
 // Copy every row's vector to `memory`, where all products of a stage find it: a warp that asks for
 // its rows by itself waits for each of them. Rows that do not exist stay as they are.
-template <bool ALIGNED, class Rows, class VectorOf>
+template <bool ALIGNED, class Rows, class VectorOf, class Element>
 __device__ __forceinline__ void grugen_gather(
     const grugen_team &team,
     const Rows &rows,
     int depth,
     const VectorOf &vector_of,
-    GRUGEN_REAL *memory)
+    Element *memory)
 {
     const int fours = (int)grugen_fours(depth);
     const int count = rows.count() * fours;
@@ -178,11 +183,11 @@ __device__ __forceinline__ void grugen_gather(
         const int four = item - row * fours;
         const grugen_here here = rows.locate(row);
         if (!here.alive) { continue; }
-        const GRUGEN_REAL *const vector = vector_of(here);
-        const grugen_four found = ALIGNED || 4 * four + 4 <= depth
+        const Element *const vector = vector_of(here);
+        const grugen_four_of<Element> found = ALIGNED || 4 * four + 4 <= depth
             ? grugen_load_four<ALIGNED>(vector, four)
             : grugen_load_rest(vector, four, depth);
-        reinterpret_cast<grugen_four *>(memory)[item] = found;
+        reinterpret_cast<grugen_four_of<Element> *>(memory)[item] = found;
     }
 }
 

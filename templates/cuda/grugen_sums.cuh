@@ -1,4 +1,4 @@
-// The sums of a tile in the registers of its threads, as IEEE arithmetic forms them.
+// The sums of a tile in the registers of its threads.
 #pragma once
 
 #include "grugen_shape.cuh"
@@ -9,9 +9,14 @@ struct alignas(COUNT * sizeof(GRUGEN_REAL)) grugen_some {
     GRUGEN_REAL of[COUNT];
 };
 
-// Sums of every row and unit of a thread; every sum is formed in the order of the depth.
+// Sums of every row and unit of a thread; each header has those of one kind of shape.
 template <class Shape>
-struct grugen_sums {
+struct grugen_sums;
+
+// As IEEE arithmetic forms them: every sum in the order of the depth.
+template <int SUMS, int OWN_ROWS, int OWN_UNITS, int SIDE>
+struct grugen_sums<grugen_shape<SUMS, OWN_ROWS, OWN_UNITS, SIDE>> {
+    using Shape = grugen_shape<SUMS, OWN_ROWS, OWN_UNITS, SIDE>;
     static constexpr int blocks = 512 / Shape::threads; // of a processor, that have the registers
     // a thread's units lie in groups: its neighbours' groups come before its own next one
     static constexpr int group = Shape::own_units < GRUGEN_WIDE ? Shape::own_units : GRUGEN_WIDE;
@@ -71,8 +76,7 @@ struct grugen_sums {
 #pragma unroll
                     for (int e = 0; e < group; ++e) { some.of[e] = of[r][s][u + e]; }
                     *reinterpret_cast<grugen_some<group> *>(
-                        elements + s * Shape::items + (first + r) * Shape::units + own_unit(u)) =
-                        some;
+                        elements + Shape::place(s, first + r, own_unit(u))) = some;
                 }
             }
         }

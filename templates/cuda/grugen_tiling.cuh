@@ -7,6 +7,7 @@
 #include "grugen_cluster.cuh"
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
+#include "grugen_stored.cuh"
 #include "grugen_team.cuh"
 
 // The ways to run a loop, as callers ask for them; 0 leaves it to the model.
@@ -92,8 +93,10 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
     const double tiles = (double)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
     const double reading =
-        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_REAL) / bandwidth;
-    const double multiplying = weights * (double)tiling.sequences / 128.0;
+        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
+    // stored elements are converted once for each tile of rows that they are multiplied with
+    const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
+    const double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
     const double meeting = tiling.regime == GRUGEN_CLUSTER ? 6000.0 : 5000.0;
     const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
     return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;

@@ -7,18 +7,35 @@
 
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
+#include "grugen_stored.cuh"
 
 // Rows of a value that is kept for all of them.
 struct grugen_kept {
-    const GRUGEN_REAL *values; // row r starts at values + r * stride
+    const void *values; // row r starts r * stride elements behind
     int64_t stride;
     int64_t units;
+    bool is_stored = false; // in an array of the caller, or else as numbers that were computed
+
+    // Call `use` with the first element, whose type is known then.
+    template <class Use>
+    __device__ __forceinline__ auto with_first(const Use &use) const
+    {
+        if constexpr (GRUGEN_CONVERTS) {
+            if (is_stored) { return use(static_cast<const GRUGEN_STORED *>(values)); }
+        }
+        return use(static_cast<const GRUGEN_REAL *>(values));
+    }
+
+    __device__ __forceinline__ GRUGEN_REAL at(int64_t item) const
+    {
+        return with_first([&](const auto *first) { return grugen_real_of(first[item]); });
+    }
 };
 
 // A vector that is summed up, over all rows or over those of each sequence.
 struct grugen_summand {
     grugen_kept kept;
-    GRUGEN_REAL *total; // (units), or (B, units)
+    GRUGEN_STORED *total; // (units), or (B, units)
 };
 
 // What one launch sums up.
@@ -74,7 +91,7 @@ static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINE
     if (unit < member.kept.units) {
 #pragma unroll 4
         for (int64_t row = first + line; row < last; row += GRUGEN_VECTOR_LINES) {
-            if (rows.locate((int)row).alive) { sum += member.kept.values[row * member.kept.stride + unit]; }
+            if (rows.locate((int)row).alive) { sum += member.kept.at(row * member.kept.stride + unit); }
         }
     }
     lines[line][threadIdx.x % GRUGEN_VECTOR_UNITS] = sum;
@@ -103,7 +120,7 @@ static __global__ void grugen_vector_sum_kernel(
     for (int64_t slice = 0; slice < slices; ++slice) {
         sum += parts[slice * member.kept.units + unit];
     }
-    member.total[unit] = sum;
+    member.total[unit] = grugen_stored_of(sum);
 }
 
 // Sums over the steps of each sequence, a thread for each unit of each sequence.
@@ -118,9 +135,9 @@ static __global__ void grugen_sequence_kernel(
     const int64_t unit = item % member.kept.units;
     GRUGEN_REAL sum = 0;
     for (int64_t t = 0; t < grugen_length(rows.lengths, rows.T, b); ++t) {
-        sum += member.kept.values[((int64_t)t * rows.B + b) * member.kept.stride + unit];
+        sum += member.kept.at(((int64_t)t * rows.B + b) * member.kept.stride + unit);
     }
-    member.total[item] = sum;
+    member.total[item] = grugen_stored_of(sum);
 }
 
 template <int COUNT>

@@ -74,6 +74,8 @@ def test_suites_of_the_issue() -> None:
         # what runs sequences of one length only would be left out without a word
         able = {entry.name for entry in ALL if entry.ragged}
         assert not case.ragged or set(case.engines) <= able
+        exact = {entry.name for entry in ALL if case.numbers in entry.numbers}
+        assert set(case.engines) <= exact
 
 
 def test_engines_of_a_case() -> None:
@@ -274,7 +276,7 @@ def test_everything_goes_wrong_and_is_told(
     (file,) = tmp_path.glob("*-nvidia-h200.json")
     checks = json.loads(file.read_text())["checks"]
     assert checks["slow engines"]["text"] == "failed, RuntimeError: no such thing"
-    assert "gru_d failed: RuntimeError: no such thing" in checks["builds"]["text"]
+    assert "gru_d float32 failed: RuntimeError: no such thing" in checks["builds"]["text"]
     assert "it fell over" in checks["small calls of gru"]["text"]
     assert checks["case gru_d 48,128,33,64 forward"]["text"] == "RuntimeError: no such thing"
     assert checks["racecheck over gru"]["text"] == "no summary (0 calls, exit code 1)"

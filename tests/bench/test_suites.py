@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grugen.assets import shipped_specs
-from grugen.bench.draw import draw, restore, save
+from grugen.bench.draw import draw, restore, rounded, save
 from grugen.bench.flops import flops_of, loop_bytes
 from grugen.bench.suites import Case, cases_at, cases_of, parse_shape, suite_names
 from grugen.driver import compile_spec
@@ -64,6 +64,23 @@ def test_drawn_numbers_are_the_same_and_survive_a_file(tmp_path) -> None:  # typ
         np.testing.assert_array_equal(array, second.params[name])
         np.testing.assert_array_equal(array, third.params[name])
     assert third.sizes == {"D": 4, "H": 5}
+
+
+def test_numbers_of_bfloat16_are_drawn(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    case = Case("gru", 3, 2, (4, 5), "forward", numbers="bfloat16")
+    assert str(case) == "gru 3,2,4,5 forward bfloat16"
+    data = draw(case, compile_spec("gru").interface)
+    save(data, tmp_path / "case.npz")
+    assert restore(tmp_path / "case.npz").numbers == data.numbers == "bfloat16"
+    for arrays in (data.params, data.inputs, data.d_outputs):
+        for array in arrays.values():
+            assert not (array.view(np.uint32) & 0xFFFF).any()
+    exact = draw(replace(case, numbers="float32"), compile_spec("gru").interface)
+    np.testing.assert_allclose(data.inputs["x"], exact.inputs["x"], rtol=2**-8)
+    # between 1 and the next number of bfloat16, 1 + 2**-7: ties go to the even one
+    given = np.float32([1, 1 + 2**-9, 1 + 2**-8, 1 + 2**-8 + 2**-20, 1 + 3 * 2**-8, -1 - 2**-8])
+    wanted = np.float32([1, 1, 1, 1 + 2**-7, 1 + 2**-6, -1])
+    np.testing.assert_array_equal(rounded(given), wanted)
 
 
 def test_operations_are_counted_from_the_equations() -> None:

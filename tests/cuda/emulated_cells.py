@@ -18,6 +18,7 @@ from grugen.driver import Compiled, bundle
 from grugen.errors import DeviceError
 from grugen.runtime import CellModule, CudaEngine, Engine, KernelCall, Plan, cuda_engine
 from grugen.runtime.cuda.pool import DevicePool, Home, Lease
+from grugen.runtime.elements import element_type, name_of
 from grugen.runtime.forward import Tape
 from grugen.toolchain.build import SourceBundle
 
@@ -76,7 +77,7 @@ class Emulated:
         self.engine.regime = regime
         self.listening.heard.clear()
         with self.silence():
-            return run(self.module, call, "cuda", self.engine.dtype.name, tape=tape)
+            return run(self.module, call, "cuda", name_of(self.engine.dtype), tape=tape)
 
     def message_of(self, call: Call, *, regime: int = MODEL, tape: Tape = True) -> str:
         """What the emulator says of the call; empty if all went well."""
@@ -119,7 +120,7 @@ def emulated(
     engine = cuda_engine(
         sources or bundle(cell, "cuda", element),
         cell.interface,
-        np.dtype(element),
+        element_type(element),
         build_library=emulation(mode, flags),
     )
     engine._pool = ExactPool(engine.driver)

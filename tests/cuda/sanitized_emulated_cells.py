@@ -13,11 +13,14 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from emulated_cells import REGIMES, emulated
 from raced_cells import cell_of, edge_calls
 
+from grugen.driver import bundle
+
 
 def main(names: list[str]) -> None:
     for name in names:
-        cell = cell_of(name)
-        library = emulated(cell, "float32", "asan")
+        word, products = name.split(":")
+        cell = cell_of(word)
+        library = emulated(cell, "float32", "asan", bundle(cell, "cuda", "float32", products))
         calls = edge_calls(cell)
         for number, call in enumerate(calls):
             for regime in REGIMES:

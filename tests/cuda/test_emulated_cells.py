@@ -22,7 +22,7 @@ from yardstick import Yardstick
 from grugen.driver import Compiled, compile_spec
 
 FACTORS = {
-    "element": ("float32", "float64"),
+    "element": ("float32", "float64", "bfloat16"),
     "regime": REGIMES,
     "tape": ("gates", "states"),
     "lengths": ("whole", "ragged", "empty"),
@@ -54,7 +54,7 @@ def test_emulated_is_interpreted(name: str) -> None:
             rng,
             gaps=[("x", "m")] if name in READS_X_WHERE_M else [],
             positive=POSITIVE.get(name, ""),
-            **{key: row[key] for key in ("batch", "lengths", "reverse", "states")},
+            **{key: row[key] for key in ("element", "batch", "lengths", "reverse", "states")},
         )
         heard |= _check(libraries[row["element"]], cell, call, row, number)
     assert heard in ({"block", "grid", "steps", "cluster"}, {"rows"})

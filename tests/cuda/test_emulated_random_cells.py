@@ -38,6 +38,7 @@ def drawn() -> list[Drawn]:
     found = []
     for number, invention in enumerate(invented(CELLS, SEED), start=1):
         cell = compiled(invention.named(f"cell_{number}"))
+        element = str(rng.choice(["float32", "float64", "bfloat16"]))
         calls = []
         for _ in range(CALLS):
             try:
@@ -50,12 +51,13 @@ def drawn() -> list[Drawn]:
                     states=bool(rng.integers(2)),
                     gaps=invention.gaps,
                     sizes=SIZES,
+                    element=element,
                 )
             except AssertionError:
                 # some are at a switch wherever they go
                 continue
             calls.append(call)
-        found.append(Drawn(cell, str(rng.choice(["float32", "float64"])), tuple(calls)))
+        found.append(Drawn(cell, element, tuple(calls)))
     return found
 
 
@@ -88,3 +90,4 @@ def test_most_have_calls(drawn: list[Drawn]) -> None:
     assert sum(len(one.calls) for one in drawn) >= 0.7 * CALLS * CELLS
     calls = [call for one in drawn for call in one.calls]
     assert any(call.lengths is not None and 0 in call.lengths for call in calls)
+    assert {one.element for one in drawn if one.calls} == {"float32", "float64", "bfloat16"}

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from grugen.driver import bundle
 from grugen.toolchain.nvcc import FLAGS
 
 ALL = bool(os.environ.get("GRUGEN_ALL"))
-CELLS = ("gru", "gru_d", "lstm", "layernorm_gru", "indrnn", "every_meeting") if ALL else ("gru_d",)
-ELEMENTS = ("float32", "float64") if ALL else ("float32",)
+CELLS = ("gru", "gru_d", "lstm", "layernorm_gru", "indrnn", "every_meeting")
+KINDS = ("float32 ieee", "float32 3xtf32", "bfloat16 ieee", "float64 ieee", "float32 tf32")
+"""Element types and how products over all rows are formed."""
+SOME = (("gru_d", KINDS[0]), ("gru_d", KINDS[1]), ("gru", KINDS[2]))
+TEXTS = tuple(product(CELLS, KINDS)) if ALL else SOME
 THREADS = 256
 REGISTERS = 65536
 """Of a processor, from sm_80 on."""
@@ -85,13 +89,13 @@ def test_output_is_understood() -> None:
     ]
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
-@pytest.mark.parametrize("name", CELLS)
-def test_registers_are_enough(name: str, element: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "kind"), TEXTS)
+def test_registers_are_enough(name: str, kind: str, tmp_path: Path) -> None:
     nvcc = find_nvcc()
     if nvcc is None:
         pytest.skip(f"no nvcc was found\n{INSTALL}")
-    sources = bundle(cell_of(name), "cuda", element)
+    element, products = kind.split()
+    sources = bundle(cell_of(name), "cuda", element, products)
     for file, text in sources.files:
         (tmp_path / file).write_text(text, encoding="utf-8")
     gpus = [f"--generate-code=arch=compute_{n},code=sm_{n}" for n in (80, 90)]

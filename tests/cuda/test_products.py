@@ -18,6 +18,8 @@ from grugen.assets import templates_folder
 KERNELS = Path(__file__).with_name("kernels") / "products.cu"
 SMALL, LARGE = 1 << 20, 1
 """What a choice between tiles believes in: so many processors."""
+MOST_SUMS = {"tf32": 16, "3xtf32": 8}
+"""Of a row and unit, that tensor cores form together."""
 
 pytestmark = pytest.mark.compiles
 
@@ -39,7 +41,10 @@ class ProductCall(ctypes.Structure):
 class Kept(ctypes.Structure):
     """See grugen_total.cuh."""
 
-    _fields_ = (("values", Pointer), ("stride", ctypes.c_int64), ("units", ctypes.c_int64))
+    _fields_ = (
+        *(("values", Pointer), ("stride", ctypes.c_int64), ("units", ctypes.c_int64)),
+        ("is_stored", ctypes.c_bool),
+    )
 
 
 class Outer(ctypes.Structure):
@@ -62,11 +67,27 @@ def at(array: Array | None) -> int | None:
     return None if array is None else array.ctypes.data
 
 
+def rounded(array: Array) -> Array:
+    """Numbers of 11 bits, as grugen_tensor_sums.cuh rounds."""
+    enlarged = (array * np.float32(8193)).astype(np.float64)
+    return (enlarged - 8192 * array.astype(np.float64)).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     path: Path
     element: np.dtype[Any]
     functions: ctypes.CDLL
+    arithmetic: str = "ieee"
+
+    def factors(self, array: Array, sums: int = 1) -> Array:
+        """What is multiplied in place of the elements of `array`, in float64.
+
+        So many `sums` of a row and unit are formed together; too many are left to IEEE arithmetic.
+        """
+        if self.arithmetic != "tf32" or sums > MOST_SUMS["tf32"]:
+            return array.astype(np.float64)
+        return rounded(array).astype(np.float64)
 
     def product(
         self, x: Array, w: Array, v: Array, u: Array, lengths: Array | None, processors: int
@@ -100,22 +121,23 @@ class Library:
         return totals
 
 
-def built(element: str, into: Path, mode: Any = "plain") -> Library:
+def built(element: str, arithmetic: str, into: Path, mode: Any = "plain") -> Library:
     reason = left_out()
     if reason:
         pytest.skip(reason)
     real = {"float32": "float", "float64": "double"}[element]
-    path = compile_library(
-        KERNELS, mode, into, [f"GRUGEN_REAL={real}"], [templates_folder() / "cuda"], ["-O1"]
-    )
+    chosen = [f"GRUGEN_REAL={real}", f"GRUGEN_PRODUCTS=GRUGEN_{arithmetic.upper()}"]
+    path = compile_library(KERNELS, mode, into, chosen, [templates_folder() / "cuda"], ["-O1"])
     functions = ctypes.CDLL(str(path))
     functions.outer_parts.restype = ctypes.c_int64
-    return Library(path, np.dtype(element), functions)
+    return Library(path, np.dtype(element), functions, arithmetic)
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
+@pytest.fixture(
+    scope="module", params=["float32 ieee", "float64 ieee", "float32 tf32", "float32 3xtf32"]
+)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
-    return built(request.param, tmp_path_factory.mktemp(request.param))
+    return built(*request.param.split(), tmp_path_factory.mktemp("products"))
 
 
 def rows_of(steps: int, batch: int, lengths: Array | None) -> Array:
@@ -155,7 +177,7 @@ def test_products(library: Library, w: int, u: int, seed: int, processors: int) 
     found = library.product(x, matrices[0], v, matrices[1], lengths, processors)
     wanted = np.concatenate(
         [
-            np.einsum("tbk,muk->tbmu", a.astype(float), m)
+            np.einsum("tbk,muk->tbmu", library.factors(a, w + u), library.factors(m, w + u))
             for a, m in ((x, matrices[0]), (v, matrices[1]))
         ],
         axis=2,
@@ -183,5 +205,5 @@ def test_outers(library: Library, sizes: Any, steps: int, ragged: bool) -> None:
         array[~is_there] = np.nan
     found = library.outer(pairs, lengths)  # type: ignore[arg-type]
     for (left, right), total in zip(pairs, found, strict=True):
-        wanted = left[is_there].astype(float).T @ right[is_there]
+        wanted = library.factors(left[is_there]).T @ library.factors(right[is_there])
         close(total, wanted, steps * batch, library.element)

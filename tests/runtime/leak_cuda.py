@@ -15,7 +15,7 @@ from grugen.render.views import HeaderView
 from grugen.runtime import CellModule, CudaEngine, Engine, cuda_engine
 from grugen.toolchain.build import SourceBundle
 
-SUPPORT = ("grugen_memory.cuh", "grugen_host.cuh", "grugen_elements.cuh")
+SUPPORT = ("grugen_stored.cuh", "grugen_memory.cuh", "grugen_host.cuh", "grugen_elements.cuh")
 
 
 def _declarations() -> str:

@@ -369,7 +369,7 @@ def test_memory_is_used_again(cell: Cell, engine: CudaEngine, place: DevicePlace
 
 
 class Brain(Packed):
-    """An array of bfloat16."""
+    """An array of a kind of number that nobody else has."""
 
     def __dlpack__(self, *, stream: int | None = None) -> object:
         capsule = super().__dlpack__(stream=stream)
@@ -377,13 +377,13 @@ class Brain(Packed):
         get.restype = ctypes.c_void_p
         get.argtypes = (ctypes.py_object, ctypes.c_char_p)
         kind = ctypes.cast(get(capsule, b"dltensor") + 20, ctypes.POINTER(ctypes.c_uint8))
-        kind[0], kind[1] = 4, 16
+        kind[0], kind[1] = 4, 8
         return capsule
 
 
 def test_type_that_numpy_lacks(cell: Cell, place: DevicePlace, x: Array) -> None:
     assert said(cell.forward, x=Brain(place, x)) == (
-        "input 'x' has dtype bfloat16, which NumPy has none for"
+        "input 'x' has dtype bfloat8, which NumPy has none for"
     )
 
 

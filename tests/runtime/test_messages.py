@@ -188,7 +188,7 @@ SHARED = np.zeros(2**27, np.float32)
         ),
         (
             {"D": 3, "c": C, "dtype": "float16"},
-            "dtype is 'float16'; 'float32' or 'float64' is needed",
+            "dtype is 'float16'; 'float32', 'float64' or 'bfloat16' is needed",
         ),
         (
             {"D": 3, "c": C, "target": "opnmp"},
@@ -196,7 +196,7 @@ SHARED = np.zeros(2**27, np.float32)
         ),
         (
             {"D": 3, "c": C, "target": None, "dtype": ">f4"},
-            "dtype is '>f4'; 'float32' or 'float64' is needed",
+            "dtype is '>f4'; 'float32', 'float64' or 'bfloat16' is needed",
         ),
         (
             {"D": 3, "c": C, "target": 3},

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from grugen.bench.engines.job import Job
+from grugen.bench.engines.pytorch import DTYPES
 from grugen.bench.engines.torch_cuda import Graph, Timed
 from grugen.bench.reference import Results, cast
 from grugen.driver import load
@@ -20,11 +21,12 @@ class _Own:
         data = job.data
         release_memory()
         settings: dict[str, Any] = {**data.sizes, **cast(data.constants, "float32")}
-        cell = load(job.spec).Cell(target="cuda", dtype="float32", seed=0, **settings)
+        cell = load(job.spec).Cell(target="cuda", dtype=data.numbers, seed=0, **settings)
         cell.params.update(data.params)
         self._cell = cell.to(DEVICE)
-        self._arrays = _tensors({**data.inputs, **data.static})
-        self._d_outputs = _tensors(data.d_outputs)
+        dtype = DTYPES[data.numbers]
+        self._arrays = _tensors({**data.inputs, **data.static}, dtype)
+        self._d_outputs = _tensors(data.d_outputs, dtype)
         self._lengths = data.lengths
         self._train = job.train
         self._stream = torch.cuda.current_stream(DEVICE).cuda_stream
@@ -45,12 +47,15 @@ class _Own:
         return found
 
 
-def _tensors(arrays: Any) -> dict[str, Any]:
-    return {name: torch.from_numpy(array).to(DEVICE) for name, array in arrays.items()}
+def _tensors(arrays: Any, dtype: torch.dtype) -> dict[str, Any]:
+    return {name: torch.from_numpy(array).to(DEVICE, dtype) for name, array in arrays.items()}
 
 
 def _fetched(what: str, arrays: Any) -> Results:
-    return {f"{what} {name}": array.numpy() for name, array in arrays.items()}
+    return {
+        f"{what} {name}": torch.from_dlpack(array).float().cpu().numpy()
+        for name, array in arrays.items()
+    }
 
 
 def public(job: Job) -> Timed:

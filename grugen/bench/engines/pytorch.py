@@ -13,8 +13,10 @@ import torch
 
 from grugen.bench.engines.job import Job, NotPossible
 from grugen.bench.reference import Results, named
+from grugen.bench.suites import BFLOAT16, FLOAT32
 from grugen.bench.weights import exported, gradients, pieces, stacked, tensors_of, unstacked
 
+DTYPES = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
 LAYERS = {3: torch.nn.GRU, 4: torch.nn.LSTM, 1: torch.nn.RNN}
 """By how many pieces `weight_ih` is stacked of."""
 
@@ -22,8 +24,9 @@ LAYERS = {3: torch.nn.GRU, 4: torch.nn.LSTM, 1: torch.nn.RNN}
 class Layer:
     """`torch.nn.GRU` and its like, with the weights that `interchange: torch:` describes."""
 
-    def __init__(self, job: Job, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, job: Job, device: str = "cpu", dtype: torch.dtype | None = None) -> None:
         torch.set_num_threads(job.threads)
+        dtype = dtype or DTYPES[job.data.numbers]
         self._tensors = tensors_of(job.cell, "torch")
         if not self._tensors:
             raise NotPossible("the spec has no table  interchange: torch:")
@@ -122,7 +125,9 @@ def _tensors(arrays: Any, gradient: bool, device: str) -> dict[str, Any]:
 
 
 def _array(tensor: Any) -> Any:
-    return tensor.detach().cpu().numpy()
+    found = tensor.detach().cpu()
+    # NumPy has no type for it
+    return (found.float() if found.dtype is torch.bfloat16 else found).numpy()
 
 
 def _arrays(tensors: Any) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class Driver:
         self._synchronize, self._wait = find("synchronize"), find("wait")
         self._put = find("put")
         self._integers = ffi.typeof("int64_t *")
-        self._fill, self._from_bytes = find("fill"), find("from_bytes")
+        self._fill, self._fill_states = find("fill"), find("fill_states")
+        self._from_bytes = find("from_bytes")
 
     def _find(self, name: str) -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(self._library, f"{self._stem}_{name}")
@@ -192,6 +193,11 @@ class Driver:
     def fill(self, to: int, elements: int, value: float, stream: int) -> None:
         """Start to fill elements of the library's type."""
         error = self._fill(self.address(to), elements, value, self.address(stream))
+        self.check(error, "filling memory")
+
+    def fill_states(self, to: int, elements: int, value: float, stream: int) -> None:
+        """Start to fill elements of the type that the library's states have."""
+        error = self._fill_states(self.address(to), elements, value, self.address(stream))
         self.check(error, "filling memory")
 
     def from_bytes(self, to: int, source: int, elements: int, stream: int) -> None:

@@ -18,6 +18,7 @@ from grugen.runtime.cuda.adopt import adopt
 from grugen.runtime.cuda.driver import Driver
 from grugen.runtime.cuda.pool import DevicePool, Lease
 from grugen.runtime.device_array import DeviceArray
+from grugen.runtime.elements import computed_type
 from grugen.runtime.memory import gib
 from grugen.runtime.places import AnyArray, Lengths, Place
 
@@ -79,7 +80,8 @@ class DevicePlace:
         array = self.empty(what, shape, dtype)
         with self.driver.on(self.index):
             if value:
-                self.driver.fill(array.address, array.size, value, self.stream)
+                fill = self.driver.fill if dtype == self.real else self.driver.fill_states
+                fill(array.address, array.size, value, self.stream)
             else:
                 self.driver.fill_zero(array.address, array.nbytes, self.stream)
         return array
@@ -189,7 +191,7 @@ class DevicePlace:
     ) -> DeviceArray:
         """See `Place`."""
         batch = values.shape[1]
-        states = self.empty("a first state", (batch, *tail), values.dtype)
+        states = self.empty("a first state", (batch, *tail), computed_type(values.dtype))
         found = self._here("an input", values)
         self._run_first("first_states", found, states, lengths, reverse)
         return states

@@ -5,6 +5,9 @@
 #ifndef GRUGEN_REAL
 #define GRUGEN_REAL float
 #endif
+#ifndef GRUGEN_PRODUCTS
+#define GRUGEN_PRODUCTS GRUGEN_IEEE
+#endif
 
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
@@ -79,7 +82,7 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
             if (j >= call.units || !here.alive) { continue; }
             for (int s = 0; s < Shape::sums; ++s) {
                 call.sums[((int64_t)here.row * Shape::sums + s) * call.units + j] =
-                    shared.elements[s * Shape::items + item];
+                    shared.elements[Shape::place(s, item)];
             }
         }
     }

@@ -33,6 +33,7 @@
 #include "emulator/interface.h"
 #include "emulator/launches.h"
 #include "emulator/memory.h"
+#include "emulator/tensor_cores.h"
 #include "emulator/warps.h"
 
 // written by the scheduler whenever another thread goes on

@@ -21,11 +21,8 @@ struct tf32;
 }
 enum layout_t { mem_row_major, mem_col_major };
 
-/// To the nearest number of 10 bits, ties away from zero, as the conversion instruction rounds.
 inline float __float_to_tf32(float value) {
-    const unsigned bits = __float_as_uint(value);
-    if ((bits & 0x7f800000u) == 0x7f800000u) return value;
-    return __uint_as_float((bits + 0x1000u) & 0xffffe000u);
+    return __uint_as_float(emulator::round_tf32(value));
 }
 
 namespace detail {
@@ -38,10 +35,7 @@ struct Element {
 template <>
 struct Element<precision::tf32> {
     using Stored = float;
-    // the tensor core does not look at the 13 low bits
-    static float multiplied(float value) {
-        return __uint_as_float(__float_as_uint(value) & 0xffffe000u);
-    }
+    static float multiplied(float value) { return emulator::as_tf32(__float_as_uint(value)); }
 };
 
 template <class Use, int M, int N, int K>

@@ -92,6 +92,44 @@ __global__ void product_tf32(float* numbers) {
     wmma::store_matrix_sync(result, total, columns, wmma::mem_row_major);
 }
 
+__device__ void multiply_by_lanes(float (&sums)[4], const unsigned (&left)[4],
+                                   const unsigned (&right)[2]) {
+#ifdef GRUGEN_EMULATOR
+    emulator::multiply_tf32(sums, left, right, sums);
+#else
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+#endif
+}
+
+/// The instruction itself: PTX does say where a lane's elements are.
+__global__ void product_registers(float* numbers) {
+    const int group = threadIdx.x % 32 / 4, place = threadIdx.x % 4;
+    const auto bits = [](float number) {
+        return __float_as_uint(wmma::__float_to_tf32(number));
+    };
+    for (int side = 0; side < tile; side += 8) {
+        const int column = threadIdx.x / 32 * tile + side;
+        const float* left = numbers + group * depth + place;
+        const float* right = numbers + (tile + column + group) * depth + place;
+        float sums[4] = {};
+        for (int k = 0; k < depth; k += 8) {
+            const unsigned a[4] = {bits(left[k]), bits(left[8 * depth + k]), bits(left[k + 4]),
+                                   bits(left[8 * depth + k + 4])};
+            const unsigned b[2] = {bits(right[k]), bits(right[k + 4])};
+            multiply_by_lanes(sums, a, b);
+        }
+        float* result = numbers + depth * (tile + columns) + group * columns + column + 2 * place;
+        result[0] = sums[0];
+        result[1] = sums[1];
+        result[8 * columns] = sums[2];
+        result[8 * columns + 1] = sums[3];
+    }
+}
+
 /// Relies on where a lane's elements are, which CUDA does not say.
 __global__ void guessed_map(float* numbers) {
     wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;
@@ -134,4 +172,7 @@ EXPORTED int multiply_bf16(const float* left, const float* right, float* result)
 }
 EXPORTED int multiply_tf32(const float* left, const float* right, float* result) {
     return multiply(product_tf32, left, right, result);
+}
+EXPORTED int multiply_registers(const float* left, const float* right, float* result) {
+    return multiply(product_registers, left, right, result);
 }
