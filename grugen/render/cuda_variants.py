@@ -79,7 +79,8 @@ def can_hold(spelling: Spelling, panels: Sequence[Panel], held: Held) -> Iterato
     for nest, stage, segment in panels:
         assert nest.size is not None
         tiles = f"grugen_tiles(sequences, grugen_fewer(rows, {cuda_tile_rows(len(stage.sums))}))"
-        sizes = f"{spelling.dim(nest.size)}, {depth_of(spelling, segment)}"
+        depths = [depth_of(spelling, one) for one in (stage.segments[0], segment)]
+        sizes = ", ".join([spelling.dim(nest.size), *depths])
         tests.append(f"grugen_can_hold({sizes}, parts, {tiles}, fours)")
     yield "const bool all = " + " && ".join(dict.fromkeys(tests)) + ";"
     yield "return all ? fours : 0;"
