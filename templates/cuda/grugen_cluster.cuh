@@ -161,7 +161,8 @@ struct grugen_cluster : grugen_team {
     __device__ void meet_all()
     {
         grugen_inbox *const inbox = inboxes + met % 2;
-        // all lanes have read and written before one of them tells
+        // all lanes have read and written before one of them tells. Of the emulator the sum is as
+        // good as this for that, so no test can show that a device needs it
         __syncwarp();
         const unsigned bytes = __reduce_add_sync(0xffffffffu, sent);
         if (lane() < parts) { grugen_tell(inbox, lane() == part ? 0 : bytes, lane()); }
@@ -190,8 +191,7 @@ struct grugen_cluster : grugen_team {
         }
     }
 
-    // What others send to a block must find it. No test can show that this is needed: the emulator
-    // keeps memory until the last block of the cluster ends.
+    // What others send to a block behind the last meeting must find it.
     __device__ void leave() { meet_all(); }
 };
 
