@@ -76,8 +76,7 @@ __device__ inline void grugen_send(
 #ifdef GRUGEN_EMULATOR
     const unsigned bytes = sizeof(GRUGEN_REAL);
     *grugen_of_block(element, rank) = value;
-    unsigned *const come = grugen_of_block(&inbox->come, rank);
-    emulator::add_release(come, bytes);
+    atomicAdd(grugen_of_block(&inbox->come, rank), bytes);
 #elif GRUGEN_HAS_CLUSTERS
     const unsigned there = grugen_of_block(element, rank);
     const unsigned box = grugen_of_block(&inbox->barrier, rank);
@@ -124,11 +123,10 @@ __device__ inline void grugen_receive(
 {
 #ifdef GRUGEN_EMULATOR
     const unsigned *const told = &inbox->told;
-    const unsigned *const come = &inbox->come;
     // one for all: thousands that ask by turns take long
     if (threadIdx.x == 0) {
         while ((int)(emulator::load_acquire(told) - (time + 1) * (unsigned)warps) < 0 ||
-               emulator::load_acquire(come) != atomicAdd(&inbox->sent, 0u)) {}
+               atomicAdd(&inbox->come, 0u) != atomicAdd(&inbox->sent, 0u)) {}
     }
     __syncthreads();
 #elif GRUGEN_HAS_CLUSTERS
