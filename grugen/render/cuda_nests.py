@@ -107,7 +107,6 @@ class NestWriter:
         constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
         plan, plan_type = self.plan_of(stage, shown)
-        in_loop = plan.removesuffix(")") + ", HELD)" if stage is not None else plan
         panels = tuple(
             found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
         )
@@ -134,7 +133,7 @@ class NestWriter:
             asks=tuple(body.asks),
             plan=plan,
             plan_type=plan_type,
-            plan_line=f"const {plan_type} plan_{number} = {in_loop};" if plan else "",
+            plan_line=f"const {plan_type} plan_{number} = {plan};" if plan else "",
             panels_argument=", tile" if stage else "",
             plan_argument=f", {plan}" if plan else "",
             planned=f", plan_{number}" if plan else "",

@@ -7,8 +7,8 @@
 #include "grugen_product.cuh"
 #include "grugen_tiling.cuh"
 
-// A lane's share of a panel in its registers, converted: at most FOURS fours of the depth. All tiles
-// of a warp have the same units and part of the depth.
+// A lane's share of a panel in its registers, converted: at most FOURS fours of the depth. For loops
+// in which every warp has a single tile.
 template <int MATRICES, int FOURS>
 struct grugen_held {
     grugen_four weight[FOURS][MATRICES];
@@ -16,7 +16,7 @@ struct grugen_held {
 
 // Whether a panel can be held so in blocks that share the units of its stage, with `row_tiles` tiles
 // of rows; `first_depth` is that of the stage's first panel, by which lanes share the depth. A block
-// with fewer units than the others has as many lanes for each, or more.
+// with fewer units than the others has no more tiles, and as many lanes for each, or more.
 static inline bool grugen_can_hold(
     int64_t units,
     int64_t first_depth,
@@ -27,9 +27,8 @@ static inline bool grugen_can_hold(
 {
     const int warps = GRUGEN_THREADS / GRUGEN_WARP;
     const int most = grugen_most_units(units, parts);
-    const int split =
-        grugen_split_to_hold(most, (int)row_tiles, warps, (int)first_depth, held);
-    return held > 0 && grugen_groups(most, split) <= warps &&
+    const int split = grugen_split(most, (int)row_tiles, warps, (int)first_depth);
+    return grugen_groups(most, split) * row_tiles <= warps &&
         grugen_fours(depth) <= (int64_t)held * split;
 }
 

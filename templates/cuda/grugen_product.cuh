@@ -53,23 +53,8 @@ __host__ __device__ inline int grugen_split(int units, int row_tiles, int warps,
     return split;
 }
 
-// As many lanes more as it takes for each to hold no more than so many fours of the depth, as far as
-// all units have a warp. Tiles that are more than warps then come by turns.
-__host__ __device__ inline int
-grugen_split_to_hold(int units, int row_tiles, int warps, int depth, int held)
-{
-    int split = grugen_split(units, row_tiles, warps, depth);
-    while (split < GRUGEN_WARP && grugen_groups(units, 2 * split) <= warps &&
-           grugen_fours(depth) > (int64_t)held * split) {
-        split *= 2;
-    }
-    return split;
-}
-
-// A lane that holds `held` fours of each matrix has the same units and part of the depth in all of its
-// tiles.
-__device__ inline grugen_tile grugen_first_tile(
-    const grugen_team &team, int count, int units, int depth, int rows, int held = 0)
+__device__ inline grugen_tile
+grugen_first_tile(const grugen_team &team, int count, int units, int depth, int rows)
 {
     grugen_tile at;
     at.first = team.first_unit(units, team.part);
@@ -77,15 +62,11 @@ __device__ inline grugen_tile grugen_first_tile(
     at.rows = rows;
     at.row = at.unit = at.part = 0;
     const int row_tiles = (count + rows - 1) / rows;
-    const int own = at.last - at.first;
-    const int warps = team.warps();
-    at.split = held > 0 ? grugen_split_to_hold(own, row_tiles, warps, depth, held)
-                        : grugen_split(own, row_tiles, warps, depth);
-    at.groups = grugen_groups(own, at.split);
+    at.split = grugen_split(at.last - at.first, row_tiles, team.warps(), depth);
+    at.groups = grugen_groups(at.last - at.first, at.split);
     at.tiles = at.groups * row_tiles;
-    at.step = held > 0 && at.groups > 0 ? warps / at.groups * at.groups : warps;
-    // warps beyond the last whole row of tiles have none
-    at.tile = team.warp() < at.step ? team.warp() : at.tiles;
+    at.tile = team.warp();
+    at.step = team.warps();
     if (at.more()) { at.place(); }
     return at;
 }
