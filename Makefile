@@ -72,6 +72,7 @@ format: $(BIN)/.checkers ## lay out all Python files
 generated: $(BIN)/.installed ## write the committed generated sources anew
 	$(BIN)/grugen build gru gru_d --target sequential
 	$(BIN)/grugen build gru gru_d --target openmp
+	$(BIN)/grugen build gru gru_d --target cuda
 
 clean: ## remove the virtual environment and caches of tools
 	rm -rf $(VENV) build *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache

@@ -33,7 +33,7 @@ from grugen.runtime.engine import BUILT, ON_CPU
 from grugen.runtime.module import check_offered, checked_dtype, checked_target
 from grugen.spec import read_spec
 from grugen.spec.model import CellSpec
-from grugen.target.abi import Interface
+from grugen.target.abi import SUFFIXES, Interface
 from grugen.target.arithmetic import IEEE, check_products_of, checked_products
 from grugen.target.interface import constant_names, interface_of
 from grugen.target.plan import KernelPlan
@@ -99,7 +99,9 @@ def render_module(
     `march` and `arch` are what the module builds its libraries for, `products` those of target
     `cuda` with float32.
     """
-    wanted = tuple(dict.fromkeys(builds))
+    # what is built last leaves no trace
+    known = [(target, element) for target in BUILT for element in SUFFIXES]
+    wanted = tuple(sorted(set(builds), key=known.index))
     files: dict[str, str] = {}
     for target, element in wanted:
         chosen = products if (target, element) == ("cuda", "float32") else IEEE

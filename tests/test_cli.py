@@ -144,7 +144,7 @@ def test_second_dtype_joins_the_first(capsys: pytest.CaptureFixture[str]) -> Non
     for dtype in ("float32", "float64"):
         assert main(["build", "leaky.yaml", "--target", "openmp", "--dtype", dtype]) == 0
     module = Path("generated/leaky/__init__.py").read_text()
-    assert "('openmp', 'float64'), ('openmp', 'float32')" in module
+    assert "('openmp', 'float32'), ('openmp', 'float64')" in module
     assert "generated/leaky: openmp float64, " in capsys.readouterr().out
 
 

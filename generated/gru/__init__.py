@@ -24,8 +24,9 @@ MODULE = generated_module(
     __file__,
     spec='gru.yaml',
     digest='c1312ae6747b62e8',
-    builds=(('sequential', 'float32'), ('openmp', 'float32')),
+    builds=(('sequential', 'float32'), ('openmp', 'float32'), ('cuda', 'float32')),
     march='native',
+    arch='native',
     interface=Interface(
         name='gru',
         doc='Gated recurrent unit, reset gate applied to h before the matrix product; z takes the candidate. It is gru_cho with W_z, U_z and b_z negated.',

@@ -24,8 +24,9 @@ MODULE = generated_module(
     __file__,
     spec='gru_d.yaml',
     digest='bd79fb0ebd8cd258',
-    builds=(('sequential', 'float32'), ('openmp', 'float32')),
+    builds=(('sequential', 'float32'), ('openmp', 'float32'), ('cuda', 'float32')),
     march='native',
+    arch='native',
     interface=Interface(
         name='gru_d',
         doc='GRU with missing values. A missing value decays from the last observation to the mean, the state decays with the time gap. z takes the candidate.',

@@ -30,8 +30,8 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling held "
-    "fetch shape sums tensor_sums block_product total outer"
+    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling told "
+    "held fetch shape sums tensor_sums block_product total outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),
@@ -41,6 +41,9 @@ SUPPORT = {
         "openmp/grugen_profile.h",
         "openmp/grugen_vector.h",
         "openmp/grugen_vector_math.h",
+        "openmp/grugen_vector_exp.h",
+        "openmp/grugen_vector_log.h",
+        "openmp/grugen_vector_power.h",
         "openmp/grugen_team.h",
         "openmp/grugen_wanted.h",
         "openmp/grugen_panel.h",

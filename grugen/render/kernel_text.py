@@ -277,4 +277,5 @@ def _texts(nest: NestView) -> tuple[str, ...]:
     """Every text of a nest that may mention a size."""
     operands = [text for operand in nest.operands for text in (*operand.rows, operand.pointer)]
     own = (*nest.rows, *nest.pointers, nest.size, *nest.steady, *nest.lines)
-    return (*own, *operands, *nest.multiplies)
+    rounds = [text for part in nest.rounds for text in (*part.rows, *part.heads, *part.lines)]
+    return (*own, *operands, *nest.multiplies, *rounds)

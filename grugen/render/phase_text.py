@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from grugen.render.components import product_text
 from grugen.render.nest_text import PhaseText
+from grugen.render.round_text import round_views
 from grugen.render.vector_text import VectorText
 from grugen.render.views import NestView, OperandView
 from grugen.target.nests import Join, Nest, Pointwise
@@ -49,15 +50,16 @@ def _nest(
 
 def _stage(phase: PhaseText, nest: Pointwise, stage: Stage, copies: tuple[Copy, ...]) -> NestView:
     """A loop over vectors of units that begins with the products of a tile of rows."""
+    assert nest.size is not None
     operands = list(dict.fromkeys(segment.operand for segment in stage.segments))
-    loop = VectorText(phase, nest, stage, copies=copies).view()
+    steady, rounds = round_views(phase, nest, stage, copies)
     return NestView(
         title=title_of(stage.segments),
-        rows=loop.rows,
+        rows=(),
         pointers=(),
-        size=loop.size,
-        lines=loop.lines,
-        steady=loop.steady,
+        size=phase.spelling.dim(nest.size),
+        lines=(),
+        steady=steady,
         vectors=True,
         operands=tuple(_operand(phase, name, i) for i, name in enumerate(operands)),
         multiplies=tuple(
@@ -65,6 +67,7 @@ def _stage(phase: PhaseText, nest: Pointwise, stage: Stage, copies: tuple[Copy, 
             for segment in stage.segments
         ),
         wide=str(len(stage.sums)),
+        rounds=rounds,
     )
 
 

@@ -5,7 +5,7 @@ A stage is such a loop, too: some of its values come out of the registers of a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from grugen.ir.nodes import Let, Op
@@ -52,11 +52,11 @@ class VectorText:
             vectors=True,
         )
 
-    def lines(self) -> list[str]:
-        """The statements of all lines of the step, under their equations; fills `loads`."""
+    def lines(self, lets: Iterable[Let] | None = None) -> list[str]:
+        """The statements of `lets`, or of all, under their equations; fills `loads`."""
         lines: list[str] = []
         title = ""
-        for let in self.nest.lets:
+        for let in self.nest.lets if lets is None else lets:
             cited = self.phase.cited(let)
             statements = list(self.statements(let))
             if statements and cited and cited != title:
@@ -152,13 +152,13 @@ class VectorText:
         name = phase.name(value)
         condition = spelling.types[value].condition
         if not spelling.types[value].shape:
-            lines.append(phase.number(value, place))
+            _append(lines, phase.number(value, place))
             if condition:
                 return Term(self.as_condition(self.spread(Atom(name))), True)
             return Term(Atom(name), False)
         loaded = self.load(value, place)
         text = c_text(self.as_condition(Atom(loaded))) if condition else loaded
-        lines.append(f"const {self.c_type(condition)} {name} = {text};")
+        _append(lines, f"const {self.c_type(condition)} {name} = {text};")
         return Term(Atom(name), True)
 
     def copy(self, copy: Copy) -> str:
@@ -189,3 +189,9 @@ class VectorText:
         """The current vector in memory, from a pointer that the function declares once."""
         base = self.phase.base(value, place)
         return " + ".join([base, *self.phase.spelling.offsets(place), "j"])
+
+
+def _append(lines: list[str], line: str) -> None:
+    """Another round of a stage may have it already."""
+    if line not in lines:
+        lines.append(line)

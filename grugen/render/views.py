@@ -15,14 +15,26 @@ class OperandView:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundView:
+    """One loop over the rows of a stage's tile, behind its `heads`.
+
+    `rows` declares what picks the row, `lines` run for a vector of each.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NestView:
     """One nest for one row.
 
     `rows` declares what picks the row, `pointers` the rows that are read and written. A loop has
     `size` and runs `lines` for each element, or for each of its `vectors`, with `steady` lines
     first that are the same for all rows; straight code has no size. A stage has the calls that
-    `multiplies` tiles of all rows, their `operands`, and as many sums as it is `wide`. The `mark`
-    tells an instrumented build what begins.
+    `multiplies` tiles of all rows, their `operands`, as many sums as it is `wide`, and `rounds`
+    instead of rows and lines. The `mark` tells an instrumented build what begins.
     """
 
     title: str
@@ -35,6 +47,7 @@ class NestView:
     operands: tuple[OperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
     wide: str = ""
+    rounds: tuple[RoundView, ...] = ()
     mark: str = ""
 
 

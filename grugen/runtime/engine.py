@@ -39,11 +39,15 @@ class Plan:
     They may be fewer than were asked for. No thread of the CPU computes where the target is `cuda`:
     `threads` is 0. `workspace_bytes` is the memory that the kernel worked in beside the arrays of
     the call.
+
+    `loops` has a line for each of its loops over steps, where the target is `cuda`: into how many
+    blocks it was cut, what they keep where, and what a step should cost by the model that chose it.
     """
 
     name: str
     threads: int
     workspace_bytes: int = 0
+    loops: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

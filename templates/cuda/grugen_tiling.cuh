@@ -36,6 +36,7 @@ struct grugen_tiling {
     int64_t shared;
     int64_t common;
     int64_t gathered;
+    double cycles; // of a step, by the model
 };
 
 // What the model knows of a loop: packed elements that a step multiplies, how often all blocks
@@ -152,7 +153,7 @@ static inline grugen_tiling grugen_cut(
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, 0.0};
     if (asked == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
@@ -173,6 +174,7 @@ static inline grugen_tiling grugen_cut(
             can_be_worse = false;
             least = cycles;
             best = tiling;
+            best.cycles = cycles;
         }
     };
     try_all(GRUGEN_BLOCK, 1, processors);

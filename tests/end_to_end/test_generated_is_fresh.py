@@ -16,7 +16,7 @@ from grugen.toolchain.output import difference
 
 ROOT = Path(__file__).parent.parent.parent
 COMMITTED = ("gru", "gru_d")
-BUILDS = [(target, "float32") for target in CPU_TARGETS]
+BUILDS = [(target, "float32") for target in (*CPU_TARGETS, "cuda")]
 
 DIGESTS = """
 import hashlib, json

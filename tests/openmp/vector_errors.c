@@ -1,6 +1,5 @@
 // The errors of vector functions in units in the last place, against wider functions of libm.
-#include "grugen_vector.h"
-#include "grugen_vector_math.h"
+#include "grugen_vector_power.h"
 
 #include <float.h>
 

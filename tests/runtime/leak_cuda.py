@@ -26,6 +26,9 @@ def _declarations() -> str:
         typed = f"int32_t {line[5:]}" if line.startswith("void STEM") else line
         typed = typed.replace("int32_t threads;", "int32_t regime;")
         lines.append(typed.replace("void *packed;", "void *packed; void *stream;"))
+        if "_plan(" in line:
+            told = line.replace("const char *", "int32_t ").replace("_plan(", "_tell(")
+            lines.append(told.replace("call);", "call, char *text, int64_t size);"))
     host = environment().get_template("cuda/host_abi.h.j2").render(h=HeaderView((), "STEM", ()))
     return "\n".join([*lines, host])
 
@@ -137,6 +140,18 @@ extern "C" int64_t STEM_backward_packed_bytes(const STEM_backward_call *) { retu
 extern "C" int32_t STEM_backward_pack(const STEM_backward_call *) { return 0; }
 
 extern "C" const char *STEM_backward_plan(const STEM_backward_call *) { return "block"; }
+
+extern "C" int32_t STEM_forward_tell(const STEM_forward_call *, char *text, int64_t size)
+{
+    snprintf(text, (size_t)size, "STEM_forward_loop: all\\n");
+    return 0;
+}
+
+extern "C" int32_t STEM_backward_tell(const STEM_backward_call *, char *text, int64_t)
+{
+    text[0] = 0;
+    return 0;
+}
 
 extern "C" int64_t STEM_backward_workspace(const STEM_backward_call *) { return 0; }
 

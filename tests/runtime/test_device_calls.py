@@ -252,3 +252,9 @@ def test_real_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = module.Cell(D=3, c=C, seed=1)
     expected = leak.module("openmp").Cell(D=3, c=C, seed=1).forward(x=x).outputs["y"]
     np.testing.assert_allclose(cell.forward(x=x).outputs["y"], expected, rtol=1e-6)
+
+
+def test_plans_say_how_loops_are_cut(cell: Cell, x: Array) -> None:
+    run = cell.forward(x=x, tape=True)
+    assert run.plan.loops == ("loop: all",)
+    assert repr(run.plan).startswith("Plan(name='block', threads=0, workspace_bytes=")

@@ -36,6 +36,9 @@
 #include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
+#include "grugen_vector_exp.h"
+#include "grugen_vector_log.h"
+#include "grugen_vector_power.h"
 #include "grugen_panel.h"
 #include "grugen_product.h"
 #include "grugen_tiling.h"
@@ -213,7 +216,7 @@ static void gru_f32_forward_ahead(
         grugen_vector sums[GRUGEN_SUMS(3)];
         grugen_multiply(&at, tile->wanted, work->panel_W_z_x, D, tile->operand[0], 0, 3, 3, 0,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -290,7 +293,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h, H, tile->operand[0], 0, 2, 2, 0,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -343,7 +346,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -824,7 +827,7 @@ static void gru_f32_backward_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -860,7 +863,7 @@ static void gru_f32_backward_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -929,7 +932,7 @@ static void gru_f32_backward_behind(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
@@ -1436,7 +1439,7 @@ static void gru_f32_backward_states_ahead(
                 sums);
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h, H, tile->operand[1], 0, 2, 2, 1,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1485,7 +1488,7 @@ static void gru_f32_backward_states_ahead(
                 sums);
         grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[1], 0, 1, 1,
                 1, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1578,7 +1581,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1613,7 +1616,7 @@ static void gru_f32_backward_states_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1662,7 +1665,7 @@ static void gru_f32_backward_states_behind(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;

@@ -36,6 +36,9 @@
 #include "grugen_profile.h"
 #include "grugen_vector.h"
 #include "grugen_vector_math.h"
+#include "grugen_vector_exp.h"
+#include "grugen_vector_log.h"
+#include "grugen_vector_power.h"
 #include "grugen_panel.h"
 #include "grugen_product.h"
 #include "grugen_tiling.h"
@@ -244,7 +247,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_ahead(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -381,7 +384,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_between_1(
                 sums);
         grugen_multiply(&at, tile->wanted, work->panel_V_z_m, D, tile->operand[1], 0, 3, 3, 1,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -482,7 +485,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         grugen_vector sums[GRUGEN_SUMS(2)];
         grugen_multiply(&at, tile->wanted, work->panel_U_z_h_hat, H, tile->operand[0], 0, 2, 2, 0,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -531,7 +534,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_product, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1067,7 +1070,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1104,7 +1107,7 @@ static void gru_d_f32_backward_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1210,7 +1213,7 @@ static void gru_d_f32_backward_between_1(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;
@@ -1949,7 +1952,7 @@ static void gru_d_f32_backward_states_ahead(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_gh_delta, D, tile->operand[0], 0, 1, 1, 0,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -1990,7 +1993,7 @@ static void gru_d_f32_backward_states_ahead(
                 0, sums);
         grugen_multiply(&at, tile->wanted, work->panel_V_z_m, D, tile->operand[1], 0, 2, 2, 1,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -2041,7 +2044,7 @@ static void gru_d_f32_backward_states_ahead(
                 0, sums);
         grugen_multiply(&at, tile->wanted, work->panel_V_n_m, D, tile->operand[1], 0, 1, 1, 1,
                 sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -2139,7 +2142,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_n_T_d_n_pre, H, tile->operand[0], 0, 1, 1,
                 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -2175,7 +2178,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_U_r_T_d_r_pre, 2 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
@@ -2244,7 +2247,7 @@ static void gru_d_f32_backward_states_between_1(
         grugen_vector sums[GRUGEN_SUMS(1)];
         grugen_multiply(&at, tile->wanted, work->panel_W_r_T_d_r_pre, 3 * H, tile->operand[0], 0,
                 1, 1, 0, sums);
-        const grugen_vector *sum = sums;
+        grugen_vector *sum = sums;
         for (int64_t j = at.unit; j < at.unit_end; j += GRUGEN_LANES) {
             const int lanes = grugen_lanes(D - j);
             (void)lanes;

@@ -32,6 +32,9 @@ from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 STEADY = (Group.PARAM, Group.CONSTANT)
 """What stays the same between the calls of a prepared kernel."""
 
+MOST_TOLD = 4096
+"""Bytes of text about the loops of a kernel."""
+
 MOST_STREAMS = 64
 """How many streams an engine remembers; with more of them it starts anew."""
 
@@ -54,10 +57,20 @@ class _Kernel:
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
         self.pack: Callable[[Any], int] = getattr(library, f"{name}_pack")
         self._plan: Callable[[Any], Any] = getattr(library, f"{name}_plan")
+        self._tell: Callable[[Any, Any, int], int] = getattr(library, f"{name}_tell")
+        self._symbol = name
 
     def plan(self, struct: Any) -> str:
         """The word for how a call runs."""
         return str(self._ffi.string(self._plan(struct)).decode())
+
+    def loops(self, struct: Any) -> tuple[str, ...]:
+        """A line for each loop: how it is cut."""
+        text = self._ffi.new("char[]", MOST_TOLD)
+        if self._tell(struct, text, MOST_TOLD):
+            return ()
+        lines = str(self._ffi.string(text).decode()).splitlines()
+        return tuple(line.removeprefix(f"{self._symbol}_") for line in lines)
 
 
 class _Started:
@@ -246,7 +259,8 @@ class CudaEngine:
         started, workspace = self._started(kernel, word, call)
         with self.driver.on(place.index):
             started.send(started.steady)
-            plan = Plan(kernel.plan(started.struct), 0, workspace.nbytes)
+            regime, loops = kernel.plan(started.struct), kernel.loops(started.struct)
+            plan = Plan(regime, 0, workspace.nbytes, loops)
         self._again(kernel, started, f"{word} of '{self._name}'")
         if not started.carries:
             if len(kept) >= MOST_FORMS:

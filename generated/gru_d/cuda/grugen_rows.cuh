@@ -1,0 +1,95 @@
+// Rows: one step of one sequence is a row of every per-step array. Which rows there are in a call,
+// in a sequence's step, and where each lies.
+#pragma once
+
+#include <stdint.h>
+
+// A row: its place `row` = t * B + b in per-step arrays, its sequence `b`, the `slot` of the
+// sequence in its block's memory. A row that is not `alive` does not exist: past its sequence's
+// end, or past the last sequence. Rows are counted in 32 bits, elements of arrays in 64.
+struct grugen_here {
+    int row;
+    int b;
+    int slot;
+    bool alive;
+};
+
+__host__ __device__ inline int64_t grugen_length(const int64_t *lengths, int64_t T, int64_t b)
+{
+    return lengths == nullptr ? T : lengths[b];
+}
+
+// All rows of a call.
+struct grugen_call_rows {
+    int T, B;
+    const int64_t *lengths;
+
+    __device__ int count() const { return T * B; }
+
+    __device__ grugen_here locate(int item) const
+    {
+        if (item >= T * B) { return {0, 0, 0, false}; }
+        const int t = (int)((unsigned)item / (unsigned)B);
+        const int b = item - t * B;
+        return {item, b, 0, t < grugen_length(lengths, T, b)};
+    }
+};
+
+// One row for each sequence: what is the same for all its steps.
+struct grugen_sequence_rows {
+    int B;
+
+    __device__ int count() const { return B; }
+    __device__ grugen_here locate(int item) const { return {0, item, 0, item < B}; }
+};
+
+// A single row: what is the same for the whole call.
+struct grugen_single_row {
+    __device__ int count() const { return 1; }
+    __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
+};
+
+// Step `s` of a single sequence, which is alive as long as its block has steps to do.
+struct grugen_one_sequence {
+    int T, B;
+    int first, size;
+    int s;
+    bool reverse;
+    int length;
+
+    __device__ int count() const { return 1; }
+
+    __device__ grugen_here locate(int item) const
+    {
+        const int t = reverse ? length - 1 - s : s;
+        return {t * B + first, first, 0, item < 1};
+    }
+
+    __device__ bool ended(int) const { return true; }
+};
+
+// Step `s` of the sequences first..first + size: in reverse each runs backwards from its own end.
+struct grugen_step_rows {
+    int T, B;
+    const int64_t *lengths;
+    int first, size;
+    int s;
+    bool reverse;
+
+    __device__ int count() const { return size; }
+
+    __device__ grugen_here locate(int item) const
+    {
+        if (item >= size) { return {0, 0, 0, false}; }
+        const int b = first + item;
+        const int length = (int)grugen_length(lengths, T, b);
+        const int t = reverse ? length - 1 - s : s;
+        return {t * B + b, b, item, s < length};
+    }
+
+    // The sequences that ended with the step before this one; at step 0 those without any.
+    __device__ bool ended(int item) const
+    {
+        return grugen_length(lengths, T, first + item) == s;
+    }
+};

@@ -1,0 +1,263 @@
+// How a loop over steps is cut into blocks of threads: a model of what a step costs, with the
+// device's own numbers in it. Results depend on the cut only by rounding.
+#pragma once
+
+#include <stdint.h>
+
+#include "grugen_cluster.cuh"
+#include "grugen_memory.cuh"
+#include "grugen_rows.cuh"
+#include "grugen_stored.cuh"
+#include "grugen_team.cuh"
+
+// The ways to run a loop, as callers ask for them; 0 leaves it to the model.
+enum grugen_regime {
+    GRUGEN_MODEL = 0,
+    GRUGEN_BLOCK = 1, // a block has its sequences to itself and waits for no other
+    GRUGEN_GRID = 2, // blocks share the units of their sequences and meet after each product
+    GRUGEN_STEPS = 3, // a launch for each nest of each step
+    GRUGEN_CLUSTER = 4, // as a grid, but blocks that share units write to each other's shared memory
+};
+
+enum {
+    GRUGEN_THREADS = 256,
+    GRUGEN_TILE_ROWS = 4, // rows whose sums a thread has in registers, at most
+};
+
+// A loop's cut: `groups` times `parts` blocks, `sequences` for each group; whether packed matrices
+// stay in shared memory, and how many fours of each a lane holds in its registers instead; how much
+// shared memory a block takes; bytes that the blocks of a group have in common; bytes of shared
+// memory for rows that they gather.
+struct grugen_tiling {
+    grugen_regime regime;
+    int64_t sequences, groups, parts;
+    bool keeps;
+    int held;
+    int64_t shared;
+    int64_t common;
+    int64_t gathered;
+    double cycles; // of a step, by the model
+};
+
+// What the model knows of a loop: packed elements that a step multiplies, how often all blocks
+// meet in it, nests; whether what blocks read of others is in memory that a cluster can share.
+struct grugen_loop {
+    int64_t weights, meetings, nests;
+    bool can_cluster;
+};
+
+struct grugen_device {
+    int processors;
+    int64_t shared; // bytes that a block may have
+    int clusters[GRUGEN_CLUSTER_SIZES]; // how many of 1, 2, 4, 8 and 16 blocks run at the same time
+};
+
+static inline cudaError_t grugen_ask_device(grugen_device *device)
+{
+    int number = 0, shared = 0;
+    GRUGEN_TRY(cudaGetDevice(&number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(
+        &device->processors, cudaDevAttrMultiProcessorCount, number));
+    GRUGEN_TRY(cudaDeviceGetAttribute(
+        &shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
+    device->shared = shared;
+    // counting clusters takes longer than a short call: each thread does it once
+    static thread_local int known = -1;
+    static thread_local grugen_device last = {};
+    if (known != number || last.processors != device->processors) {
+        last = *device;
+        GRUGEN_TRY(grugen_count_clusters(number, GRUGEN_THREADS, shared, last.clusters));
+        known = number;
+    }
+    *device = last;
+    return cudaSuccess;
+}
+
+// Rows of a tile in blocks that have so many sequences.
+__host__ __device__ constexpr int grugen_tile_rows(int64_t sequences)
+{
+    return sequences > 2 ? GRUGEN_TILE_ROWS : (int)sequences;
+}
+
+// Tiles of so many rows that so many sequences take.
+static inline int64_t grugen_tiles(int64_t sequences, int64_t rows)
+{
+    return (sequences + rows - 1) / rows;
+}
+
+// Cycles of a step, roughly: reading the matrices or multiplying them, whichever takes longer, and
+// what threads wait for between products.
+static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_tiling &tiling)
+{
+    const double weights = (double)loop.weights / (double)tiling.parts;
+    // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
+    const double bandwidth = tiling.keeps ? 128.0 : 24.0;
+    const double tiles = (double)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
+    const double reading =
+        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
+    // stored elements are converted once for each tile of rows that they are multiplied with
+    const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
+    const double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
+    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 6000.0 : 5000.0;
+    const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
+    return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
+}
+
+// Whether each block has the vectors of its sequences in its own shared memory. A block whose
+// matrices do not stay with it has no memory for vectors either.
+static inline bool grugen_has_vectors(const grugen_tiling &tiling)
+{
+    return tiling.regime == GRUGEN_CLUSTER || (tiling.parts == 1 && tiling.keeps);
+}
+
+// A cut into blocks as far as sequences and parts make it. A lane can hold `held` fours of each
+// matrix, and `shared_bytes(tiling)` is what a block takes.
+template <class SharedBytes>
+static inline grugen_tiling grugen_tiling_of(
+    const grugen_device &device,
+    int64_t B,
+    grugen_regime regime,
+    int64_t parts,
+    int64_t sequences,
+    int held,
+    const SharedBytes &shared_bytes)
+{
+    grugen_tiling tiling = {};
+    tiling.regime = regime;
+    tiling.parts = parts;
+    tiling.sequences = sequences;
+    tiling.groups = (B + sequences - 1) / sequences;
+    tiling.held = held;
+    tiling.keeps = true;
+    tiling.keeps = shared_bytes(tiling) <= device.shared;
+    // a block alone that cannot keep its vectors is like one of many, which hold otherwise
+    if (!tiling.keeps && parts == 1) { tiling.held = 0; }
+    tiling.shared = shared_bytes(tiling);
+    return tiling;
+}
+
+// The cheapest cut; `held` as above for so many sequences and parts.
+template <class Held, class SharedBytes>
+static inline grugen_tiling grugen_cut(
+    const grugen_device &device,
+    int64_t B,
+    int64_t asked,
+    const grugen_loop &loop,
+    const Held &held,
+    const SharedBytes &shared_bytes)
+{
+    const int64_t processors = device.processors;
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, 0.0};
+    if (asked == GRUGEN_STEPS) { return best; }
+    // a launch takes about as long as 4000 cycles; all processors multiply
+    double least = 4000.0 * (double)(loop.nests + 1) +
+        (double)loop.weights * (double)B / (64.0 * (double)processors);
+    // whoever asks for a way to run gets it if it is possible at all
+    bool can_be_worse = asked != GRUGEN_MODEL;
+    const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most) {
+        if (most < 1 || (asked != GRUGEN_MODEL && asked != regime)) { return; }
+        for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
+            const grugen_tiling tiling = grugen_tiling_of(
+                device, B, regime, parts, sequences, held(sequences, parts), shared_bytes);
+            // blocks of a grid that wait for each other must all be running
+            const bool must_run = regime == GRUGEN_GRID && tiling.groups > most;
+            if (tiling.shared > device.shared || must_run) { continue; }
+            const double rounds = (double)((tiling.groups + most - 1) / most);
+            const double cycles = rounds * grugen_step_cycles(loop, tiling);
+            if (!can_be_worse && cycles >= least) { continue; }
+            can_be_worse = false;
+            least = cycles;
+            best = tiling;
+            best.cycles = cycles;
+        }
+    };
+    try_all(GRUGEN_BLOCK, 1, processors);
+    for (int size = 1; loop.can_cluster && size < GRUGEN_CLUSTER_SIZES; ++size) {
+        try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size]);
+    }
+    for (int64_t parts = 2; parts <= processors; parts *= 2) {
+        try_all(GRUGEN_GRID, parts, processors / parts);
+    }
+    return best;
+}
+
+// This block's place in the cut.
+__device__ inline void
+grugen_join(const grugen_tiling &tiling, grugen_meeting *meetings, grugen_team *team)
+{
+    const int64_t group = blockIdx.x / tiling.parts;
+    team->rank = (int)threadIdx.x;
+    team->size = (int)blockDim.x;
+    team->part = (int)(blockIdx.x - group * tiling.parts);
+    team->parts = (int)tiling.parts;
+    team->meeting = meetings + group;
+    team->met = 0;
+}
+
+// The sequences of this block, before their first step.
+__device__ inline grugen_step_rows grugen_rows_of_block(
+    const grugen_tiling &tiling, int64_t T, int64_t B, const int64_t *lengths, bool reverse)
+{
+    const int64_t first = blockIdx.x / tiling.parts * tiling.sequences;
+    const int64_t size = B - first < tiling.sequences ? B - first : tiling.sequences;
+    return {(int)T, (int)B, lengths, (int)first, (int)size, 0, reverse};
+}
+
+// What this block has in common with those that have the same sequences.
+__device__ inline grugen_arena grugen_common(char *memory, const grugen_tiling &tiling)
+{
+    return {memory + blockIdx.x / tiling.parts * tiling.common, 0};
+}
+
+// The same where a block has but one.
+__device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows)
+{
+    const int length = (int)grugen_length(rows.lengths, rows.T, rows.first);
+    return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length};
+}
+
+template <int ROWS>
+__device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
+{
+    // a kernel for one row a tile is started where each block has one sequence
+    if constexpr (ROWS == 1) {
+        return grugen_single(rows);
+    } else {
+        return rows;
+    }
+}
+
+// Shared memory for the rows that a loop's blocks gather, if they have so much left.
+static inline void
+grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tiling)
+{
+    if (tiling->regime == GRUGEN_STEPS || grugen_has_vectors(*tiling)) { return; }
+    if (tiling->shared + bytes > device.shared) { return; }
+    tiling->gathered = bytes;
+    tiling->shared += (bytes + 127) / 128 * 128;
+}
+
+__device__ inline int grugen_longest(const grugen_one_sequence &rows) { return rows.length; }
+
+// The longest of these sequences.
+__device__ inline int grugen_longest(const grugen_step_rows &rows)
+{
+    if (rows.lengths == nullptr) { return rows.T; }
+    int longest = 0;
+    for (int item = 0; item < rows.size; ++item) {
+        const int length = (int)rows.lengths[rows.first + item];
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+// Rows of a tile, when more would need too many registers.
+__host__ __device__ constexpr int grugen_fewer(int a, int b) { return a < b ? a : b; }
+
+// Blocks that fill a device when `items` threads' worth of work is spread over them.
+static inline dim3 grugen_blocks_for(const grugen_device &device, int64_t items)
+{
+    const int64_t wanted = (items + GRUGEN_THREADS - 1) / GRUGEN_THREADS;
+    const int64_t most = 8 * (int64_t)device.processors;
+    return dim3((unsigned)(wanted < 1 ? 1 : wanted > most ? most : wanted));
+}

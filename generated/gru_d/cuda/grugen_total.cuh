@@ -1,0 +1,178 @@
+// Sums over all rows of all sequences, formed when every row is there: sums of vectors, and sums over
+// the steps of each sequence. Every sum is formed in an order that follows from the sizes alone:
+// parts over slices of the rows, then the sum of the parts.
+#pragma once
+
+#include <stdint.h>
+
+#include "grugen_memory.cuh"
+#include "grugen_rows.cuh"
+#include "grugen_stored.cuh"
+
+// Rows of a value that is kept for all of them.
+struct grugen_kept {
+    const void *values; // row r starts r * stride elements behind
+    int64_t stride;
+    int64_t units;
+    bool is_stored = false; // in an array of the caller, or else as numbers that were computed
+
+    // Call `use` with the first element, whose type is known then.
+    template <class Use>
+    __device__ __forceinline__ auto with_first(const Use &use) const
+    {
+        if constexpr (GRUGEN_CONVERTS) {
+            if (is_stored) { return use(static_cast<const GRUGEN_STORED *>(values)); }
+        }
+        return use(static_cast<const GRUGEN_REAL *>(values));
+    }
+
+    __device__ __forceinline__ GRUGEN_REAL at(int64_t item) const
+    {
+        return with_first([&](const auto *first) { return grugen_real_of(first[item]); });
+    }
+};
+
+// A vector that is summed up, over all rows or over those of each sequence.
+struct grugen_summand {
+    grugen_kept kept;
+    GRUGEN_STORED *total; // (units), or (B, units)
+};
+
+// What one launch sums up.
+template <class Member, int COUNT>
+struct grugen_list {
+    Member of[COUNT];
+};
+
+enum {
+    GRUGEN_VECTOR_UNITS = 32,
+    GRUGEN_VECTOR_LINES = 8,
+    GRUGEN_VECTOR_SLICE = 128, // rows of a slice, at least
+    GRUGEN_VECTOR_SLICES = 528, // at most: they fill a device
+};
+
+// Into how many slices the rows are cut.
+static inline int64_t grugen_vector_slices(int64_t rows)
+{
+    const int64_t most = (rows + GRUGEN_VECTOR_SLICE - 1) / GRUGEN_VECTOR_SLICE;
+    const int64_t wanted = GRUGEN_VECTOR_SLICES;
+    return most < 1 ? 1 : most < wanted ? most : wanted;
+}
+
+template <int COUNT>
+static inline int64_t
+grugen_vector_parts(const grugen_list<grugen_summand, COUNT> &list, int64_t rows)
+{
+    int64_t size = 0;
+    for (const grugen_summand &member : list.of) { size += member.kept.units; }
+    return size * grugen_vector_slices(rows);
+}
+
+// The sum of 32 units of one member over one slice of the rows.
+template <int COUNT>
+static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINES)
+    grugen_vector_kernel(
+        const __grid_constant__ grugen_list<grugen_summand, COUNT> list,
+        const grugen_call_rows rows,
+        GRUGEN_REAL *parts)
+{
+    __shared__ GRUGEN_REAL lines[GRUGEN_VECTOR_LINES][GRUGEN_VECTOR_UNITS];
+    const grugen_summand &member = list.of[blockIdx.y];
+    for (unsigned before = 0; before < blockIdx.y; ++before) {
+        parts += list.of[before].kept.units * gridDim.z;
+    }
+    const int64_t unit = (int64_t)blockIdx.x * GRUGEN_VECTOR_UNITS + threadIdx.x % GRUGEN_VECTOR_UNITS;
+    const int line = (int)threadIdx.x / GRUGEN_VECTOR_UNITS;
+    const int64_t count = rows.count();
+    const int64_t slice = (count + gridDim.z - 1) / gridDim.z;
+    const int64_t first = slice * blockIdx.z;
+    const int64_t last = first + slice < count ? first + slice : count;
+    GRUGEN_REAL sum = 0;
+    if (unit < member.kept.units) {
+#pragma unroll 4
+        for (int64_t row = first + line; row < last; row += GRUGEN_VECTOR_LINES) {
+            if (rows.locate((int)row).alive) { sum += member.kept.at(row * member.kept.stride + unit); }
+        }
+    }
+    lines[line][threadIdx.x % GRUGEN_VECTOR_UNITS] = sum;
+    __syncthreads();
+    if (line > 0 || unit >= member.kept.units) { return; }
+    for (int other = 1; other < GRUGEN_VECTOR_LINES; ++other) {
+        sum += lines[other][threadIdx.x % GRUGEN_VECTOR_UNITS];
+    }
+    parts[blockIdx.z * member.kept.units + unit] = sum;
+}
+
+// The parts of a list's vectors added up, in order.
+template <int COUNT>
+static __global__ void grugen_vector_sum_kernel(
+    const __grid_constant__ grugen_list<grugen_summand, COUNT> list,
+    const int64_t slices,
+    const GRUGEN_REAL *parts)
+{
+    const grugen_summand &member = list.of[blockIdx.y];
+    for (unsigned before = 0; before < blockIdx.y; ++before) {
+        parts += list.of[before].kept.units * slices;
+    }
+    const int64_t unit = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (unit >= member.kept.units) { return; }
+    GRUGEN_REAL sum = 0;
+    for (int64_t slice = 0; slice < slices; ++slice) {
+        sum += parts[slice * member.kept.units + unit];
+    }
+    member.total[unit] = grugen_stored_of(sum);
+}
+
+// Sums over the steps of each sequence, a thread for each unit of each sequence.
+template <int COUNT>
+static __global__ void grugen_sequence_kernel(
+    const __grid_constant__ grugen_list<grugen_summand, COUNT> list, const grugen_call_rows rows)
+{
+    const grugen_summand &member = list.of[blockIdx.y];
+    const int64_t item = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (item >= rows.B * member.kept.units) { return; }
+    const int64_t b = item / member.kept.units;
+    const int64_t unit = item % member.kept.units;
+    GRUGEN_REAL sum = 0;
+    for (int64_t t = 0; t < grugen_length(rows.lengths, rows.T, b); ++t) {
+        sum += member.kept.at(((int64_t)t * rows.B + b) * member.kept.stride + unit);
+    }
+    member.total[item] = grugen_stored_of(sum);
+}
+
+template <int COUNT>
+static cudaError_t grugen_vector_totals(
+    const grugen_list<grugen_summand, COUNT> &list,
+    const grugen_call_rows rows,
+    GRUGEN_REAL *parts,
+    cudaStream_t stream)
+{
+    int64_t units = 1;
+    for (const grugen_summand &member : list.of) {
+        units = grugen_larger(units, member.kept.units);
+    }
+    const int64_t groups = (units + GRUGEN_VECTOR_UNITS - 1) / GRUGEN_VECTOR_UNITS;
+    const int64_t slices = grugen_vector_slices((int64_t)rows.T * rows.B);
+    const dim3 blocks((unsigned)groups, COUNT, (unsigned)slices);
+    const int threads = GRUGEN_VECTOR_UNITS * GRUGEN_VECTOR_LINES;
+    GRUGEN_TRY(grugen_start(
+        grugen_vector_kernel<COUNT>, {blocks, threads, 0, false, stream}, list, rows, parts));
+    const dim3 few((unsigned)((units + 255) / 256), COUNT);
+    return grugen_start(
+        grugen_vector_sum_kernel<COUNT>, {few, 256, 0, false, stream}, list, slices, parts);
+}
+
+template <int COUNT>
+static cudaError_t grugen_sequence_totals(
+    const grugen_list<grugen_summand, COUNT> &list,
+    const grugen_call_rows rows,
+    cudaStream_t stream)
+{
+    int64_t items = 1;
+    for (const grugen_summand &member : list.of) {
+        items = grugen_larger(items, rows.B * member.kept.units);
+    }
+    const dim3 blocks((unsigned)((items + 255) / 256), COUNT);
+    return grugen_start(
+        grugen_sequence_kernel<COUNT>, {blocks, 256, 0, false, stream}, list, rows);
+}
