@@ -59,12 +59,12 @@ def variants(held: Held) -> Iterator[VariantView]:
     ):
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
-            condition = f"{first}tiling.held > 0 && grugen_tile_rows(tiling.sequences) == {rows}"
+            condition = f"{first}holds && rows == {rows}"
             if fours:
                 yield VariantView(condition, f"{team}, {rows}, {fours}")
-        yield VariantView(f"{first}tiling.sequences == 1", f"{team}, 1, 0")
-        if kind:
-            yield VariantView(kind, f"{team}, GRUGEN_TILE_ROWS, 0")
+        for rows in by_rows:
+            condition = f"{first}rows == {rows}"
+            yield VariantView(condition, f"{team}, {rows}, 0")
 
 
 def can_hold(spelling: Spelling, panels: Sequence[Panel], held: Held) -> Iterator[str]:
@@ -79,7 +79,8 @@ def can_hold(spelling: Spelling, panels: Sequence[Panel], held: Held) -> Iterato
     for nest, stage, segment in panels:
         assert nest.size is not None
         tiles = f"grugen_tiles(sequences, grugen_fewer(rows, {cuda_tile_rows(len(stage.sums))}))"
-        sizes = f"{spelling.dim(nest.size)}, {depth_of(spelling, segment)}"
+        depths = [depth_of(spelling, one) for one in (stage.segments[0], segment)]
+        sizes = ", ".join([spelling.dim(nest.size), *depths])
         tests.append(f"grugen_can_hold({sizes}, parts, {tiles}, fours)")
     yield "const bool all = " + " && ".join(dict.fromkeys(tests)) + ";"
     yield "return all ? fours : 0;"

@@ -41,7 +41,7 @@ FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
     taken rest packed sums unused team shared outers vectors alone everyone member members weights
-    device stream
+    device stream fours all tried
     omp_get_thread_num omp_get_num_threads
     """.split()
 )

@@ -23,7 +23,7 @@ HELPERS = ("team.meet", "team.meet_all")
 WEAKER = {
     r"emulator::add_release\((\w+), (\w+)\)": r"atomicAdd(\1, \2)",
     r"emulator::load_acquire\((\w+)\)": r"atomicAdd(const_cast<unsigned *>(\1), 0u)",
-    r"emulator::sync_cluster\(EMULATOR_HERE\)": r"__syncthreads()",
+    r"emulator::sync_cluster\(emulator::Site::here\(\)\)": r"__syncthreads()",
 }
 """Accesses that order others, and what they are without that."""
 SHARED = "every_meeting"
@@ -115,6 +115,7 @@ def test_nothing_is_wrong_to_begin_with(mutated: Mutated) -> None:
     assert any(site.file.endswith(".cu") for site in mutated.sites)
     assert {site.call.split("(")[0] for site in mutated.sites if site.file.endswith(".cuh")} == {
         "__syncthreads",
+        "__syncwarp",
         "__pipeline_wait_prior",
         "emulator::add_release",
         "emulator::load_acquire",

@@ -156,6 +156,7 @@ def test_race(built: Built, bug: Bug) -> None:
 RIGHT = (
     ("block_bugs", "right"),
     ("grid_bugs", "own_barrier_right"),
+    ("grid_bugs", "a_lane_for_its_warp"),
     ("cluster_bugs", "neighbours"),
     ("copy_bugs", "copied"),
     ("memory_bugs", "parts_right"),

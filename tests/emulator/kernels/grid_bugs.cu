@@ -73,6 +73,24 @@ __global__ void own_barrier_right(float* results) {
 }
 ENTRY(own_barrier_right, 4, 64, 0, true)
 
+// a lane arrives for its warp, whose lanes have met
+__global__ void a_lane_for_its_warp(float* results) {
+    const int i = number();
+    if (i == 0) arrived = 0;
+    cg::this_grid().sync();
+    results[i] = i;
+    __syncwarp();
+    if (i % 32 == 0) {
+        __threadfence();
+        atomicAdd(&arrived, 1u);
+        while (atomicAdd(&arrived, 0u) < 8) __nanosleep(20);
+        __threadfence();
+    }
+    __syncthreads();
+    results[256 + i] = results[i ^ 64];
+}
+ENTRY(a_lane_for_its_warp, 4, 64, 0, true)
+
 __global__ void no_fence_before(float* results) {
     const int i = number();
     if (i == 0) arrived = 0;

@@ -65,6 +65,14 @@ Knowledge everything_known(unsigned thread) {
     Knowledge known = threads[thread].known;
     known.barriers.resize(passed.size());
     known.barriers[thread / block_size] = passed[thread / block_size];
+    // what the lanes of its warp did before they met
+    const unsigned first = thread - thread % block_size % 32;
+    for (unsigned lane = 0; lane < 32; ++lane) {
+        const uint32_t met = threads[thread].warp[lane];
+        if (!met) continue;
+        uint32_t& clock = known.clocks[first + lane];
+        clock = std::max(clock, met);
+    }
     known.clocks[thread] = threads[thread].clock++;
     return known;
 }

@@ -1,0 +1,43 @@
+"""Which kernels a loop of target `cuda` has: what lanes hold, and for which cuts."""
+
+from __future__ import annotations
+
+import pytest
+
+from grugen.render.c_expr import ElementType
+from grugen.render.cuda_variants import held_fours, variants
+
+
+@pytest.mark.parametrize(
+    ("element", "matrices", "sharing"),
+    [
+        ("float32", 1, {1: 16, 2: 16, 4: 16}),
+        ("float32", 3, {1: 8, 2: 8, 4: 8}),
+        ("float32", 4, {1: 8, 2: 8, 4: 4}),
+        ("float32", 8, {1: 4, 2: 4, 4: 0}),
+        ("float64", 3, {1: 4, 2: 0, 4: 0}),
+        ("float32", 9, {1: 0, 2: 0, 4: 0}),
+        ("float32", 0, {1: 0, 2: 0, 4: 0}),
+    ],
+)
+def test_held_as_far_as_registers_go(
+    element: ElementType, matrices: int, sharing: dict[int, int]
+) -> None:
+    held = held_fours(element, matrices)
+    assert held.sharing == sharing
+    assert held.alone == {rows: min(4, fours) for rows, fours in sharing.items()}
+    assert bool(held) == any(sharing.values())
+
+
+def test_every_cut_has_a_kernel() -> None:
+    found = {one.condition: one.arguments for one in variants(held_fours("float32", 4))}
+    # each team: three kernels that hold, and one for each number of rows that does not
+    assert len(found) == 18
+    assert found["is_alone && holds && rows == 1"] == "grugen_block, 1, 4"
+    assert found["is_cluster && holds && rows == 4"] == "grugen_cluster, 4, 4"
+    assert found["holds && rows == 2"] == "grugen_blocks, 2, 8"
+    assert found["rows == 1"] == "grugen_blocks, 1, 0"
+
+
+def test_nothing_is_held_where_there_is_nothing_to_hold() -> None:
+    assert not any("holds" in one.condition for one in variants(held_fours("float32", 0)))
