@@ -1,5 +1,5 @@
-// Blocks of a cluster that share the units of their sequences: each has all vectors in its own shared
-// memory, and writes what it computes of them to that of the others, too.
+// Blocks of a cluster that share the units of their sequences: each has all vectors in its own
+// shared memory, and sends what it computes of them to the others, too.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +20,7 @@
 __device__ inline void grugen_meet_cluster()
 {
 #ifdef GRUGEN_EMULATOR
-    emulator::sync_cluster(EMULATOR_HERE);
+    emulator::sync_cluster(emulator::Site::here());
 #elif GRUGEN_HAS_CLUSTERS
     asm volatile("barrier.cluster.arrive.release.aligned;" : : : "memory");
     asm volatile("barrier.cluster.wait.acquire.aligned;" : : : "memory");
@@ -48,8 +48,15 @@ __device__ inline void grugen_open([[maybe_unused]] grugen_inbox *inbox, [[maybe
 #endif
 }
 
-#if GRUGEN_HAS_CLUSTERS && !defined(GRUGEN_EMULATOR)
 // Where block `rank` of the cluster has what is at `own` in this block's shared memory.
+#ifdef GRUGEN_EMULATOR
+template <class Memory>
+__device__ inline Memory *grugen_of_block(Memory *own, int rank)
+{
+    return static_cast<Memory *>(
+        emulator::map_shared(own, (unsigned)rank, emulator::Site::here()));
+}
+#elif GRUGEN_HAS_CLUSTERS
 __device__ inline unsigned grugen_of_block(const void *own, int rank)
 {
     unsigned there;
@@ -68,10 +75,8 @@ __device__ inline void grugen_send(
 {
 #ifdef GRUGEN_EMULATOR
     const unsigned bytes = sizeof(GRUGEN_REAL);
-    *static_cast<GRUGEN_REAL *>(emulator::map_shared(element, (unsigned)rank, EMULATOR_HERE)) = value;
-    unsigned *const come =
-        static_cast<unsigned *>(emulator::map_shared(&inbox->come, (unsigned)rank, EMULATOR_HERE));
-    emulator::add_release(come, bytes);
+    *grugen_of_block(element, rank) = value;
+    atomicAdd(grugen_of_block(&inbox->come, rank), bytes);
 #elif GRUGEN_HAS_CLUSTERS
     const unsigned there = grugen_of_block(element, rank);
     const unsigned box = grugen_of_block(&inbox->barrier, rank);
@@ -93,13 +98,13 @@ __device__ inline void grugen_send(
 // others may write next. Only that and what stands in shared memory is ordered: a scope of the
 // cluster would wait for all that was written to global memory.
 __device__ inline void grugen_tell(
-    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] unsigned bytes, [[maybe_unused]] int rank)
+    [[maybe_unused]] grugen_inbox *inbox,
+    [[maybe_unused]] unsigned bytes,
+    [[maybe_unused]] int rank)
 {
 #ifdef GRUGEN_EMULATOR
-    grugen_inbox *const box =
-        static_cast<grugen_inbox *>(emulator::map_shared(inbox, (unsigned)rank, EMULATOR_HERE));
-    atomicAdd(&box->sent, bytes);
-    unsigned *const told = &box->told;
+    atomicAdd(grugen_of_block(&inbox->sent, rank), bytes);
+    unsigned *const told = grugen_of_block(&inbox->told, rank);
     emulator::add_release(told, 1u);
 #elif GRUGEN_HAS_CLUSTERS
     const unsigned box = grugen_of_block(&inbox->barrier, rank);
@@ -112,15 +117,16 @@ __device__ inline void grugen_tell(
 
 // Wait until `warps` have told, for the `time`th time, and all they sent has come.
 __device__ inline void grugen_receive(
-    [[maybe_unused]] grugen_inbox *inbox, [[maybe_unused]] int warps, [[maybe_unused]] unsigned time)
+    [[maybe_unused]] grugen_inbox *inbox,
+    [[maybe_unused]] int warps,
+    [[maybe_unused]] unsigned time)
 {
 #ifdef GRUGEN_EMULATOR
     const unsigned *const told = &inbox->told;
-    const unsigned *const come = &inbox->come;
     // one for all: thousands that ask by turns take long
     if (threadIdx.x == 0) {
         while ((int)(emulator::load_acquire(told) - (time + 1) * (unsigned)warps) < 0 ||
-               emulator::load_acquire(come) != atomicAdd(&inbox->sent, 0u)) {}
+               atomicAdd(&inbox->come, 0u) != atomicAdd(&inbox->sent, 0u)) {}
     }
     __syncthreads();
 #elif GRUGEN_HAS_CLUSTERS
@@ -153,7 +159,8 @@ struct grugen_cluster : grugen_team {
     __device__ void meet_all()
     {
         grugen_inbox *const inbox = inboxes + met % 2;
-        // all lanes have read and written before one of them tells
+        // all lanes have read and written before one of them tells. Of the emulator the sum is as
+        // good as this for that, so no test can show that a device needs it
         __syncwarp();
         const unsigned bytes = __reduce_add_sync(0xffffffffu, sent);
         if (lane() < parts) { grugen_tell(inbox, lane() == part ? 0 : bytes, lane()); }
@@ -182,13 +189,12 @@ struct grugen_cluster : grugen_team {
         }
     }
 
-    // What others send to a block must find it. No test can show that this is needed: the emulator
-    // keeps memory until the last block of the cluster ends.
+    // What others send to a block behind the last meeting must find it.
     __device__ void leave() { meet_all(); }
 };
 
 enum {
-    GRUGEN_CLUSTER_SIZES = 5, // powers of two: 16 blocks are the most that some devices have room for
+    GRUGEN_CLUSTER_SIZES = 5, // powers of two: more than 16 blocks no device has room for
     GRUGEN_PORTABLE_CLUSTER = 8, // more must be asked for
 };
 

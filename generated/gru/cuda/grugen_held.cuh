@@ -7,21 +7,27 @@
 #include "grugen_product.cuh"
 #include "grugen_tiling.cuh"
 
-// A lane's share of a panel in its registers, converted, for loops in which every warp has a single tile: at
-// most FOURS fours of the depth.
+// A lane's share of a panel in its registers, converted: at most FOURS fours of the depth. For loops
+// in which every warp has a single tile.
 template <int MATRICES, int FOURS>
 struct grugen_held {
     grugen_four weight[FOURS][MATRICES];
 };
 
-// Whether a stage's panel can be held so in blocks that share its units, with `row_tiles` tiles of
-// rows. A block with fewer units than the others has no more tiles, and as many lanes for each.
-static inline bool
-grugen_can_hold(int64_t units, int64_t depth, int64_t parts, int64_t row_tiles, int held)
+// Whether a panel can be held so in blocks that share the units of its stage, with `row_tiles` tiles
+// of rows; `first_depth` is that of the stage's first panel, by which lanes share the depth. A block
+// with fewer units than the others has no more tiles, and as many lanes for each, or more.
+static inline bool grugen_can_hold(
+    int64_t units,
+    int64_t first_depth,
+    int64_t depth,
+    int64_t parts,
+    int64_t row_tiles,
+    int held)
 {
     const int warps = GRUGEN_THREADS / GRUGEN_WARP;
     const int most = grugen_most_units(units, parts);
-    const int split = grugen_split(most, (int)row_tiles, warps, (int)depth);
+    const int split = grugen_split(most, (int)row_tiles, warps, (int)first_depth);
     return grugen_groups(most, split) * row_tiles <= warps &&
         grugen_fours(depth) <= (int64_t)held * split;
 }

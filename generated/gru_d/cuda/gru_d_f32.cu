@@ -743,7 +743,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_step_
     gru_d_f32_forward_step_h_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_5_step_h_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_5_step_h_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
@@ -757,7 +757,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_5_ste
     gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_6_step_h_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_step_h_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
@@ -773,7 +773,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_6_ste
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_7_step_h_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_step_h_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
@@ -843,8 +843,8 @@ static int gru_d_f32_forward_step_h_holds(
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
     const int fours = parts > 1 ? 8 : 4;
-    const bool all = grugen_can_hold(H, H, parts, grugen_tiles(sequences, grugen_fewer(rows, 4)),
-            fours);
+    const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
+            4)), fours);
     return all ? fours : 0;
 }
 
@@ -902,31 +902,32 @@ static auto gru_d_f32_forward_step_h_choose(const grugen_tiling &tiling)
 {
     const bool is_alone = tiling.parts == 1 && grugen_has_vectors(tiling);
     const bool is_cluster = tiling.regime == GRUGEN_CLUSTER;
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
-            gru_d_f32_forward_step_h_kernel<grugen_block, 1, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
-            gru_d_f32_forward_step_h_kernel<grugen_block, 2, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
-            gru_d_f32_forward_step_h_kernel<grugen_block, 4, 4>; }
-    if (is_alone && tiling.sequences == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block,
-            1, 0>; }
-    if (is_alone) { return gru_d_f32_forward_step_h_kernel<grugen_block, GRUGEN_TILE_ROWS, 0>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
-            gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
-            gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
-            gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 8>; }
-    if (is_cluster && tiling.sequences == 1) { return
-            gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
-    if (is_cluster) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, GRUGEN_TILE_ROWS, 0>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
-            gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
-            gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
-            gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 8>; }
-    if (tiling.sequences == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
+    [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
+    [[maybe_unused]] const bool holds = tiling.held > 0;
+    if (is_alone && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block, 1,
+            4>; }
+    if (is_alone && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2,
+            4>; }
+    if (is_alone && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4,
+            4>; }
+    if (is_alone && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block, 1, 0>; }
+    if (is_alone && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
+    if (is_alone && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
+    if (is_cluster && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
+            1, 8>; }
+    if (is_cluster && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
+            2, 8>; }
+    if (is_cluster && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
+            4, 8>; }
+    if (is_cluster && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
+    if (is_cluster && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
+    if (is_cluster && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
+    if (holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 8>; }
+    if (holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 8>; }
+    if (holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 8>; }
+    if (rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
+    if (rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 0>; }
+    if (rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 0>; }
     return gru_d_f32_forward_step_h_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
 }
 
@@ -1638,8 +1639,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
     gru_d_f32_backward_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_1_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_1_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
@@ -1654,8 +1655,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
             grugen_spread_over(team, H));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_2_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_2_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
@@ -1671,8 +1672,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_3_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_3_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
@@ -1743,8 +1744,8 @@ static int gru_d_f32_backward_step_d_h_carried_holds(
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
     const int fours = parts > 1 ? 8 : 4;
-    const bool all = grugen_can_hold(H, H, parts, grugen_tiles(sequences, grugen_fewer(rows, 4)),
-            fours);
+    const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
+            4)), fours);
     return all ? fours : 0;
 }
 
@@ -1807,34 +1808,41 @@ static auto gru_d_f32_backward_step_d_h_carried_choose(const grugen_tiling &tili
 {
     const bool is_alone = tiling.parts == 1 && grugen_has_vectors(tiling);
     const bool is_cluster = tiling.regime == GRUGEN_CLUSTER;
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
+    [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
+    [[maybe_unused]] const bool holds = tiling.held > 0;
+    if (is_alone && holds && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
+    if (is_alone && holds && rows == 2) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 2, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
+    if (is_alone && holds && rows == 4) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4, 4>; }
-    if (is_alone && tiling.sequences == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 0>; }
-    if (is_alone) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block,
-            GRUGEN_TILE_ROWS, 0>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
+    if (is_alone && rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1,
+            0>; }
+    if (is_alone && rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 2,
+            0>; }
+    if (is_alone && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
+            0>; }
+    if (is_cluster && holds && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
+    if (is_cluster && holds && rows == 2) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
+    if (is_cluster && holds && rows == 4) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
-    if (is_cluster && tiling.sequences == 1) { return
+    if (is_cluster && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
-    if (is_cluster) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster,
-            GRUGEN_TILE_ROWS, 0>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 8>; }
-    if (tiling.sequences == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks,
-            1, 0>; }
+    if (is_cluster && rows == 2) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
+    if (is_cluster && rows == 4) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
+    if (holds && rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1,
+            8>; }
+    if (holds && rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2,
+            8>; }
+    if (holds && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4,
+            8>; }
+    if (rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
+    if (rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
+    if (rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
     return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
 }
 
@@ -3178,8 +3186,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
     gru_d_f32_backward_states_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_states_5_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_states_5_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
@@ -3194,8 +3202,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
             grugen_spread_over(team, H));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_states_6_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_states_6_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
@@ -3211,8 +3219,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
-static __global__ void __launch_bounds__(GRUGEN_THREADS)
-        gru_d_f32_backward_states_7_step_d_h_carried_kernel(
+static __global__ void __launch_bounds__(GRUGEN_THREADS,
+        2) gru_d_f32_backward_states_7_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
@@ -3284,8 +3292,8 @@ static int gru_d_f32_backward_states_step_d_h_carried_holds(
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
     const int fours = parts > 1 ? 8 : 4;
-    const bool all = grugen_can_hold(H, H, parts, grugen_tiles(sequences, grugen_fewer(rows, 4)),
-            fours);
+    const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
+            4)), fours);
     return all ? fours : 0;
 }
 
@@ -3349,34 +3357,44 @@ static auto gru_d_f32_backward_states_step_d_h_carried_choose(const grugen_tilin
 {
     const bool is_alone = tiling.parts == 1 && grugen_has_vectors(tiling);
     const bool is_cluster = tiling.regime == GRUGEN_CLUSTER;
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
+    [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
+    [[maybe_unused]] const bool holds = tiling.held > 0;
+    if (is_alone && holds && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
+    if (is_alone && holds && rows == 2) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 4>; }
-    if (is_alone && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
+    if (is_alone && holds && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 4>; }
-    if (is_alone && tiling.sequences == 1) { return
+    if (is_alone && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 0>; }
-    if (is_alone) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block,
-            GRUGEN_TILE_ROWS, 0>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
+    if (is_alone && rows == 2) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 0>; }
+    if (is_alone && rows == 4) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
+    if (is_cluster && holds && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
+    if (is_cluster && holds && rows == 2) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
-    if (is_cluster && tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
+    if (is_cluster && holds && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
-    if (is_cluster && tiling.sequences == 1) { return
+    if (is_cluster && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
-    if (is_cluster) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster,
-            GRUGEN_TILE_ROWS, 0>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 1) { return
+    if (is_cluster && rows == 2) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
+    if (is_cluster && rows == 4) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
+    if (holds && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 2) { return
+    if (holds && rows == 2) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 8>; }
-    if (tiling.held > 0 && grugen_tile_rows(tiling.sequences) == 4) { return
+    if (holds && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 8>; }
-    if (tiling.sequences == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
+    if (rows == 1) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1,
+            0>; }
+    if (rows == 2) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2,
+            0>; }
+    if (rows == 4) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4,
+            0>; }
     return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
 }
 

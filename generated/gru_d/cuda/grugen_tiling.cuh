@@ -93,13 +93,19 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
     const double bandwidth = tiling.keeps ? 128.0 : 24.0;
     const double tiles = (double)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
-    const double reading =
-        tiling.held > 0 ? 0.0 : tiles * weights * (double)sizeof(GRUGEN_STORED) / bandwidth;
+    const double bytes = tiles * weights * (double)sizeof(GRUGEN_STORED);
+    // operands are read between them
+    const double reading = tiling.held > 0 ? 0.0 : 2.0 * bytes / bandwidth;
     // stored elements are converted once for each tile of rows that they are multiplied with
     const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
     const double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
-    const double meeting = tiling.regime == GRUGEN_CLUSTER ? 6000.0 : 5000.0;
-    const double waiting = tiling.parts > 1 ? meeting * (double)loop.meetings : 0.0;
+    // measured: blocks of a cluster meet sooner than those of a grid, and do more to send
+    double waiting = 0.0;
+    if (tiling.regime == GRUGEN_CLUSTER) {
+        waiting = 2000.0 + 3400.0 * (double)loop.meetings;
+    } else if (tiling.parts > 1) {
+        waiting = 4800.0 * (double)loop.meetings;
+    }
     return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
 }
 
