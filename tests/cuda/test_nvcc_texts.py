@@ -26,8 +26,9 @@ THREADS = 256
 REGISTERS = 65536
 """Of a processor, from sm_80 on."""
 STATIC_SHARED = 48 * 1024
-FEW_SPILLS = 32
-"""Bytes, of a kernel over all rows: for one more block at a time ptxas gives up three registers."""
+FEW_SPILLS = {"ieee": 32, "tf32": 32, "3xtf32": 64}
+"""Bytes, of a kernel over all rows: for one more block at a time ptxas gives up three registers,
+and seven for factors in two parts, which a chunk's 48 products or more on tensor cores outweigh."""
 
 pytestmark = pytest.mark.nvcc
 
@@ -117,5 +118,5 @@ def test_registers_are_enough(name: str, kind: str, tmp_path: Path) -> None:
         assert kernel.registers * THREADS <= REGISTERS, kernel
         assert kernel.shared <= STATIC_SHARED, kernel
         is_loop = "_step_" in kernel.name
-        assert kernel.spills <= (0 if is_loop else FEW_SPILLS), kernel
-        assert kernel.stack <= (0 if is_loop else FEW_SPILLS), kernel
+        assert kernel.spills <= (0 if is_loop else FEW_SPILLS[products]), kernel
+        assert kernel.stack <= (0 if is_loop else FEW_SPILLS[products]), kernel

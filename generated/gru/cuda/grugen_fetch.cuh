@@ -62,15 +62,17 @@ __device__ __forceinline__ void grugen_fetch_aligned(GRUGEN_REAL *to, const Elem
     for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < count); }
 }
 
-// Start to copy GRUGEN_WIDE elements, of which the first `count` exist: at once, if they lie so.
+// Start to copy GRUGEN_WIDE elements, of which the first `count` exist: at once, if all do and lie
+// so. Of some that exist the rest is nobody's to touch, not even by a copy that leaves it out.
 template <class Element>
 __device__ __forceinline__ void grugen_fetch_wide(GRUGEN_REAL *to, const Element *from, int count)
 {
-    const int there = count < 0 ? 0 : count < GRUGEN_WIDE ? count : (int)GRUGEN_WIDE;
-    if (reinterpret_cast<uintptr_t>(from) % (GRUGEN_WIDE * sizeof(Element)) == 0) {
-        grugen_fetch_aligned(to, from, there);
+    const bool is_aligned =
+        reinterpret_cast<uintptr_t>(from) % (GRUGEN_WIDE * sizeof(Element)) == 0;
+    if (is_aligned && count >= GRUGEN_WIDE) {
+        grugen_fetch_aligned(to, from, GRUGEN_WIDE);
         return;
     }
 #pragma unroll
-    for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < there); }
+    for (int e = 0; e < GRUGEN_WIDE; ++e) { grugen_fetch(to + e, from + e, e < count); }
 }
