@@ -94,8 +94,8 @@ def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -
     text, picture = report_text(report), file.with_suffix(".png")
     if plot:
         _need_matplotlib()
-        import_module("grugen.bench.plots").speedups(report, picture)
-        print(f"wrote {picture}", file=sys.stderr)
+        if import_module("grugen.bench.plots").speedups(report, picture):
+            print(f"wrote {picture}", file=sys.stderr)
         scaling = file.with_name(f"{file.stem}-batches.png")
         if import_module("grugen.bench.scaling_plot").batches(report, scaling):
             print(f"wrote {scaling}", file=sys.stderr)

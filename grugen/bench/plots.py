@@ -27,11 +27,14 @@ COLORS = {
 TITLES = {"forward": "Inference (forward)", "training": "Training (forward and backward)"}
 
 
-def speedups(report: Report, file: Path) -> None:
-    """Bars: how many times faster than `sequential`, for inference and for training."""
+def speedups(report: Report, file: Path) -> bool:
+    """Bars: how many times faster than `sequential`, for inference and for training.
+
+    Returns whether there is anything to draw: cases that `sequential` ran, too.
+    """
     modes = [mode for mode in TITLES if _shown(report, mode)]
     if not modes:
-        return
+        return False
     most = max(len(_shown(report, mode)) for mode in modes)
     figure, axes = pyplot.subplots(
         len(modes), 1, figsize=(max(10.0, 1.15 * most + 2), 3.9 * len(modes)), squeeze=False
@@ -55,6 +58,7 @@ def speedups(report: Report, file: Path) -> None:
     figure.tight_layout(rect=(0, 0.02, 1, 0.97))
     figure.savefig(file, dpi=150)
     pyplot.close(figure)
+    return True
 
 
 def _shown(report: Report, mode: str) -> list[CaseResult]:
