@@ -22,7 +22,7 @@ from grugen.bench.measure import Effort
 from grugen.bench.readme import MARKS, rewrite
 from grugen.bench.results import CaseResult, Measurement, Report, read, write
 from grugen.bench.roster import ALL, DEVICE_ENTRIES, REFERENCE, engine_names, entries_of
-from grugen.bench.small_calls import check
+from grugen.bench.small_calls import REGIMES, check
 from grugen.bench.suites import Case, cases_of
 from grugen.bench.table import report_text
 from grugen.bench.workers import Failed, Order, TooSlow
@@ -166,7 +166,7 @@ def test_small_calls() -> None:
     if left_out():
         pytest.skip(left_out())
     found = dict(check("gru", build_emulated))
-    assert len(found) == 2 * 4 * 2
+    assert len(found) == 2 * len(REGIMES) * 2
     assert max(found.values()) < 1e-5
 
 
