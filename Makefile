@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
+# half of them, by time
+CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_nvcc_texts.py \
+	tests/cuda/test_products.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cells test-parts test-cuda test-cuda-cells test-cuda-parts test-all \
@@ -45,10 +48,10 @@ test-cuda: $(BIN)/.cuda ## run CUDA kernels on the CPU, and compile them with nv
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-cuda-cells test-cuda-parts
 
 test-cuda-cells: $(BIN)/.cuda
-	$(BIN)/python -m pytest tests/cuda/test_emulated_cells.py
+	$(BIN)/python -m pytest $(CUDA_CELLS)
 
 test-cuda-parts: $(BIN)/.cuda
-	$(BIN)/python -m pytest $(CUDA_TESTS) --ignore=tests/cuda/test_emulated_cells.py
+	$(BIN)/python -m pytest $(CUDA_TESTS) $(addprefix --ignore=,$(CUDA_CELLS))
 
 test-all: ## all tests with all combinations that CI makes a selection of (hours)
 	GRUGEN_ALL=1 $(MAKE) --no-print-directory test test-cuda

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from emulated import build_emulated, left_out
-from emulated_cells import WORDS, emulated
+from emulated_cells import CLUSTER, WORDS, emulated
 from emulator.build import Order, run_sanitized
 from raced_cells import RACED, all_ways, calls_of, cell_of
 
@@ -20,6 +21,8 @@ SANITIZED = (
 )
 """Cells, their element types, and how their products over all rows are formed."""
 
+ALL = bool(os.environ.get("GRUGEN_ALL"))
+
 pytestmark = pytest.mark.compiles
 
 
@@ -31,6 +34,9 @@ def test_no_races(name: str, element: str) -> None:
         library.device(processors, order, seed=3)
         for call in calls_of(cell):
             for regime, tape in all_ways():
+                # each element that a block sends is followed there: half of them, by turns
+                if not ALL and regime == CLUSTER and (tape == "gates") != (order is Order.FORWARD):
+                    continue
                 message = library.message_of(call, regime=regime, tape=tape)
                 assert not message, f"{WORDS[regime]} {tape} {order.name}: {message}\n{call}"
 
