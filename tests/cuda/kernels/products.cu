@@ -96,7 +96,7 @@ static int run_product(const product_call *call, int processors, cudaStream_t st
         const grugen_launch launch = {dim3(64), GRUGEN_THREADS, 0, false, stream};
         return grugen_start(pack_kernel<W, U>, launch, *call);
     }
-    const grugen_device device = {processors, 0};
+    const grugen_device device = {processors, 0, {}};
     return grugen_start_tiles<W + U>(
         product_kernel<grugen_large<W + U>, W, U>, product_kernel<grugen_small<W + U>, W, U>,
         call->T * call->B, call->units, device, stream, *call);
