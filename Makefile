@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
 # half of them, by time
 CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_nvcc_texts.py \
-	tests/cuda/test_products.py tests/cuda/test_cuda_races.py
+	tests/cuda/test_products.py tests/cuda/test_cuda_races.py tests/bench/test_device_profile.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cells test-parts test-cuda test-cuda-cells test-cuda-parts test-all \
@@ -51,7 +51,8 @@ test-cuda-cells: $(BIN)/.cuda
 	$(BIN)/python -m pytest $(CUDA_CELLS)
 
 test-cuda-parts: $(BIN)/.cuda
-	$(BIN)/python -m pytest $(CUDA_TESTS) $(addprefix --ignore=,$(CUDA_CELLS))
+	$(BIN)/python -m pytest $(filter-out $(CUDA_CELLS),$(CUDA_TESTS)) \
+		$(addprefix --ignore=,$(CUDA_CELLS))
 
 test-all: ## all tests with all combinations that CI makes a selection of (hours)
 	GRUGEN_ALL=1 $(MAKE) --no-print-directory test test-cuda

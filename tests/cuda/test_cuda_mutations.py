@@ -6,6 +6,7 @@ All mutations of a cell are one library, in which a variable says what is left o
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ WEAKER = {
 """Accesses that order others, and what they are without that."""
 SHARED = "every_meeting"
 """The cell that needs all of the headers."""
-NAMES = (SHARED, "gru", "lstm", "layernorm_gru")
+ALL = bool(os.environ.get("GRUGEN_ALL"))
+NAMES = (SHARED, "gru", "layernorm_gru", *(("lstm",) if ALL else ()))
 
 pytestmark = pytest.mark.compiles
 
