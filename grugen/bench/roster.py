@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from grugen.bench.suites import BFLOAT16, FLOAT32
+from grugen.bench.suites import FLOAT32, NUMBERS
 from grugen.errors import UsageError
 from grugen.spec.names import did_you_mean, listed
 
@@ -51,12 +51,13 @@ ENTRIES = (
 )
 
 _TORCH = ("torch",)
-_SOME = (FLOAT32, BFLOAT16)
 DEVICE_ENTRIES = (
-    Entry("cuda", "own_cuda:public", _TORCH, peer=False, ragged=True, device="cuda", numbers=_SOME),
-    Entry("cuda graph", "own_cuda:graph", _TORCH, peer=False, device="cuda", numbers=_SOME),
-    Entry("cudnn", "torch_cuda:layer", _TORCH, device="cuda", numbers=_SOME),
-    Entry("cudnn graph", "torch_cuda:layer_graph", _TORCH, device="cuda", numbers=_SOME),
+    Entry(
+        "cuda", "own_cuda:public", _TORCH, peer=False, ragged=True, device="cuda", numbers=NUMBERS
+    ),
+    Entry("cuda graph", "own_cuda:graph", _TORCH, peer=False, device="cuda", numbers=NUMBERS),
+    Entry("cudnn", "torch_cuda:layer", _TORCH, device="cuda", numbers=NUMBERS),
+    Entry("cudnn graph", "torch_cuda:layer_graph", _TORCH, device="cuda", numbers=NUMBERS),
     Entry("packed", "torch_cuda:packed", _TORCH, ragged=True, device="cuda"),
     Entry("packed before", "torch_cuda:packed_before", _TORCH, ragged=True, device="cuda"),
     Entry("eager", "torch_cuda:loop", _TORCH, device="cuda"),
@@ -66,7 +67,7 @@ DEVICE_ENTRIES = (
     Entry("compiled loop", "torch_cuda:compiled_loop", _TORCH, device="cuda"),
 )
 """What runs on a GPU; `grugen.bench.engines.torch_cuda` says what they are."""
-REFERENCE = Entry("float64", "torch_cuda:layer_float64", _TORCH, device="cuda", numbers=_SOME)
+REFERENCE = Entry("float64", "torch_cuda:layer_float64", _TORCH, device="cuda", numbers=NUMBERS)
 """What is right where the interpreter takes too long."""
 ALL = (*ENTRIES, *DEVICE_ENTRIES)
 

@@ -145,7 +145,7 @@ def _cuda_files(
     stem = empty.stem
     real = COMPUTED[element]
     stored = "" if real == element else f"grugen_{element}.cuh"
-    # it has all numbers of bfloat16
+    # tf32 has all numbers of bfloat16
     arithmetic = TF32 if element == "bfloat16" else products
     kernels = tuple(
         env.get_template("cuda/kernel.cu.j2").render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_shape_with_too_few_sizes() -> None:
         draw(Case("gru", 2, 2, (3,), "forward"), compile_spec("gru").interface)
 
 
-def test_drawn_numbers_are_the_same_and_survive_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_drawn_numbers_are_the_same_and_survive_a_file(tmp_path: Path) -> None:
     case = Case("gru_d", 3, 2, (4, 5), "forward")
     first, second = (draw(case, compile_spec("gru_d").interface) for _ in range(2))
     save(first, tmp_path / "case.npz")
@@ -66,7 +67,7 @@ def test_drawn_numbers_are_the_same_and_survive_a_file(tmp_path) -> None:  # typ
     assert third.sizes == {"D": 4, "H": 5}
 
 
-def test_numbers_of_bfloat16_are_drawn(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_numbers_of_bfloat16_are_drawn(tmp_path: Path) -> None:
     case = Case("gru", 3, 2, (4, 5), "forward", numbers="bfloat16")
     assert str(case) == "gru 3,2,4,5 forward bfloat16"
     data = draw(case, compile_spec("gru").interface)
