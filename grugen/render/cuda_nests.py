@@ -42,12 +42,14 @@ class InLoop:
     """What a nest of a loop knows beside its lines.
 
     `meet` is who waits for each other before it, `copies` are made beside its own work, and of
-    `shared` arrays other blocks read what it writes.
+    `shared` arrays other blocks read what it writes. Where blocks can post that to each other, it
+    may be a step old of the `states`.
     """
 
     meet: str
     copies: tuple[Copy, ...]
     shared: frozenset[Array]
+    states: frozenset[Buffer] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class NestWriter:
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
             title = title_of(stage.segments)
-            operands, multiplies = self.products(text, stage)
+            operands, multiplies = self.products(text, stage, inside)
         rows = text.rows(body.places)
         constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
@@ -131,9 +133,13 @@ class NestWriter:
             early=tuple(body.early),
             early_rows=text.rows(body.early_places),
             asks=tuple(body.asks),
+            hint_rows=text.rows(
+                place for place in body.early_places if index_of(place.array) is Index.STEP
+            ),
+            hints=tuple(body.hints),
             plan=plan,
             plan_type=plan_type,
-            plan_line=f"const {plan_type} plan_{number} = {plan};" if plan else "",
+            plan_line=self.plan_line(number, plan_type, plan, is_stage=stage is not None),
             panels_argument=", tile" if stage else "",
             plan_argument=f", {plan}" if plan else "",
             planned=f", plan_{number}" if plan else "",
@@ -142,6 +148,12 @@ class NestWriter:
             caller_sizes=self.sizes(plan, *panels),
             meet=inside.meet if inside else "",
         )
+
+    def plan_line(self, number: int, plan_type: str, plan: str, *, is_stage: bool) -> str:
+        """The line of a loop that spreads a nest; products know how much of a matrix a lane holds."""
+        if is_stage:
+            plan = plan.removesuffix(")") + ", HELD)"
+        return f"const {plan_type} plan_{number} = {plan};" if plan else ""
 
     def plan_of(self, stage: Stage | None, size: str) -> tuple[str, str]:
         """The expression that spreads a nest over threads, and its type."""
@@ -155,7 +167,7 @@ class NestWriter:
         return "", ""
 
     def products(
-        self, text: PhaseText, stage: Stage
+        self, text: PhaseText, stage: Stage, inside: InLoop | None
     ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
         """The vectors that a stage multiplies, and the calls that do it."""
         values = list(dict.fromkeys(segment.operand for segment in stage.segments))
@@ -171,16 +183,16 @@ class NestWriter:
                     text.rows([text.place(value)]),
                     self.spelling.row(text.place(value)),
                     depth,
+                    str(self.is_own(text.place(value))).lower(),
                     str(self.is_aligned(text.place(value))).lower(),
+                    self.gather(text.place(value), inside),
                     self.gathered_at(text.place(value), offset),
                 )
             )
             offset += f" + rows.count() * grugen_padded({depth})"
         calls = []
         for segment in stage.segments:
-            place = text.place(segment.operand)
-            aligned = self.is_aligned(place)
-            template = f"{segment.first}, {len(segment.lets)}, {str(aligned).lower()}"
+            template = f"{segment.first}, {len(segment.lets)}, {names[segment.operand]}_is"
             calls.append(
                 f"grugen_multiply<{template}>(at, panels.{self.spelling.panel(segment)}, "
                 f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
@@ -194,10 +206,20 @@ class NestWriter:
             return start
         return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
 
+    def gather(self, place: Place, inside: InLoop | None) -> str:
+        """The call that brings the rows of a vector together; of one that is posted, how old it is."""
+        if inside is not None and inside.states is not None and place.array in inside.shared:
+            return f"grugen_collect<{int(place.array in inside.states)}>"
+        layout = "GRUGEN_ALIGNED" if self.is_aligned(place) else "GRUGEN_LOOSE"
+        return f"grugen_gather<{layout}>"
+
+    def is_own(self, place: Place) -> bool:
+        """Whether the sequences of a block have memory of their own for it."""
+        return isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
+
     def is_aligned(self, place: Place) -> bool:
         """Whether a row can be read by fours to its end, where zeros fill it up."""
-        own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
-        return own and self.spelling.is_whole(place)
+        return self.is_own(place) and self.spelling.is_whole(place)
 
     def gathered(self, views: Iterable[CudaNestView]) -> str:
         """Elements of memory that the stage with most operands gathers for a sequence."""

@@ -36,6 +36,7 @@ from grugen.target.meetings import (
 )
 from grugen.target.plan import Buffer, Carry, Copy, Index, KernelPlan, Loop, Phase, Place
 from grugen.target.planning import reads_in
+from grugen.target.posting import can_post
 from grugen.target.step_meetings import StepMeetings, second_piece, step_meetings
 
 _OWNERS = {
@@ -44,7 +45,7 @@ _OWNERS = {
     Index.BATCH: "work",
     Index.TILE_SEQUENCE: "tile",
 }
-_MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_all();"}
+_MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_others();"}
 
 
 def cuda_view(
@@ -221,13 +222,15 @@ class _CudaText:
         work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
         met = step_meetings(plan, loop, reads)
+        posts = can_post(plan, loop, reads, met)
+        states = frozenset(carry.buffer for carry in loop.carries)
         nests = tuple(
             self.nests.nest(
                 loop.phase,
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], folded.get(number, ()), met.shared),
+                InLoop(_MEET[level], folded.get(number, ()), met.shared, states if posts else None),
             )
             for number, (nest, where, level) in enumerate(
                 zip(work, found_in, met.levels, strict=True)
@@ -280,15 +283,15 @@ class _CudaText:
             ),
             gathered=self.block(
                 [
-                    f"grugen_find_room(device, tiling->sequences * ({gathered}) * "
-                    f"(int64_t)sizeof({C_TYPES[spelling.element]}), tiling);"
+                    f"return sequences * ({gathered}) * "
+                    f"(int64_t)sizeof({C_TYPES[spelling.element]});"
                 ]
             ),
             hold_lines=tuple(self.hold(nests, loop)),
             can_hold=self.block(can_hold(spelling, panels, held)),
-            variants=tuple(variants(held)),
+            variants=tuple(variants(held, posts=posts)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
-            model=self.block(self.model(loop, met, len(nests))),
+            model=self.block(self.model(loop, met, nests, posts=posts)),
             items=self.block(self.items(nests)),
         )
 
@@ -329,7 +332,9 @@ class _CudaText:
             skip = skip.replace("!rows.ended(slot)", "!rows.ended(slot) || team.part > 0")
         return CarryView(size, self.nests.sizes(line, size), skip, line)
 
-    def model(self, loop: Loop, met: StepMeetings, nests: int) -> Iterator[str]:
+    def model(
+        self, loop: Loop, met: StepMeetings, nests: tuple[CudaNestView, ...], *, posts: bool
+    ) -> Iterator[str]:
         """What the model of costs is told of a loop."""
         sizes = []
         for nest, _, segment in panels_of(self.spelling, loop.phase.nests):
@@ -341,8 +346,12 @@ class _CudaText:
             ]
             sizes.append(" * ".join(factors))
         weights = " + ".join(sizes) or "0"
-        near = str(met.all_near).lower()
-        yield f"const grugen_loop loop = {{{weights}, {met.of_all}, {nests}, {near}}};"
+        operands = [factor(operand.depth) for nest in nests for operand in nest.operands]
+        awaited = " + ".join(operands) or "0"
+        near, can = (str(fact).lower() for fact in (met.all_near, posts))
+        yield (
+            f"const grugen_loop loop = {{{weights}, {awaited}, {met.of_all}, {len(nests)}, {near}, {can}}};"
+        )
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""

@@ -23,7 +23,9 @@ _FEW = 4
 """Fours of each matrix that a lane holds in a block that has its units to itself."""
 _MANY = 16
 """Of blocks that share units, at most: products of few units are as deep as others."""
-_ALONE, _CLUSTER, _SHARING = "grugen_block", "grugen_cluster", "grugen_blocks"
+_ALONE, _CLUSTER, _POSTED, _SHARING = (
+    f"grugen_{team}" for team in ("block", "cluster", "posted", "blocks")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,16 @@ def held_fours(element: ElementType, matrices: int) -> Held:
     return Held({rows: min(fours, _FEW) for rows, fours in sharing.items()}, sharing)
 
 
-def variants(held: Held) -> Iterator[VariantView]:
-    """The kernels for each kind of team; another one serves what is left over."""
-    for team, kind, by_rows in (
-        (_ALONE, "is_alone", held.alone),
-        (_CLUSTER, "is_cluster", held.sharing),
-        (_SHARING, "", held.sharing),
-    ):
+def variants(held: Held, *, posts: bool) -> Iterator[VariantView]:
+    """The kernels for each kind of team; another one serves what is left over.
+
+    Blocks that can post what they share meet only if they lack memory, for matrices as well.
+    """
+    kinds = [(_ALONE, "is_alone", held.alone), (_CLUSTER, "is_cluster", held.sharing)]
+    if posts:
+        kinds.append((_POSTED, "tiling.posts", held.sharing))
+    kinds.append((_SHARING, "", dict.fromkeys(held.sharing, 0) if posts else held.sharing))
+    for team, kind, by_rows in kinds:
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
             condition = f"{first}holds && rows == {rows}"

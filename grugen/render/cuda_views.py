@@ -11,7 +11,8 @@ from grugen.render.views import BlockView, MemoryView
 class CudaOperandView:
     """A vector of `element`s that a stage multiplies: `name` holds where each row of a tile has it.
 
-    Where rows are gathered, those of this vector are in the memory `gathered`.
+    Where rows are gathered, `gather` does it, and those of this vector are in the memory `gathered`.
+    One that sequences have their `own` memory for may be in a block's shared memory.
     """
 
     name: str
@@ -19,7 +20,9 @@ class CudaOperandView:
     rows: tuple[str, ...]
     pointer: str
     depth: str
+    own: str
     aligned: str
+    gather: str
     gathered: str
 
 
@@ -65,6 +68,8 @@ class CudaNestView:
     early: tuple[str, ...] = ()
     early_rows: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
+    hint_rows: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     plan: str = ""
     plan_type: str = ""
     plan_line: str = ""

@@ -48,6 +48,8 @@ class ThreadText(VectorText):
     """Arrays of which other blocks read what this one writes."""
     asks: list[str] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    """What says early which elements of a step's own row are wanted."""
 
     def c_type(self, condition: bool) -> str:
         """The type of a value, or of a condition."""
@@ -130,6 +132,8 @@ class ThreadText(VectorText):
         zero = "false" if condition else "0"
         self.early.append(f"{self.c_type(condition)} {name} = {zero};")
         self.asks.append(f"{name} = {text};")
+        if index_of(place.array) is Index.STEP:
+            self.hints.append(f"grugen_hint({base} + {offsets});")
         return Term(Atom(name), True)
 
     def load(self, value: str, place: Place) -> str:

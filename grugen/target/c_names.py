@@ -50,7 +50,7 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
-    meeting meetings parts gathered wanted most_wanted
+    meeting meetings parts gathered wanted most_wanted own
     """.split()
 )
 """What the structs of a kernel's memory hold beside the memory of its values."""
@@ -63,7 +63,7 @@ _C_MACROS = re.compile(
 """How the macros of <stdint.h>, <math.h>, <sched.h>, <cuda_runtime.h> and their like are called."""
 
 
-_OPERANDS = re.compile(r"operand_\d+(_of|_at)?")
+_OPERANDS = re.compile(r"operand_\d+(_of|_at|_is)?")
 
 
 def is_c_word(name: str) -> bool:

@@ -65,6 +65,16 @@ struct grugen_one_sequence {
         return {t * B + first, first, 0, item < 1};
     }
 
+    // The same row two steps later.
+    __device__ grugen_here ahead(int item) const
+    {
+        grugen_one_sequence later = *this;
+        later.s += 2;
+        grugen_here here = later.locate(item);
+        here.alive = here.alive && later.s < length;
+        return here;
+    }
+
     __device__ bool ended(int) const { return true; }
 };
 
@@ -85,6 +95,14 @@ struct grugen_step_rows {
         const int length = (int)grugen_length(lengths, T, b);
         const int t = reverse ? length - 1 - s : s;
         return {t * B + b, b, item, s < length};
+    }
+
+    // The same row two steps later.
+    __device__ grugen_here ahead(int item) const
+    {
+        grugen_step_rows later = *this;
+        later.s += 2;
+        return later.locate(item);
     }
 
     // The sequences that ended with the step before this one; at step 0 those without any.

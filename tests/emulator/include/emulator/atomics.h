@@ -23,6 +23,20 @@ EMULATOR_UNSEEN T modify(T* pointer, Ordering ordering, Site site, Change change
 
 constexpr Ordering relaxed{false, false};
 
+/// ld.relaxed.gpu. Whoever waits for another value lets others run himself.
+template <class T>
+EMULATOR_UNSEEN T load_relaxed(const T* pointer, Site site = EMULATOR_HERE) {
+    atomic_access(const_cast<T*>(pointer), sizeof(T), relaxed, true, false, site);
+    return *pointer;
+}
+/// st.relaxed.gpu
+template <class T>
+EMULATOR_UNSEEN void store_relaxed(T* pointer, std::common_type_t<T> value,
+                                   Site site = EMULATOR_HERE) {
+    atomic_access(pointer, sizeof(T), relaxed, false, true, site);
+    *pointer = value;
+    let_others_run(true, site);
+}
 /// ld.acquire.gpu
 template <class T>
 EMULATOR_UNSEEN T load_acquire(const T* pointer, Site site = EMULATOR_HERE) {
