@@ -27,6 +27,9 @@ _ROWS = {
 }
 
 
+_SIDE = 8
+"""Pairs of elements that a thread asks for at the same time; of several vectors half as many."""
+
 MOST_TILED_SUMS = 20
 """With more sums for a unit, a block's tile would not fit its shared memory."""
 
@@ -126,6 +129,7 @@ class NestWriter:
             size=shown,
             operands=operands,
             multiplies=multiplies,
+            collects=inside is not None and inside.states is not None,
             products=self.tiled(text, stage) if stage and inside is None else (),
             tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
@@ -185,8 +189,9 @@ class NestWriter:
                     depth,
                     str(self.is_own(text.place(value))).lower(),
                     str(self.is_aligned(text.place(value))).lower(),
-                    self.gather(text.place(value), inside),
+                    self.layout(text.place(value)),
                     self.gathered_at(text.place(value), offset),
+                    *self.collect(text.place(value), names[value], depth, len(values), inside),
                 )
             )
             offset += f" + rows.count() * grugen_padded({depth})"
@@ -206,12 +211,28 @@ class NestWriter:
             return start
         return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
 
-    def gather(self, place: Place, inside: InLoop | None) -> str:
-        """The call that brings the rows of a vector together; of one that is posted, how old it is."""
-        if inside is not None and inside.states is not None and place.array in inside.shared:
-            return f"grugen_collect<{int(place.array in inside.states)}>"
-        layout = "GRUGEN_ALIGNED" if self.is_aligned(place) else "GRUGEN_LOOSE"
-        return f"grugen_gather<{layout}>"
+    def collect(
+        self, place: Place, name: str, depth: str, vectors: int, inside: InLoop | None
+    ) -> tuple[str, str]:
+        """The lines that ask for a vector of all rows, and that have it come, where blocks post."""
+        if inside is None or inside.states is None:
+            return "", ""
+        if place.array not in inside.shared:
+            found = f"{depth}, {name}_of, {name}_at"
+            return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"
+        side = _SIDE if vectors == 1 else _SIDE // 2
+        age = int(place.array in inside.states)
+        ask = f"grugen_collect<{age}, {side}>"
+        first = self.spelling.base(place.array)
+        asked = f"{name}_asked"
+        return (
+            f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
+            f"{asked}.take(rows);",
+        )
+
+    def layout(self, place: Place) -> str:
+        """How the rows of a vector lie where nobody brought them."""
+        return "GRUGEN_ALIGNED" if self.is_aligned(place) else "GRUGEN_LOOSE"
 
     def is_own(self, place: Place) -> bool:
         """Whether the sequences of a block have memory of their own for it."""

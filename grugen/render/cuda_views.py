@@ -11,8 +11,9 @@ from grugen.render.views import BlockView, MemoryView
 class CudaOperandView:
     """A vector of `element`s that a stage multiplies: `name` holds where each row of a tile has it.
 
-    Where rows are gathered, `gather` does it, and those of this vector are in the memory `gathered`.
-    One that sequences have their `own` memory for may be in a block's shared memory.
+    Where rows are gathered, those of this vector are in the memory `gathered`: they come by `take`
+    after all that are posted were asked for by `ask`. One that sequences have their `own` memory
+    for may be in a block's shared memory.
     """
 
     name: str
@@ -22,8 +23,10 @@ class CudaOperandView:
     depth: str
     own: str
     aligned: str
-    gather: str
+    layout: str
     gathered: str
+    ask: str
+    take: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class CudaNestView:
     size: str
     operands: tuple[CudaOperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
+    collects: bool = False
     products: tuple[ProductView, ...] = ()
     tile_sizes: tuple[str, ...] = ()
     wide: str = ""

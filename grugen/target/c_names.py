@@ -63,7 +63,7 @@ _C_MACROS = re.compile(
 """How the macros of <stdint.h>, <math.h>, <sched.h>, <cuda_runtime.h> and their like are called."""
 
 
-_OPERANDS = re.compile(r"operand_\d+(_of|_at|_is)?")
+_OPERANDS = re.compile(r"operand_\d+(_of|_at|_is|_asked)?")
 
 
 def is_c_word(name: str) -> bool:

@@ -68,8 +68,8 @@ struct grugen_posted : grugen_blocks {
     // The posts of an element that blocks have in common.
     __device__ uint64_t *posts_of(const GRUGEN_REAL *element) const
     {
-        const int64_t before = reinterpret_cast<const char *>(element) - common;
-        return board + before / (int64_t)sizeof(uint32_t);
+        const uint64_t before = (uint64_t)(reinterpret_cast<const char *>(element) - common);
+        return board + before / sizeof(uint32_t);
     }
 
     __device__ void share(GRUGEN_REAL *element, GRUGEN_REAL value) const
@@ -101,67 +101,91 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
     }
 }
 
-// Wait for every row's vector, and bring it to `memory`: what was computed BEFORE so many steps, 0 or
-// 1. Teams that do not post find it where it lies. A thread asks for SIDE things at once.
-template <int BEFORE, class Team, class Rows, class VectorOf>
-__device__ __forceinline__ void grugen_collect(
-    const Team &team, const Rows &rows, int depth, const VectorOf &vector_of, GRUGEN_REAL *memory)
-{
-    if constexpr (!Team::posts) {
-        grugen_gather<GRUGEN_ALIGNED>(team, rows, depth, vector_of, memory);
-    } else {
-        constexpr int SIDE = 8;
-        constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
-        const unsigned turn = team.turn - BEFORE;
-        const int padded = grugen_padded(depth);
-        const int twos = padded / TOGETHER;
-        // the same steps for all: from row to row without a division
-        const int rows_on = team.size / twos;
-        const int twos_on = team.size - rows_on * twos;
-        int row = team.rank / twos;
-        int two = team.rank - row * twos;
-        while (row < rows.count()) {
-            const uint64_t *from[SIDE];
-            int to[SIDE], missing[SIDE];
+// Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
+// for the first has them all the sooner. SIDE pairs of posts are asked for at once.
+template <int SIDE>
+struct grugen_collecting {
+    static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
+
+    const uint64_t *posts; // of all rows, one behind the other
+    unsigned turn;
+    int depth, twos; // elements of a vector, pairs of posts of it
+    int count; // pairs of all rows
+    GRUGEN_REAL *to;
+    grugen_two_posts found[SIDE];
+
+    // Rows that do not exist are not posted.
+    template <class Rows>
+    __device__ __forceinline__ bool is_wanted(const Rows &rows, int pair) const
+    {
+        if (pair >= count) { return false; }
+        if (!rows.have_lengths()) { return true; }
+        // exact: a block's memory has no room for so many that it would not be
+        const int row = (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
+        return rows.locate(row).alive;
+    }
+
+    template <class Rows>
+    __device__ __forceinline__ void ask(const Rows &rows, int first)
+    {
 #pragma unroll
-            for (int i = 0; i < SIDE; ++i) {
-                const grugen_here here = rows.locate(row);
-                const bool is_there = row < rows.count() && here.alive;
-                from[i] = is_there ? team.posts_of(vector_of(here)) + 2 * two : nullptr;
-                to[i] = row * padded + TOGETHER * two;
-                // what fills up the last four is nobody's
-                missing[i] = depth - TOGETHER * two;
-                row += rows_on;
-                two += twos_on;
-                if (two >= twos) {
-                    two -= twos;
-                    ++row;
-                }
-            }
-            grugen_two_posts found[SIDE] = {};
+        for (int i = 0; i < SIDE; ++i) {
+            const int pair = first + i * GRUGEN_THREADS;
+            if (is_wanted(rows, pair)) { found[i] = grugen_look_at(posts + 2 * pair); }
+        }
+    }
+
+    // Whether a pair has come; what fills up the last four elements of a vector never does.
+    __device__ __forceinline__ bool has(int i, int pair) const
+    {
+        const bool one = (unsigned)(found[i].of[0] >> 32) == turn;
+        const bool other = (unsigned)(found[i].of[1] >> 32) == turn;
+        if (depth % 4 == 0) { return one && other; }
+        const int row = (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
+        const int left = depth - TOGETHER * (pair - row * twos);
+        return (one || left < 1) && (other || left < TOGETHER);
+    }
+
+    // Wait for all that is missing.
+    template <class Rows>
+    __device__ __forceinline__ void take(const Rows &rows)
+    {
+        for (int first = (int)threadIdx.x; first < count; first += SIDE * GRUGEN_THREADS) {
+            if (first >= SIDE * GRUGEN_THREADS) { ask(rows, first); }
             bool all = false;
             while (!all) {
                 all = true;
 #pragma unroll
                 for (int i = 0; i < SIDE; ++i) {
-                    if (from[i] != nullptr) { found[i] = grugen_look_at(from[i]); }
+                    const int pair = first + i * GRUGEN_THREADS;
+                    all = all && (!is_wanted(rows, pair) || has(i, pair));
                 }
-#pragma unroll
-                for (int i = 0; i < SIDE; ++i) {
-                    const bool first = (unsigned)(found[i].of[0] >> 32) == turn;
-                    const bool second = (unsigned)(found[i].of[1] >> 32) == turn;
-                    const bool has_both =
-                        (first || missing[i] < 1) && (second || missing[i] < TOGETHER);
-                    all = all && (from[i] == nullptr || has_both);
-                }
+                if (!all) {
 #ifdef GRUGEN_EMULATOR
-                if (!all) { emulator::let_others_run(false, emulator::Site::here()); }
+                    emulator::let_others_run(false, emulator::Site::here());
 #endif
+                    ask(rows, first);
+                }
             }
 #pragma unroll
             for (int i = 0; i < SIDE; ++i) {
-                if (from[i] != nullptr) { grugen_read_posts(found[i], memory + to[i]); }
+                const int pair = first + i * GRUGEN_THREADS;
+                if (is_wanted(rows, pair)) { grugen_read_posts(found[i], to + TOGETHER * pair); }
             }
         }
     }
+};
+
+// Ask for a vector of every row, which begins at `vectors` for the first of them: what was computed
+// BEFORE so many steps, 0 or 1.
+template <int BEFORE, int SIDE, class Rows>
+__device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
+    const grugen_posted &team, const Rows &rows, int depth, const GRUGEN_REAL *vectors, GRUGEN_REAL *to)
+{
+    using collecting = grugen_collecting<SIDE>;
+    const int twos = grugen_padded(depth) / collecting::TOGETHER;
+    collecting asked = {
+        team.posts_of(vectors), team.turn - BEFORE, depth, twos, rows.count() * twos, to, {}};
+    asked.ask(rows, (int)threadIdx.x);
+    return asked;
 }

@@ -19,11 +19,9 @@ struct grugen_tile {
 
     __device__ bool more() const { return tile < tiles; }
 
-    // The rows of a tile whose sums this lane has in the end: of lanes that share a depth each has
-    // others, and those that are left over have none.
-    __device__ int members() const { return split < rows ? rows / split : 1; }
-    __device__ int member() const { return part * rows / split; }
-    __device__ bool is_first() const { return split <= rows || part % (split / rows) == 0; }
+    // the rows of a tile whose sums this lane has in the end: of lanes that share a depth each has
+    // others, and those that are left over have none
+    int members, member;
 
     __device__ void place()
     {
@@ -82,7 +80,14 @@ __device__ inline grugen_tile grugen_first_tile(
     at.step = team.warps();
     if (held > 0 && at.groups > 0 && at.groups < at.step) { at.step -= at.step % at.groups; }
     if (at.tile >= at.step) { at.tiles = 0; }
-    if (at.more()) { at.place(); }
+    at.members = at.member = 0;
+    if (at.more()) {
+        at.place();
+        // all are powers of two
+        const int each = at.split > rows ? at.split / rows : 1;
+        at.members = at.part % each > 0 ? 0 : at.split < rows ? rows / at.split : 1;
+        at.member = at.part * rows / at.split;
+    }
     return at;
 }
 

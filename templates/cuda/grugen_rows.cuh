@@ -75,6 +75,9 @@ struct grugen_one_sequence {
         return here;
     }
 
+    // Whether some of a block's rows may end before others.
+    __device__ static bool have_lengths() { return false; }
+
     __device__ bool ended(int) const { return true; }
 };
 
@@ -104,6 +107,8 @@ struct grugen_step_rows {
         later.s += 2;
         return later.locate(item);
     }
+
+    __device__ bool have_lengths() const { return lengths != nullptr; }
 
     // The sequences that ended with the step before this one; at step 0 those without any.
     __device__ bool ended(int item) const
