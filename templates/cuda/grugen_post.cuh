@@ -102,37 +102,40 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
 }
 
 // Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
-// for the first has them all the sooner. SIDE pairs of posts are asked for at once.
+// for the first has them all the sooner. A thread asks for SIDE pairs of posts at once.
 template <int SIDE>
 struct grugen_collecting {
     static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
 
     const uint64_t *posts; // of all rows, one behind the other
+    GRUGEN_REAL *to;
     unsigned turn;
     int depth, twos; // elements of a vector, pairs of posts of it
     int count; // pairs of all rows
-    GRUGEN_REAL *to;
+    bool simple; // all rows exist, and vectors are posted to the end of their last four elements
     grugen_two_posts found[SIDE];
 
-    // Rows that do not exist are not posted.
-    template <class Rows>
-    __device__ __forceinline__ bool is_wanted(const Rows &rows, int pair) const
+    __device__ __forceinline__ int row_of(int pair) const
     {
-        if (pair >= count) { return false; }
-        if (!rows.have_lengths()) { return true; }
         // exact: a block's memory has no room for so many that it would not be
-        const int row = (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
-        return rows.locate(row).alive;
+        return (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
+    }
+
+    // Do `work` with each of the pairs that this thread asks for at once, `first` among them.
+    template <class Rows, class Work>
+    __device__ __forceinline__ void each(const Rows &rows, int first, const Work &work)
+    {
+#pragma unroll
+        for (int i = 0; i < SIDE; ++i) {
+            const int pair = first + i * GRUGEN_THREADS;
+            if (pair < count && (simple || rows.locate(row_of(pair)).alive)) { work(i, pair); }
+        }
     }
 
     template <class Rows>
     __device__ __forceinline__ void ask(const Rows &rows, int first)
     {
-#pragma unroll
-        for (int i = 0; i < SIDE; ++i) {
-            const int pair = first + i * GRUGEN_THREADS;
-            if (is_wanted(rows, pair)) { found[i] = grugen_look_at(posts + 2 * pair); }
-        }
+        each(rows, first, [&](int i, int pair) { found[i] = grugen_look_at(posts + 2 * pair); });
     }
 
     // Whether a pair has come; what fills up the last four elements of a vector never does.
@@ -140,9 +143,8 @@ struct grugen_collecting {
     {
         const bool one = (unsigned)(found[i].of[0] >> 32) == turn;
         const bool other = (unsigned)(found[i].of[1] >> 32) == turn;
-        if (depth % 4 == 0) { return one && other; }
-        const int row = (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
-        const int left = depth - TOGETHER * (pair - row * twos);
+        if (simple) { return one && other; }
+        const int left = depth - TOGETHER * (pair - row_of(pair) * twos);
         return (one || left < 1) && (other || left < TOGETHER);
     }
 
@@ -152,26 +154,18 @@ struct grugen_collecting {
     {
         for (int first = (int)threadIdx.x; first < count; first += SIDE * GRUGEN_THREADS) {
             if (first >= SIDE * GRUGEN_THREADS) { ask(rows, first); }
-            bool all = false;
-            while (!all) {
-                all = true;
-#pragma unroll
-                for (int i = 0; i < SIDE; ++i) {
-                    const int pair = first + i * GRUGEN_THREADS;
-                    all = all && (!is_wanted(rows, pair) || has(i, pair));
-                }
-                if (!all) {
+            while (true) {
+                bool all = true;
+                each(rows, first, [&](int i, int pair) { all = all && has(i, pair); });
+                if (all) { break; }
 #ifdef GRUGEN_EMULATOR
-                    emulator::let_others_run(false, emulator::Site::here());
+                emulator::let_others_run(false, emulator::Site::here());
 #endif
-                    ask(rows, first);
-                }
+                ask(rows, first);
             }
-#pragma unroll
-            for (int i = 0; i < SIDE; ++i) {
-                const int pair = first + i * GRUGEN_THREADS;
-                if (is_wanted(rows, pair)) { grugen_read_posts(found[i], to + TOGETHER * pair); }
-            }
+            each(rows, first, [&](int i, int pair) {
+                grugen_read_posts(found[i], to + TOGETHER * pair);
+            });
         }
     }
 };
@@ -182,10 +176,14 @@ template <int BEFORE, int SIDE, class Rows>
 __device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
     const grugen_posted &team, const Rows &rows, int depth, const GRUGEN_REAL *vectors, GRUGEN_REAL *to)
 {
-    using collecting = grugen_collecting<SIDE>;
-    const int twos = grugen_padded(depth) / collecting::TOGETHER;
-    collecting asked = {
-        team.posts_of(vectors), team.turn - BEFORE, depth, twos, rows.count() * twos, to, {}};
+    grugen_collecting<SIDE> asked;
+    asked.posts = team.posts_of(vectors);
+    asked.to = to;
+    asked.turn = team.turn - BEFORE;
+    asked.depth = depth;
+    asked.twos = grugen_padded(depth) / asked.TOGETHER;
+    asked.count = rows.count() * asked.twos;
+    asked.simple = depth % 4 == 0 && !rows.have_lengths();
     asked.ask(rows, (int)threadIdx.x);
     return asked;
 }

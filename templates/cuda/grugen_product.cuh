@@ -15,7 +15,8 @@ struct grugen_tile {
     int row, rows;
     int split, part;
     int first, last; // units of this block
-    int unit;
+    int unit, width; // this lane's, and how many lanes have units of their own
+    int own; // this lane's unit among those of its warp
 
     __device__ bool more() const { return tile < tiles; }
 
@@ -26,11 +27,8 @@ struct grugen_tile {
     __device__ void place()
     {
         const int group = (int)((unsigned)tile / (unsigned)groups);
-        const int width = GRUGEN_WARP / split;
-        const int lane = (int)threadIdx.x % GRUGEN_WARP;
         row = group * rows;
-        unit = first + (tile - group * groups) * width + lane % width;
-        part = lane / width;
+        unit = first + (tile - group * groups) * width + own;
     }
 
     __device__ void next()
@@ -71,9 +69,12 @@ __device__ inline grugen_tile grugen_first_tile(
     at.first = team.first_unit(units, team.part);
     at.last = team.first_unit(units, team.part + 1);
     at.rows = rows;
-    at.row = at.unit = at.part = 0;
+    at.row = at.unit = 0;
     const int row_tiles = (count + rows - 1) / rows;
     at.split = grugen_split(at.last - at.first, row_tiles, team.warps(), depth, held);
+    at.width = GRUGEN_WARP / at.split;
+    at.own = team.lane() % at.width;
+    at.part = team.lane() / at.width;
     at.groups = grugen_groups(at.last - at.first, at.split);
     at.tiles = at.groups * row_tiles;
     at.tile = team.warp();
@@ -272,11 +273,12 @@ grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
         }
     }
     // lanes beyond have the same row
-    for (; apart >= GRUGEN_WARP / at.split; apart /= 2) {
+    for (int lanes = 2 * ROWS; lanes <= at.split; lanes *= 2) {
 #pragma unroll
         for (int sum = 0; sum < SUMS; ++sum) {
             sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], apart);
         }
+        apart /= 2;
     }
 }
 

@@ -77,6 +77,8 @@ struct grugen_one_sequence {
 
     // Whether some of a block's rows may end before others.
     __device__ static bool have_lengths() { return false; }
+    // A row of the block in the place of one that there may not be.
+    __device__ static int some(int) { return 0; }
 
     __device__ bool ended(int) const { return true; }
 };
@@ -109,6 +111,7 @@ struct grugen_step_rows {
     }
 
     __device__ bool have_lengths() const { return lengths != nullptr; }
+    __device__ int some(int item) const { return item < size ? item : size - 1; }
 
     // The sequences that ended with the step before this one; at step 0 those without any.
     __device__ bool ended(int item) const
