@@ -71,7 +71,7 @@ __device__ __forceinline__ void grugen_multiply(
         // the same for all lanes; what is held is never less than some fours deep
         if (begin > 0 && begin * at.split >= fours) { break; }
         grugen_four_of<Element> x[SIDE][ROWS];
-        if (LAYOUT == GRUGEN_NEAR && (begin + SIDE) * at.split <= fours) {
+        if (LAYOUT >= GRUGEN_NEAR && (begin + SIDE) * at.split <= fours) {
             // all there is to ask for is there
 #pragma unroll
             for (int i = 0; i < SIDE; ++i) {
@@ -90,7 +90,7 @@ __device__ __forceinline__ void grugen_multiply(
                     x[i][row] = grugen_four_of<Element>{};
                     // a row that is alone exists
                     const bool is_there =
-                        LAYOUT == GRUGEN_NEAR || ROWS == 1 || operand[row] != nullptr;
+                        LAYOUT >= GRUGEN_NEAR || ROWS == 1 || operand[row] != nullptr;
                     if (!is_there || four >= fours) { continue; }
                     x[i][row] = LAYOUT != GRUGEN_LOOSE || 4 * four + 4 <= depth
                         ? grugen_load_four<LAYOUT>(operand[row], four)

@@ -9,6 +9,7 @@
 #include "grugen_product.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_team.cuh"
+#include "grugen_tiling.cuh"
 
 // What is posted: 32 bits of an element and the turn that they belong to, written and read at once.
 constexpr int GRUGEN_POSTS = (int)(sizeof(GRUGEN_REAL) / sizeof(uint32_t)); // of an element
@@ -45,8 +46,16 @@ __device__ __forceinline__ grugen_two_posts grugen_look_at(const uint64_t *posts
     return found;
 }
 
+// Bytes for the posts of so many bytes of elements: twice as many, and what some threads read behind
+// the last one.
+__host__ __device__ inline int64_t grugen_board(int64_t bytes)
+{
+    return 2 * bytes + GRUGEN_THREADS * (int64_t)sizeof(grugen_two_posts);
+}
+
 struct grugen_posted : grugen_blocks {
     static constexpr bool posts = true;
+    static constexpr bool keeps = true;
 
     char *common; // what the blocks of a group have in common; posts lie behind it
     uint64_t *board;
@@ -55,11 +64,10 @@ struct grugen_posted : grugen_blocks {
     // In a step nobody waits for more than what others post.
     __device__ void meet_others() const { __syncthreads(); }
 
-    // Twice what blocks have in common is for posts: they are as long again as elements.
     __device__ void place(grugen_arena *arena)
     {
         common = arena->base;
-        board = static_cast<uint64_t *>(grugen_take(arena, 2 * arena->used));
+        board = static_cast<uint64_t *>(grugen_take(arena, grugen_board(arena->used)));
         turn = 1;
     }
 
@@ -102,7 +110,8 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
 }
 
 // Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
-// for the first has them all the sooner. A thread asks for SIDE pairs of posts at once.
+// for the first has them all the sooner. A thread asks for SIDE pairs of posts at once. So that all
+// threads do the same, some ask for what is behind the last pair, and make nothing of it.
 template <int SIDE>
 struct grugen_collecting {
     static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
@@ -115,57 +124,70 @@ struct grugen_collecting {
     bool simple; // all rows exist, and vectors are posted to the end of their last four elements
     grugen_two_posts found[SIDE];
 
-    __device__ __forceinline__ int row_of(int pair) const
+    // Number i of the pairs that begin behind `start`.
+    __device__ __forceinline__ int pair_of(int start, int i) const
     {
-        // exact: a block's memory has no room for so many that it would not be
-        return (int)(((float)pair + 0.5f) * (1.0f / (float)twos));
+        return start + i * GRUGEN_THREADS + (int)threadIdx.x;
     }
 
-    // Do `work` with each of the pairs that this thread asks for at once, `first` among them.
-    template <class Rows, class Work>
-    __device__ __forceinline__ void each(const Rows &rows, int first, const Work &work)
+    __device__ __forceinline__ void ask(int start)
     {
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) {
-            const int pair = first + i * GRUGEN_THREADS;
-            if (pair < count && (simple || rows.locate(row_of(pair)).alive)) { work(i, pair); }
+            if (start + i * GRUGEN_THREADS >= count) { break; }
+            found[i] = grugen_look_at(posts + 2 * pair_of(start, i));
         }
     }
 
+    // Which pairs of posts come: a bit for each of the first ones, and one for each of the second.
+    // Rows that do not exist are not posted, nor is what fills up the last four elements of a vector.
     template <class Rows>
-    __device__ __forceinline__ void ask(const Rows &rows, int first)
+    __device__ __forceinline__ void expect(const Rows &rows, int start, unsigned *first, unsigned *second) const
     {
-        each(rows, first, [&](int i, int pair) { found[i] = grugen_look_at(posts + 2 * pair); });
-    }
-
-    // Whether a pair has come; what fills up the last four elements of a vector never does.
-    __device__ __forceinline__ bool has(int i, int pair) const
-    {
-        const bool one = (unsigned)(found[i].of[0] >> 32) == turn;
-        const bool other = (unsigned)(found[i].of[1] >> 32) == turn;
-        if (simple) { return one && other; }
-        const int left = depth - TOGETHER * (pair - row_of(pair) * twos);
-        return (one || left < 1) && (other || left < TOGETHER);
+        *first = *second = ~0u;
+        if (simple) { return; }
+#pragma unroll 1
+        for (int i = 0; i < SIDE; ++i) {
+            const int pair = pair_of(start, i);
+            const int row = (int)((unsigned)pair / (unsigned)twos);
+            const int left = rows.locate(row).alive ? depth - TOGETHER * (pair - row * twos) : 0;
+            if (left < 1) { *first &= ~(1u << i); }
+            if (left < TOGETHER) { *second &= ~(1u << i); }
+        }
     }
 
     // Wait for all that is missing.
     template <class Rows>
     __device__ __forceinline__ void take(const Rows &rows)
     {
-        for (int first = (int)threadIdx.x; first < count; first += SIDE * GRUGEN_THREADS) {
-            if (first >= SIDE * GRUGEN_THREADS) { ask(rows, first); }
+        for (int start = 0; start < count; start += SIDE * GRUGEN_THREADS) {
+            unsigned first, second;
+            expect(rows, start, &first, &second);
+            bool asks = start > 0;
             while (true) {
-                bool all = true;
-                each(rows, first, [&](int i, int pair) { all = all && has(i, pair); });
-                if (all) { break; }
+                if (asks) { ask(start); }
+                unsigned missing = 0;
+#pragma unroll
+                for (int i = 0; i < SIDE; ++i) {
+                    if (start + i * GRUGEN_THREADS >= count) { break; }
+                    const unsigned others = (unsigned)(found[i].of[0] >> 32) ^ turn;
+                    const unsigned too = (unsigned)(found[i].of[1] >> 32) ^ turn;
+                    const bool is_there = pair_of(start, i) < count;
+                    missing |= is_there && (first >> i & 1u) != 0u ? others : 0u;
+                    missing |= is_there && (second >> i & 1u) != 0u ? too : 0u;
+                }
+                if (missing == 0) { break; }
 #ifdef GRUGEN_EMULATOR
                 emulator::let_others_run(false, emulator::Site::here());
 #endif
-                ask(rows, first);
+                asks = true;
             }
-            each(rows, first, [&](int i, int pair) {
-                grugen_read_posts(found[i], to + TOGETHER * pair);
-            });
+#pragma unroll
+            for (int i = 0; i < SIDE; ++i) {
+                if (start + i * GRUGEN_THREADS >= count) { break; }
+                const int pair = pair_of(start, i);
+                if (pair < count) { grugen_read_posts(found[i], to + TOGETHER * pair); }
+            }
         }
     }
 };
@@ -184,6 +206,6 @@ __device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
     asked.twos = grugen_padded(depth) / asked.TOGETHER;
     asked.count = rows.count() * asked.twos;
     asked.simple = depth % 4 == 0 && !rows.have_lengths();
-    asked.ask(rows, (int)threadIdx.x);
+    asked.ask(0);
     return asked;
 }

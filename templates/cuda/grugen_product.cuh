@@ -94,32 +94,43 @@ __device__ inline grugen_tile grugen_first_tile(
 
 // How a vector lies in memory. An aligned one is our own: what fills up its last four is zero. One
 // that is near is aligned, too, and in shared memory; rows that do not exist have some vector there.
+// Beside it the matrices may be kept in shared memory as well.
 enum grugen_layout {
     GRUGEN_LOOSE,
     GRUGEN_ALIGNED,
     GRUGEN_NEAR,
+    GRUGEN_NEAR_MATRICES,
 };
 
 // The layout of an operand; `is_own` are those that a block's sequences have memory for.
 template <class Team>
 __device__ constexpr grugen_layout grugen_layout_of(bool is_own, bool is_aligned)
 {
-    return Team::posts || (Team::has_vectors && is_own && is_aligned) ? GRUGEN_NEAR
+    constexpr grugen_layout near = Team::keeps ? GRUGEN_NEAR_MATRICES : GRUGEN_NEAR;
+    return Team::posts || (Team::has_vectors && is_own && is_aligned) ? near
         : is_aligned                                                  ? GRUGEN_ALIGNED
                                                                       : GRUGEN_LOOSE;
 }
 
-// Four elements of a vector, beginning with number 4 * four. A load that might be from any memory
-// stands in line behind those from global memory, so the compiler is told.
+// A load that might be from any memory stands in line behind those from global memory, so the
+// compiler is told what is in shared memory.
+template <bool NEAR, class Memory>
+__device__ __forceinline__ const Memory *grugen_near(const Memory *memory)
+{
+#ifndef GRUGEN_EMULATOR
+    if (NEAR) { __builtin_assume(__isShared(memory)); }
+#endif
+    return memory;
+}
+
+// Four elements of a vector, beginning with number 4 * four.
 template <grugen_layout LAYOUT, class Element>
 __device__ __forceinline__ grugen_four_of<Element>
 grugen_load_four(const Element *vector, int four)
 {
-#ifndef GRUGEN_EMULATOR
-    if (LAYOUT == GRUGEN_NEAR) { __builtin_assume(__isShared(vector)); }
-#endif
     if (LAYOUT != GRUGEN_LOOSE) {
-        return reinterpret_cast<const grugen_four_of<Element> *>(vector)[four];
+        const Element *const near = grugen_near<(LAYOUT >= GRUGEN_NEAR)>(vector);
+        return reinterpret_cast<const grugen_four_of<Element> *>(near)[four];
     }
     return {{vector[4 * four], vector[4 * four + 1], vector[4 * four + 2], vector[4 * four + 3]}};
 }
@@ -137,13 +148,15 @@ grugen_load_rest(const Element *vector, int four, int depth)
 }
 
 // One step of a product, four elements deep: `load` gives those of a row's vector.
-template <int FIRST, int MATRICES, class Load, int ROWS, int SUMS>
+template <int FIRST, int MATRICES, grugen_layout LAYOUT, class Load, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply_four(
     const grugen_stored_four *weights, int units, const Load &load, GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
     grugen_stored_four weight[MATRICES];
 #pragma unroll
-    for (int m = 0; m < MATRICES; ++m) { weight[m] = weights[m * units]; }
+    for (int m = 0; m < MATRICES; ++m) {
+        weight[m] = grugen_near<LAYOUT == GRUGEN_NEAR_MATRICES>(weights)[m * units];
+    }
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) {
         const auto x = load(row);
@@ -172,21 +185,21 @@ __device__ __forceinline__ void grugen_multiply(
     const grugen_stored_four *const weights = panel.fours + unit;
     const int line = panel.line;
     const int whole = LAYOUT == GRUGEN_LOOSE ? depth / 4 : (int)grugen_fours(depth);
-    int alive = 0;
+    int alive = LAYOUT >= GRUGEN_NEAR ? ROWS : 0;
 #pragma unroll
-    for (int row = 0; row < ROWS; ++row) { alive += operand[row] != nullptr; }
+    for (int row = 0; row < ROWS && LAYOUT < GRUGEN_NEAR; ++row) { alive += operand[row] != nullptr; }
     if (alive == 0) { return; }
     int four = at.part;
     if (alive == ROWS) {
 #pragma unroll 4
         for (; four < whole; four += at.split) {
-            grugen_multiply_four<FIRST, MATRICES>(
+            grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
                 weights + four * line, panel.units,
                 [&](int row) { return grugen_load_four<LAYOUT>(operand[row], four); }, sums);
         }
     } else {
         for (; four < whole; four += at.split) {
-            grugen_multiply_four<FIRST, MATRICES>(
+            grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
                 weights + four * line, panel.units,
                 [&](int row) {
                     return operand[row] == nullptr
@@ -198,7 +211,7 @@ __device__ __forceinline__ void grugen_multiply(
     }
     // the last one or two or three elements
     if (LAYOUT == GRUGEN_LOOSE && four == whole && 4 * whole < depth) {
-        grugen_multiply_four<FIRST, MATRICES>(
+        grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
             weights + four * line, panel.units,
             [&](int row) {
                 return operand[row] == nullptr ? grugen_four_of<Element>{}

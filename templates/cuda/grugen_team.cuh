@@ -58,10 +58,12 @@ struct grugen_team {
     // Whether kernels for such a team are compiled.
     static constexpr bool is_there = true;
     // Whether its blocks have the vectors of their sequences in their own shared memory; whether they
-    // bring them there for each product; whether others post them.
+    // bring them there for each product; whether others post them; whether matrices that lanes do not
+    // hold are kept in shared memory for sure.
     static constexpr bool has_vectors = false;
     static constexpr bool gathers = false;
     static constexpr bool posts = false;
+    static constexpr bool keeps = false;
 
     // What blocks with the same sequences have in common has its place.
     __device__ static void place(grugen_arena *) {}
@@ -87,6 +89,7 @@ struct grugen_team {
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
     static constexpr bool has_vectors = true;
+    static constexpr bool keeps = true;
     // Go on when all threads of the block are here; what each wrote before, all see after.
     __device__ void meet() const { __syncthreads(); }
     // The same for all blocks that share sequences: at the beginning, and within steps.

@@ -106,7 +106,7 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     if (tiling.regime == GRUGEN_CLUSTER) {
         waiting = 2000.0 + 3400.0 * (double)loop.meetings;
     } else if (tiling.posts) {
-        waiting = 1500.0 * (double)loop.meetings + (double)(tiling.sequences * loop.awaited);
+        waiting = 1500.0 * (double)loop.meetings + 0.5 * (double)(tiling.sequences * loop.awaited);
     } else if (tiling.parts > 1) {
         waiting = 4800.0 * (double)loop.meetings;
     }
@@ -176,7 +176,9 @@ static inline grugen_tiling grugen_cut(
                 device, B, regime, parts, sequences, fours, posts, shared_bytes);
             // blocks of a grid that wait for each other must all be running
             const bool must_run = regime == GRUGEN_GRID && tiling.groups > most;
-            if (tiling.shared > device.shared || must_run) { continue; }
+            // those that post have their matrices with them
+            const bool must_keep = posts && !tiling.keeps;
+            if (tiling.shared > device.shared || must_run || must_keep) { continue; }
             const double rounds = (double)((tiling.groups + most - 1) / most);
             const double cycles = rounds * grugen_step_cycles(loop, tiling);
             if (!can_be_worse && cycles >= least) { continue; }
