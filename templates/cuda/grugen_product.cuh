@@ -118,7 +118,10 @@ template <bool NEAR, class Memory>
 __device__ __forceinline__ const Memory *grugen_near(const Memory *memory)
 {
 #ifndef GRUGEN_EMULATOR
-    if (NEAR) { __builtin_assume(__isShared(memory)); }
+    if (NEAR) {
+        const size_t address = __cvta_generic_to_shared(memory);
+        return static_cast<const Memory *>(__cvta_shared_to_generic(address));
+    }
 #endif
     return memory;
 }
