@@ -27,11 +27,19 @@ _ROWS = {
 }
 
 
-_SIDE = 8
-"""Pairs of elements that a thread asks for at the same time; of several vectors half as many."""
+_SIDE = 6
+"""Pairs of elements that a thread asks for at the same time; of several vectors fewer of each."""
 
 MOST_TILED_SUMS = 20
 """With more sums for a unit, a block's tile would not fit its shared memory."""
+
+
+def largest(sizes: Iterable[str]) -> str:
+    """The expression of the largest of some sizes; 0 if there are none."""
+    text = ""
+    for size in dict.fromkeys(sizes):
+        text = f"grugen_larger({text}, {size})" if text else size
+    return text or "0"
 
 
 def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
@@ -220,7 +228,7 @@ class NestWriter:
         if place.array not in inside.shared:
             found = f"{depth}, {name}_of, {name}_at"
             return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"
-        side = _SIDE if vectors == 1 else _SIDE // 2
+        side = max(2, _SIDE // vectors)
         age = int(place.array in inside.states)
         ask = f"grugen_collect<{age}, {side}>"
         first = self.spelling.base(place.array)
@@ -249,10 +257,7 @@ class NestWriter:
             for view in views
             if view.operands
         ]
-        text = ""
-        for size in dict.fromkeys(sizes):
-            text = f"grugen_larger({text}, {size})" if text else size
-        return text or "0"
+        return largest(sizes)
 
     def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
         """The products of a stage for tiles of many rows."""

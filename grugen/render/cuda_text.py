@@ -21,7 +21,7 @@ from grugen.render.cuda_memory import (
     panels_of,
     take,
 )
-from grugen.render.cuda_nests import InLoop, NestWriter
+from grugen.render.cuda_nests import InLoop, NestWriter, largest
 from grugen.render.cuda_totals import lists_of, parts_of
 from grugen.render.cuda_variants import can_hold, held_fours, variants
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
@@ -346,11 +346,13 @@ class _CudaText:
             ]
             sizes.append(" * ".join(factors))
         weights = " + ".join(sizes) or "0"
+        units = largest(nest.size for nest in nests if nest.size)
         operands = [factor(operand.depth) for nest in nests for operand in nest.operands]
         awaited = " + ".join(operands) or "0"
         near, can = (str(fact).lower() for fact in (met.all_near, posts))
         yield (
-            f"const grugen_loop loop = {{{weights}, {awaited}, {met.of_all}, {len(nests)}, {near}, {can}}};"
+            f"const grugen_loop loop = {{{weights}, {units}, {awaited}, {met.of_all}, {len(nests)}, "
+            f"{near}, {can}}};"
         )
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:

@@ -40,11 +40,11 @@ struct grugen_tiling {
     double cycles; // of a step, by the model
 };
 
-// What the model knows of a loop: packed elements that a step multiplies, elements of the vectors
-// that it multiplies them with, how often all blocks meet in it, nests; whether what blocks read of
-// others is in memory that a cluster can share, and whether they can post it.
+// What the model knows of a loop: packed elements that a step multiplies, units that blocks can
+// share, elements of the vectors that it multiplies, how often all blocks meet in it, nests; whether
+// what blocks read of others is in memory that a cluster can share, and whether they can post it.
 struct grugen_loop {
-    int64_t weights, awaited, meetings, nests;
+    int64_t weights, units, awaited, meetings, nests;
     bool can_cluster, can_post;
 };
 
@@ -168,6 +168,8 @@ static inline grugen_tiling grugen_cut(
     bool can_be_worse = asked != GRUGEN_MODEL;
     const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most, bool posts) {
         if (most < 1 || (asked != GRUGEN_MODEL && asked != regime)) { return; }
+        // blocks without units are of no use
+        if (asked == GRUGEN_MODEL && 4 * parts > loop.units + 3) { return; }
         for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
             // blocks that could post have no kernel that meets and holds matrices
             const bool can_hold = posts || regime != GRUGEN_GRID || !loop.can_post;
