@@ -46,7 +46,7 @@ static __device__ long long grugen_met_last[GRUGEN_MOST_BLOCKS];
 static __device__ inline void grugen_note_meeting(long long begun)
 {
     const long long now = clock64();
-    if (blockIdx.x >= GRUGEN_MOST_BLOCKS) { return; }
+    if (threadIdx.x > 0 || blockIdx.x >= GRUGEN_MOST_BLOCKS) { return; }
     const long long last = grugen_met_last[blockIdx.x];
     grugen_met_last[blockIdx.x] = now;
     // the first meeting of a kernel only begins the count

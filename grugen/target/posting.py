@@ -19,8 +19,8 @@ from grugen.target.step_meetings import StepMeetings, steps_of
 
 
 @dataclass(frozen=True, slots=True)
-class _Exchange:
-    """What a part of a step waits for, and what it posts."""
+class Exchange:
+    """The vectors that a part of a step waits for, and those that it posts."""
 
     awaited: frozenset[Array]
     posted: frozenset[Array]
@@ -53,7 +53,7 @@ def can_post(
             return False
     if len(_sizes(loop, accesses, stages, met.shared)) != 1:
         return False
-    return _is_in_time(_exchanges(plan, loop, accesses, awaited, met))
+    return is_in_time(_exchanges(plan, loop, accesses, awaited, met))
 
 
 def _operands(stage: Stage, reads: Mapping[str, Place]) -> frozenset[Array]:
@@ -95,7 +95,7 @@ def _exchanges(
     accesses: tuple[Access, ...],
     awaited: Sequence[frozenset[Array]],
     met: StepMeetings,
-) -> list[_Exchange]:
+) -> list[Exchange]:
     """Of the parts of some steps that follow each other."""
     empty = frozenset[Array]()
     narrow = tuple(
@@ -103,19 +103,19 @@ def _exchanges(
         for access, arrays in zip(accesses, awaited, strict=True)
     )
     return [
-        _Exchange(access.whole, access.written)
+        Exchange(access.whole, access.written)
         for _, *step in steps_of(plan, loop, narrow, met.doubled)
         for access in step
     ]
 
 
-def _is_in_time(parts: Sequence[_Exchange]) -> bool:
+def is_in_time(parts: Sequence[Exchange]) -> bool:
     """Whether nobody posts anew what somebody may still wait for.
 
     Between the two stands a vector that all wait for, and that each block posts after it has read.
     """
     for first, reader in enumerate(parts):
-        for last in range(first + 1, len(parts)):
+        for last in range(first, len(parts)):
             if not reader.awaited & parts[last].posted:
                 continue
             if not any(

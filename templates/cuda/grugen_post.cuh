@@ -164,6 +164,7 @@ struct grugen_collecting {
             unsigned first, second;
             expect(rows, start, &first, &second);
             bool asks = start > 0;
+            GRUGEN_MEETING_BEGINS
             while (true) {
                 if (asks) { ask(start); }
                 unsigned missing = 0;
@@ -182,6 +183,7 @@ struct grugen_collecting {
 #endif
                 asks = true;
             }
+            GRUGEN_MEETING_ENDS
 #pragma unroll
             for (int i = 0; i < SIDE; ++i) {
                 if (start + i * GRUGEN_THREADS >= count) { break; }

@@ -87,6 +87,13 @@ def acquired() -> Array:
     return np.concatenate([np.arange(256), np.arange(256)[::-1]])
 
 
+def relaxed() -> Array:
+    sums = np.arange(256)
+    for _ in range(3):
+        sums = sums + np.roll(sums, -64)
+    return sums
+
+
 FEATURES = (
     (shuffles, np.float32, 0),
     (votes, np.int32, 0),
@@ -97,6 +104,7 @@ FEATURES = (
     (places, np.int32, 0),
     (ring, np.float32, 0),
     (acquired, np.float32, 0),
+    (relaxed, np.float32, 0),
 )
 
 

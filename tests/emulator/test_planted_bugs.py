@@ -83,6 +83,7 @@ BUGS = (
     Bug("grid_bugs", "two_writers", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_before", UNSEEN, RACE),
     Bug("grid_bugs", "no_fence_after", UNSEEN, RACE),
+    Bug("grid_bugs", "relaxed_flag", UNSEEN, RACE),
     Bug("cluster_bugs", "no_sync_before", NAN, NEVER_WRITTEN),
     Bug("cluster_bugs", "no_sync_after", NAN, "the shared memory of a block that has exited"),
     Bug("copy_bugs", "no_wait", NAN, RACE),

@@ -163,3 +163,42 @@ __global__ void acquired(float* results) {
     results[256 + i] = results[255 - i];
 }
 ENTRY(acquired, 4, 64, 0, true)
+
+__device__ unsigned long long posts[256];
+
+#ifdef GRUGEN_EMULATOR
+__device__ void post(unsigned long long* to, unsigned long long value) {
+    emulator::store_relaxed(to, value);
+}
+__device__ unsigned long long posted(const unsigned long long* from) {
+    // no more than a look: who waits lets others run
+    return emulator::load_relaxed(from);
+}
+#else
+__device__ void post(unsigned long long* to, unsigned long long value) {
+    asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
+}
+__device__ unsigned long long posted(const unsigned long long* from) {
+    unsigned long long seen;
+    asm volatile("ld.relaxed.gpu.global.b64 %0, [%1];" : "=l"(seen) : "l"(from) : "memory");
+    return seen;
+}
+#endif
+
+/// Numbers that say themselves which turn they are of: nothing else needs an order.
+__global__ void relaxed(float* results) {
+    const int i = blockIdx.x * 64 + threadIdx.x;
+    posts[i] = 0;
+    cg::this_grid().sync();
+    unsigned long long sum = i;
+    for (unsigned long long turn = 1; turn <= 3; ++turn) {
+        post(&posts[i], turn << 32 | sum);
+        unsigned long long seen = 0;
+        while ((seen = posted(&posts[(i + 64) % 256])) >> 32 != turn) __nanosleep(20);
+        sum += seen & 0xffffffffu;
+        // all have seen it before the next one takes its place
+        cg::this_grid().sync();
+    }
+    results[i] = sum;
+}
+ENTRY(relaxed, 4, 64, 0, true)

@@ -111,6 +111,20 @@ __global__ void no_fence_after(float* results) {
 }
 ENTRY(no_fence_after, 4, 64, 0, true)
 
+__device__ unsigned flags[256];
+
+// a flag without order says nothing about what was written before it
+__global__ void relaxed_flag(float* results) {
+    const int i = number();
+    flags[i] = 0;
+    cg::this_grid().sync();
+    results[i] = i;  // at relaxed_flag
+    emulator::store_relaxed(&flags[i], 1u);
+    while (emulator::load_relaxed(&flags[i ^ 64]) == 0) __nanosleep(20);
+    results[256 + i] = results[i ^ 64];  // at relaxed_flag
+}
+ENTRY(relaxed_flag, 4, 64, 0, true)
+
 __global__ void waits_for_nobody(float* results) {
     results[number()] = 0;
     if (threadIdx.x) return;
