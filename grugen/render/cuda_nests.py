@@ -146,7 +146,7 @@ class NestWriter:
             early_rows=text.rows(body.early_places),
             asks=tuple(body.asks),
             hint_rows=text.rows(
-                place for place in body.early_places if index_of(place.array) is Index.STEP
+                [place for place in body.early_places if index_of(place.array) is Index.STEP]
             ),
             hints=tuple(body.hints),
             plan=plan,
@@ -162,7 +162,7 @@ class NestWriter:
         )
 
     def plan_line(self, number: int, plan_type: str, plan: str, *, is_stage: bool) -> str:
-        """The line of a loop that spreads a nest; products know how much of a matrix a lane holds."""
+        """The line that spreads a nest in a loop; a stage's lanes may hold some of the matrices."""
         if is_stage:
             plan = plan.removesuffix(")") + ", HELD)"
         return f"const {plan_type} plan_{number} = {plan};" if plan else ""

@@ -282,10 +282,7 @@ class _CudaText:
                 for _, _, segment in panels
             ),
             gathered=self.block(
-                [
-                    f"return sequences * ({gathered}) * "
-                    f"(int64_t)sizeof({C_TYPES[spelling.element]});"
-                ]
+                [f"return sequences * ({gathered}) * (int64_t)sizeof({C_TYPES[spelling.element]});"]
             ),
             hold_lines=tuple(self.hold(nests, loop)),
             can_hold=self.block(can_hold(spelling, panels, held)),
@@ -351,8 +348,8 @@ class _CudaText:
         awaited = " + ".join(operands) or "0"
         near, can = (str(fact).lower() for fact in (met.all_near, posts))
         yield (
-            f"const grugen_loop loop = {{{weights}, {units}, {awaited}, {met.of_all}, {len(nests)}, "
-            f"{near}, {can}}};"
+            f"const grugen_loop loop = {{{weights}, {units}, {awaited}, {met.of_all}, "
+            f"{len(nests)}, {near}, {can}}};"
         )
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:

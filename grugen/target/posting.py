@@ -26,9 +26,7 @@ class Exchange:
     posted: frozenset[Array]
 
 
-def can_post(
-    plan: KernelPlan, loop: Loop, reads: Mapping[str, Place], met: StepMeetings
-) -> bool:
+def can_post(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place], met: StepMeetings) -> bool:
     """Whether every vector that blocks have of each other comes to a product, in good time."""
     if met.of_all == 0 or not met.all_near:
         return False
@@ -58,7 +56,9 @@ def can_post(
 
 def _operands(stage: Stage, reads: Mapping[str, Place]) -> frozenset[Array]:
     """Where the vectors of a stage's products lie; those that are parts of others are in none."""
-    places = [reads[name] for segment in stage.segments for name in segment.operands if name in reads]
+    places = [
+        reads[name] for segment in stage.segments for name in segment.operands if name in reads
+    ]
     return frozenset(place.array for place in places if place.offset == NO_OFFSET)
 
 
@@ -77,11 +77,12 @@ def _sizes(
     for nest in loop.phase.nests:
         if isinstance(nest, Pointwise) and nest in stages:
             sizes.add(nest.size)
-    for number, access in enumerate(accesses):
-        if not access.written & shared:
-            continue
-        nest = loop.phase.nests[number] if number < len(loop.phase.nests) else None
-        sizes.add(_size(nest) if nest is not None else access.way and access.way[1])
+    posting = [bool(access.written & shared) for access in accesses]
+    nests = loop.phase.nests
+    sizes.update(_size(nest) for nest, posts in zip(nests, posting, strict=False) if posts)
+    # copies and carries behind the nests go from element to element
+    behind = zip(accesses[len(nests) :], posting[len(nests) :], strict=True)
+    sizes.update(access.way[1] if access.way else None for access, posts in behind if posts)
     return sizes
 
 

@@ -20,7 +20,7 @@ from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
 from pairwise import Row, pairwise, product_of
 from yardstick import Yardstick
 
-from grugen.driver import Compiled, compile_spec
+from grugen.driver import Compiled, compile_spec, load
 
 FACTORS = {
     "element": ("float32", "float64", "bfloat16"),
@@ -104,6 +104,21 @@ def test_large(element: str, hidden: int, batch: int, processors: int) -> None:
         library.device(processors)
         yardstick.check(library.run(call, regime=regime), element, WORDS[regime])
         assert library.heard[0] == WORDS[regime]
+
+
+@pytest.mark.parametrize(("hidden", "batch", "posts"), [(6, 5, True), (208, 300, False)])
+def test_blocks_post_if_they_have_memory_for_it(hidden: int, batch: int, posts: bool) -> None:
+    cell = compile_spec("gru_reset_after")
+    library = emulated(cell, "float32")
+    library.device(2)
+    library.engine.regime = GRID
+    made = library.module.Cell(D=2, H=hidden, seed=0, dtype="float32")
+    x = np.random.default_rng(4).normal(size=(2, batch, 2)).astype(np.float32)
+    found = made.forward(x=x)
+    assert ["that post" in line for line in found.plan.loops] == [posts]
+    # the same seed draws the same params
+    wanted = load("gru_reset_after", target="numpy").Cell(D=2, H=hidden, seed=0, dtype="float32")
+    np.testing.assert_allclose(found.outputs["y"], wanted.forward(x=x).outputs["y"], atol=1e-5)
 
 
 def test_model_chooses() -> None:

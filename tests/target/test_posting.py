@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cells
 import pytest
 from trials import compiled
@@ -59,10 +61,7 @@ def test_a_vector_between_is_enough() -> None:
 
 def test_two_pieces_of_memory_in_turn_are_enough() -> None:
     turns = [Turn(A, step % 2) for step in range(5)]
-    steps = [
-        Exchange(frozenset({now}), frozenset({then}))
-        for now, then in zip(turns, turns[1:], strict=False)
-    ]
+    steps = [Exchange(frozenset({now}), frozenset({then})) for now, then in pairwise(turns)]
     assert is_in_time(steps)
 
 

@@ -25,6 +25,7 @@
 #include "grugen_tiling.cuh"
 #include "grugen_told.cuh"
 #include "grugen_held.cuh"
+#include "grugen_post.cuh"
 #include "grugen_fetch.cuh"
 #include "grugen_shape.cuh"
 #include "grugen_sums.cuh"
@@ -169,22 +170,33 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         const int64_t slot = here.slot;
         return tile->h + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -203,18 +215,28 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             h = h_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(W_z_x_at + row * grugen_padded(H) + j);
+                grugen_hint(W_r_x_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][2] = {};
-        grugen_multiply<0, 2, true>(at, panels.panel_U_z_h, H, operand_1, sums);
+        grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[2] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
@@ -269,22 +291,33 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         const int64_t slot = here.slot;
         return tile->t5 + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -302,18 +335,27 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             t10 = t10_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(W_n_x_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_product, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
@@ -442,17 +484,20 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     } else {
         grugen_arena common = grugen_common(work->grugen_step_h, tiling);
         gru_f32_forward_step_h_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
-    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_f32_forward_step_h_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_z_h = grugen_keep_panel(team, work->panel_U_z_h, H, 2, H, plan_2.split,
                 grugen_take(&own, grugen_kept_size(H, 2, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -480,14 +525,15 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) { gru_f32_forward_step_h_finish(call, &tile,
                 rows, team); }
         gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_2);
-        team.meet_all();
+        team.meet_others();
         gru_f32_forward_3_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_3);
-        team.meet_all();
+        team.meet_others();
         grugen_swap(&tile.h, &tile.h_next);
     }
     gru_f32_forward_step_h_finish(call, &tile, rows, team);
@@ -546,6 +592,15 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_st
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_f32_forward_step_h_gathered(
+        [[maybe_unused]] const gru_f32_forward_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_f32_forward_step_h_shared(
         const gru_f32_forward_call *const call,
@@ -563,6 +618,8 @@ static int64_t gru_f32_forward_step_h_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena, gru_f32_forward_step_h_gathered(call,
+            tiling.sequences)); }
     return arena.used;
 }
 
@@ -577,18 +634,8 @@ static int64_t gru_f32_forward_step_h_common(
     gru_f32_forward_step_h_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) { gru_f32_forward_step_h_take_numbers(tiling.sequences,
             &arena, &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_f32_forward_step_h_find_room(
-        [[maybe_unused]] const gru_f32_forward_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_padded(H)) * (int64_t)sizeof(float),
-            tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -599,7 +646,7 @@ static int gru_f32_forward_step_h_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -610,14 +657,14 @@ static grugen_tiling gru_f32_forward_step_h_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 2 * H + H * 1 * H, 2, 2, true};
+    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 2, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return gru_f32_forward_step_h_holds(call,
             sequences, parts); },
             [&](const grugen_tiling &tried) { return gru_f32_forward_step_h_shared(call, tried); });
     tiling.common = gru_f32_forward_step_h_common(call, tiling);
-    gru_f32_forward_step_h_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_f32_forward_step_h_gathered(call, tiling.sequences), &tiling);
     return tiling;
 }
 
@@ -668,17 +715,23 @@ static auto gru_f32_forward_step_h_choose(const grugen_tiling &tiling)
     if (is_alone && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
     if (is_alone && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1,
-            8>; }
+            12>; }
     if (is_cluster && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2,
-            8>; }
+            12>; }
     if (is_cluster && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4,
-            8>; }
+            12>; }
     if (is_cluster && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
-    if (holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_blocks, 1, 8>; }
-    if (holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_blocks, 2, 8>; }
-    if (holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_blocks, 4, 8>; }
+    if (tiling.posts && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted,
+            1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted,
+            2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted,
+            4, 12>; }
+    if (tiling.posts && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
+    if (tiling.posts && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
+    if (tiling.posts && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
     if (rows == 1) { return gru_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
     if (rows == 2) { return gru_f32_forward_step_h_kernel<grugen_blocks, 2, 0>; }
     if (rows == 4) { return gru_f32_forward_step_h_kernel<grugen_blocks, 4, 0>; }
@@ -1003,22 +1056,34 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         const int64_t slot = here.slot;
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
+                operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -1037,18 +1102,28 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
@@ -1086,33 +1161,54 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
         const int64_t slot = here.slot;
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
-        grugen_gather<true>(team, rows, H, operand_2_of, operand_2_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
+                operand_1_at);
+        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
+                operand_2_at);
+        operand_1_asked.take(rows);
+        operand_2_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
+    constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         const float *operand_2[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_2_of(here) : operand_2_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_2[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_2[member] = operand_2_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_2_of(here) : operand_2_at + (at.row + member) * grugen_padded(H);
+                operand_2[member] = operand_2_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -1124,19 +1220,19 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             t1 = t1_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
-        grugen_multiply<0, 1, true>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t1;
@@ -1267,6 +1363,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     } else {
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_f32_backward_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
@@ -1274,11 +1371,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
     const grugen_spread plan_1 = grugen_spread_over(team, H);
-    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_n_T_d_n_pre = grugen_keep_panel(team, work->panel_U_n_T_d_n_pre, H, 1, H,
                 plan_2.split, grugen_take(&own, grugen_kept_size(H, 1, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -1310,13 +1409,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) { gru_f32_backward_step_d_h_carried_finish(call,
                 &tile, rows, team); }
         gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
-        team.meet_all();
+        team.meet_others();
         gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
                 team, plan_2);
-        team.meet_all();
+        team.meet_others();
         gru_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
                 team, plan_3);
         team.meet();
@@ -1399,6 +1499,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_f32_backward_step_d_h_carried_gathered(
+        [[maybe_unused]] const gru_f32_backward_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_larger(grugen_padded(H),
+            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_f32_backward_step_d_h_carried_shared(
         const gru_f32_backward_call *const call,
@@ -1417,6 +1527,8 @@ static int64_t gru_f32_backward_step_d_h_carried_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena, gru_f32_backward_step_d_h_carried_gathered(call,
+            tiling.sequences)); }
     return arena.used;
 }
 
@@ -1431,18 +1543,8 @@ static int64_t gru_f32_backward_step_d_h_carried_common(
     gru_f32_backward_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
             gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_f32_backward_step_d_h_carried_find_room(
-        [[maybe_unused]] const gru_f32_backward_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_larger(grugen_padded(H),
-            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float), tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -1453,7 +1555,7 @@ static int gru_f32_backward_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -1464,7 +1566,7 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, 2, 3, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return
@@ -1472,7 +1574,8 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
             [&](const grugen_tiling &tried) { return gru_f32_backward_step_d_h_carried_shared(call,
             tried); });
     tiling.common = gru_f32_backward_step_d_h_carried_common(call, tiling);
-    gru_f32_backward_step_d_h_carried_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_f32_backward_step_d_h_carried_gathered(call, tiling.sequences),
+            &tiling);
     return tiling;
 }
 
@@ -1533,23 +1636,29 @@ static auto gru_f32_backward_step_d_h_carried_choose(const grugen_tiling &tiling
     if (is_alone && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
             0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
     if (is_cluster && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
             1, 0>; }
     if (is_cluster && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
             2, 0>; }
     if (is_cluster && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
             4, 0>; }
-    if (holds && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1,
-            8>; }
-    if (holds && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2,
-            8>; }
-    if (holds && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4,
-            8>; }
+    if (tiling.posts && holds && rows == 1) { return
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+    if (tiling.posts && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
+            1, 0>; }
+    if (tiling.posts && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
+            2, 0>; }
+    if (tiling.posts && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
+            4, 0>; }
     if (rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
     if (rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
     if (rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
@@ -2207,22 +2316,34 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         const int64_t slot = here.slot;
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
+                operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -2241,18 +2362,29 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(r_at + row * grugen_padded(H) + j);
+                grugen_hint(t32_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
@@ -2290,33 +2422,54 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
         const int64_t slot = here.slot;
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
-        grugen_gather<true>(team, rows, H, operand_2_of, operand_2_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
+                operand_1_at);
+        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
+                operand_2_at);
+        operand_1_asked.take(rows);
+        operand_2_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
+    constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         const float *operand_2[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_2_of(here) : operand_2_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_2[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_2[member] = operand_2_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_2_of(here) : operand_2_at + (at.row + member) * grugen_padded(H);
+                operand_2[member] = operand_2_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -2328,19 +2481,19 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             t14 = t14_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
-        grugen_multiply<0, 1, true>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t14;
@@ -2469,6 +2622,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     } else {
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
@@ -2476,11 +2630,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
     const grugen_spread plan_3 = grugen_spread_over(team, H);
-    const grugen_tile plan_4 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_5 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_4 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_5 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_n_T_d_n_pre = grugen_keep_panel(team, work->panel_U_n_T_d_n_pre, H, 1, H,
                 plan_4.split, grugen_take(&own, grugen_kept_size(H, 1, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -2512,13 +2668,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) {
                 gru_f32_backward_states_step_d_h_carried_finish(call, &tile, rows, team); }
         gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3);
-        team.meet_all();
+        team.meet_others();
         gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_4);
-        team.meet_all();
+        team.meet_others();
         gru_f32_backward_states_5_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_5);
         team.meet();
@@ -2601,6 +2758,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_f32_backward_states_step_d_h_carried_gathered(
+        [[maybe_unused]] const gru_f32_backward_states_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_larger(grugen_padded(H),
+            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_f32_backward_states_step_d_h_carried_shared(
         const gru_f32_backward_states_call *const call,
@@ -2619,6 +2786,8 @@ static int64_t gru_f32_backward_states_step_d_h_carried_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena, gru_f32_backward_states_step_d_h_carried_gathered(call,
+            tiling.sequences)); }
     return arena.used;
 }
 
@@ -2634,18 +2803,8 @@ static int64_t gru_f32_backward_states_step_d_h_carried_common(
     if (tiling.regime == GRUGEN_STEPS) {
             gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena,
             &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_f32_backward_states_step_d_h_carried_find_room(
-        [[maybe_unused]] const gru_f32_backward_states_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_larger(grugen_padded(H),
-            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float), tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -2656,7 +2815,7 @@ static int gru_f32_backward_states_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -2667,7 +2826,7 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, 2, 3, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return
@@ -2675,7 +2834,8 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
             [&](const grugen_tiling &tried) { return
             gru_f32_backward_states_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_f32_backward_states_step_d_h_carried_common(call, tiling);
-    gru_f32_backward_states_step_d_h_carried_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_f32_backward_states_step_d_h_carried_gathered(call,
+            tiling.sequences), &tiling);
     return tiling;
 }
 
@@ -2737,23 +2897,29 @@ static auto gru_f32_backward_states_step_d_h_carried_choose(const grugen_tiling 
     if (is_alone && rows == 4) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
     if (is_cluster && rows == 1) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
-    if (holds && rows == 1) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks,
-            1, 8>; }
-    if (holds && rows == 2) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks,
-            2, 8>; }
-    if (holds && rows == 4) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks,
-            4, 8>; }
+    if (tiling.posts && holds && rows == 1) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+    if (tiling.posts && rows == 1) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+    if (tiling.posts && rows == 2) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+    if (tiling.posts && rows == 4) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
     if (rows == 1) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
     if (rows == 2) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
     if (rows == 4) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }

@@ -8,7 +8,7 @@
 #include "grugen_tiling.cuh"
 
 // A lane's share of a panel in its registers, converted: at most FOURS fours of the depth. For loops
-// in which every warp has a single tile.
+// in which all tiles of a warp have the same units.
 template <int MATRICES, int FOURS>
 struct grugen_held {
     grugen_four weight[FOURS][MATRICES];
@@ -27,9 +27,8 @@ static inline bool grugen_can_hold(
 {
     const int warps = GRUGEN_THREADS / GRUGEN_WARP;
     const int most = grugen_most_units(units, parts);
-    const int split = grugen_split(most, (int)row_tiles, warps, (int)first_depth);
-    return grugen_groups(most, split) * row_tiles <= warps &&
-        grugen_fours(depth) <= (int64_t)held * split;
+    const int split = grugen_split(most, (int)row_tiles, warps, (int)first_depth, held);
+    return grugen_groups(most, split) <= warps && grugen_fours(depth) <= (int64_t)held * split;
 }
 
 template <int MATRICES, int FOURS>
@@ -55,7 +54,8 @@ __device__ __forceinline__ void grugen_hold(
 
 // As above, with matrices in registers. What is asked for of the operands is there before it is
 // multiplied: SIDE fours of each row at a time.
-template <int FIRST, int MATRICES, bool ALIGNED, int FOURS, class Element, int ROWS, int SUMS>
+template <
+    int FIRST, int MATRICES, grugen_layout LAYOUT, int FOURS, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_tile &at,
     const grugen_held<MATRICES, FOURS> &held,
@@ -71,17 +71,31 @@ __device__ __forceinline__ void grugen_multiply(
         // the same for all lanes; what is held is never less than some fours deep
         if (begin > 0 && begin * at.split >= fours) { break; }
         grugen_four_of<Element> x[SIDE][ROWS];
+        if (LAYOUT >= GRUGEN_NEAR && (begin + SIDE) * at.split <= fours) {
+            // all there is to ask for is there
 #pragma unroll
-        for (int i = 0; i < SIDE; ++i) {
-            const int four = at.part + (begin + i) * at.split;
+            for (int i = 0; i < SIDE; ++i) {
+                const int four = at.part + (begin + i) * at.split;
 #pragma unroll
-            for (int row = 0; row < ROWS; ++row) {
-                x[i][row] = grugen_four_of<Element>{};
-                // a row that is alone exists
-                if ((ROWS > 1 && operand[row] == nullptr) || four >= fours) { continue; }
-                x[i][row] = ALIGNED || 4 * four + 4 <= depth
-                    ? grugen_load_four<ALIGNED>(operand[row], four)
-                    : grugen_load_rest(operand[row], four, depth);
+                for (int row = 0; row < ROWS; ++row) {
+                    x[i][row] = grugen_load_four<LAYOUT>(operand[row], four);
+                }
+            }
+        } else {
+#pragma unroll
+            for (int i = 0; i < SIDE; ++i) {
+                const int four = at.part + (begin + i) * at.split;
+#pragma unroll
+                for (int row = 0; row < ROWS; ++row) {
+                    x[i][row] = grugen_four_of<Element>{};
+                    // a row that is alone exists
+                    const bool is_there =
+                        LAYOUT >= GRUGEN_NEAR || ROWS == 1 || operand[row] != nullptr;
+                    if (!is_there || four >= fours) { continue; }
+                    x[i][row] = LAYOUT != GRUGEN_LOOSE || 4 * four + 4 <= depth
+                        ? grugen_load_four<LAYOUT>(operand[row], four)
+                        : grugen_load_rest(operand[row], four, depth);
+                }
             }
         }
 #pragma unroll

@@ -36,6 +36,14 @@ __device__ inline void grugen_clear(const grugen_arena &arena, int rank, int siz
     }
 }
 
+// Have an element of global memory brought to the L2 cache.
+__device__ inline void grugen_hint([[maybe_unused]] const void *element)
+{
+#ifndef GRUGEN_EMULATOR
+    asm volatile("prefetch.global.L2 [%0];" : : "l"(element));
+#endif
+}
+
 // Memory that changes places with another.
 template <class Element>
 __host__ __device__ inline void grugen_swap(Element **a, Element **b)

@@ -15,18 +15,20 @@ struct grugen_tile {
     int row, rows;
     int split, part;
     int first, last; // units of this block
-    int unit;
+    int unit, width; // this lane's, and how many lanes have units of their own
+    int own; // this lane's unit among those of its warp
 
     __device__ bool more() const { return tile < tiles; }
+
+    // the rows of a tile whose sums this lane has in the end: of lanes that share a depth each has
+    // others, and those that are left over have none
+    int members, member;
 
     __device__ void place()
     {
         const int group = (int)((unsigned)tile / (unsigned)groups);
-        const int width = GRUGEN_WARP / split;
-        const int lane = (int)threadIdx.x % GRUGEN_WARP;
         row = group * rows;
-        unit = first + (tile - group * groups) * width + lane % width;
-        part = lane / width;
+        unit = first + (tile - group * groups) * width + own;
     }
 
     __device__ void next()
@@ -42,42 +44,97 @@ __host__ __device__ inline int grugen_groups(int units, int split)
     return (units * split + GRUGEN_WARP - 1) / GRUGEN_WARP;
 }
 
-// With too few tiles for all warps, lanes share the depth.
-__host__ __device__ inline int grugen_split(int units, int row_tiles, int warps, int depth)
+// With too few tiles for all warps, lanes share the depth; and they do until each holds its share of
+// it, `held` fours, if matrices are held in registers.
+__host__ __device__ inline int
+grugen_split(int units, int row_tiles, int warps, int depth, int held)
 {
     int split = 1;
     while (split < GRUGEN_WARP && grugen_groups(units, split) * row_tiles * 2 <= warps &&
            4 * split < grugen_fours(depth)) {
         split *= 2;
     }
+    while (held > 0 && split < GRUGEN_WARP && grugen_fours(depth) > (int64_t)held * split &&
+           grugen_groups(units, 2 * split) <= warps) {
+        split *= 2;
+    }
     return split;
 }
 
-__device__ inline grugen_tile
-grugen_first_tile(const grugen_team &team, int count, int units, int depth, int rows)
+// The first tile of a warp; where matrices are held all its tiles have the same units.
+__device__ inline grugen_tile grugen_first_tile(
+    const grugen_team &team, int count, int units, int depth, int rows, int held = 0)
 {
     grugen_tile at;
     at.first = team.first_unit(units, team.part);
     at.last = team.first_unit(units, team.part + 1);
     at.rows = rows;
-    at.row = at.unit = at.part = 0;
+    at.row = at.unit = 0;
     const int row_tiles = (count + rows - 1) / rows;
-    at.split = grugen_split(at.last - at.first, row_tiles, team.warps(), depth);
+    at.split = grugen_split(at.last - at.first, row_tiles, team.warps(), depth, held);
+    at.width = GRUGEN_WARP / at.split;
+    at.own = team.lane() % at.width;
+    at.part = team.lane() / at.width;
     at.groups = grugen_groups(at.last - at.first, at.split);
     at.tiles = at.groups * row_tiles;
     at.tile = team.warp();
     at.step = team.warps();
-    if (at.more()) { at.place(); }
+    if (held > 0 && at.groups > 0 && at.groups < at.step) { at.step -= at.step % at.groups; }
+    if (at.tile >= at.step) { at.tiles = 0; }
+    at.members = at.member = 0;
+    if (at.more()) {
+        at.place();
+        // all are powers of two
+        const int each = at.split > rows ? at.split / rows : 1;
+        at.members = at.part % each > 0 ? 0 : at.split < rows ? rows / at.split : 1;
+        at.member = at.part * rows / at.split;
+    }
     return at;
 }
 
-// Four elements of a vector, beginning with number 4 * four. An ALIGNED vector is our own: what
-// fills up its last four is zero.
-template <bool ALIGNED, class Element>
+// How a vector lies in memory. An aligned one is our own: what fills up its last four is zero. One
+// that is near is aligned, too, and in shared memory; rows that do not exist have some vector there.
+// Beside it the matrices may be kept in shared memory as well.
+enum grugen_layout {
+    GRUGEN_LOOSE,
+    GRUGEN_ALIGNED,
+    GRUGEN_NEAR,
+    GRUGEN_NEAR_MATRICES,
+};
+
+// The layout of an operand; `is_own` are those that a block's sequences have memory for.
+template <class Team>
+__device__ constexpr grugen_layout grugen_layout_of(bool is_own, bool is_aligned)
+{
+    constexpr grugen_layout near = Team::keeps ? GRUGEN_NEAR_MATRICES : GRUGEN_NEAR;
+    return Team::posts || (Team::has_vectors && is_own && is_aligned) ? near
+        : is_aligned                                                  ? GRUGEN_ALIGNED
+                                                                      : GRUGEN_LOOSE;
+}
+
+// A load that might be from any memory stands in line behind those from global memory, so the
+// compiler is told what is in shared memory.
+template <bool NEAR, class Memory>
+__device__ __forceinline__ const Memory *grugen_near(const Memory *memory)
+{
+#ifndef GRUGEN_EMULATOR
+    if (NEAR) {
+        const size_t address = __cvta_generic_to_shared(memory);
+        return static_cast<const Memory *>(__cvta_shared_to_generic(address));
+    }
+#endif
+    return memory;
+}
+
+// Four elements of a vector, beginning with number 4 * four.
+template <grugen_layout LAYOUT, class Element>
 __device__ __forceinline__ grugen_four_of<Element>
 grugen_load_four(const Element *vector, int four)
 {
-    if (ALIGNED) { return reinterpret_cast<const grugen_four_of<Element> *>(vector)[four]; }
+    if (LAYOUT != GRUGEN_LOOSE) {
+        const Element *const near = grugen_near<(LAYOUT >= GRUGEN_NEAR)>(vector);
+        return reinterpret_cast<const grugen_four_of<Element> *>(near)[four];
+    }
     return {{vector[4 * four], vector[4 * four + 1], vector[4 * four + 2], vector[4 * four + 3]}};
 }
 
@@ -94,13 +151,15 @@ grugen_load_rest(const Element *vector, int four, int depth)
 }
 
 // One step of a product, four elements deep: `load` gives those of a row's vector.
-template <int FIRST, int MATRICES, class Load, int ROWS, int SUMS>
+template <int FIRST, int MATRICES, grugen_layout LAYOUT, class Load, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply_four(
     const grugen_stored_four *weights, int units, const Load &load, GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
     grugen_stored_four weight[MATRICES];
 #pragma unroll
-    for (int m = 0; m < MATRICES; ++m) { weight[m] = weights[m * units]; }
+    for (int m = 0; m < MATRICES; ++m) {
+        weight[m] = grugen_near<LAYOUT == GRUGEN_NEAR_MATRICES>(weights)[m * units];
+    }
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) {
         const auto x = load(row);
@@ -116,7 +175,7 @@ __device__ __forceinline__ void grugen_multiply_four(
 
 // Add the products of MATRICES packed matrices with each row's vector to sums FIRST.. of the row.
 // `operand` is NULL for rows that do not exist.
-template <int FIRST, int MATRICES, bool ALIGNED, class Element, int ROWS, int SUMS>
+template <int FIRST, int MATRICES, grugen_layout LAYOUT, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_tile &at,
     const grugen_panel &panel,
@@ -128,34 +187,34 @@ __device__ __forceinline__ void grugen_multiply(
     const int unit = (at.unit < at.last ? at.unit : at.last - 1) - panel.first;
     const grugen_stored_four *const weights = panel.fours + unit;
     const int line = panel.line;
-    const int whole = ALIGNED ? (int)grugen_fours(depth) : depth / 4;
-    int alive = 0;
+    const int whole = LAYOUT == GRUGEN_LOOSE ? depth / 4 : (int)grugen_fours(depth);
+    int alive = LAYOUT >= GRUGEN_NEAR ? ROWS : 0;
 #pragma unroll
-    for (int row = 0; row < ROWS; ++row) { alive += operand[row] != nullptr; }
+    for (int row = 0; row < ROWS && LAYOUT < GRUGEN_NEAR; ++row) { alive += operand[row] != nullptr; }
     if (alive == 0) { return; }
     int four = at.part;
     if (alive == ROWS) {
 #pragma unroll 4
         for (; four < whole; four += at.split) {
-            grugen_multiply_four<FIRST, MATRICES>(
+            grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
                 weights + four * line, panel.units,
-                [&](int row) { return grugen_load_four<ALIGNED>(operand[row], four); }, sums);
+                [&](int row) { return grugen_load_four<LAYOUT>(operand[row], four); }, sums);
         }
     } else {
         for (; four < whole; four += at.split) {
-            grugen_multiply_four<FIRST, MATRICES>(
+            grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
                 weights + four * line, panel.units,
                 [&](int row) {
                     return operand[row] == nullptr
                         ? grugen_four_of<Element>{}
-                        : grugen_load_four<ALIGNED>(operand[row], four);
+                        : grugen_load_four<LAYOUT>(operand[row], four);
                 },
                 sums);
         }
     }
     // the last one or two or three elements
-    if (!ALIGNED && four == whole && 4 * whole < depth) {
-        grugen_multiply_four<FIRST, MATRICES>(
+    if (LAYOUT == GRUGEN_LOOSE && four == whole && 4 * whole < depth) {
+        grugen_multiply_four<FIRST, MATRICES, LAYOUT>(
             weights + four * line, panel.units,
             [&](int row) {
                 return operand[row] == nullptr ? grugen_four_of<Element>{}
@@ -167,7 +226,7 @@ __device__ __forceinline__ void grugen_multiply(
 
 // Copy every row's vector to `memory`, where all products of a stage find it: a warp that asks for
 // its rows by itself waits for each of them. Rows that do not exist stay as they are.
-template <bool ALIGNED, class Rows, class VectorOf, class Element>
+template <grugen_layout LAYOUT, class Rows, class VectorOf, class Element>
 __device__ __forceinline__ void grugen_gather(
     const grugen_team &team,
     const Rows &rows,
@@ -184,26 +243,58 @@ __device__ __forceinline__ void grugen_gather(
         const grugen_here here = rows.locate(row);
         if (!here.alive) { continue; }
         const Element *const vector = vector_of(here);
-        const grugen_four_of<Element> found = ALIGNED || 4 * four + 4 <= depth
-            ? grugen_load_four<ALIGNED>(vector, four)
+        const bool is_whole = LAYOUT != GRUGEN_LOOSE || 4 * four + 4 <= depth;
+        const grugen_four_of<Element> found = is_whole
+            ? grugen_load_four<LAYOUT>(vector, four)
             : grugen_load_rest(vector, four, depth);
         reinterpret_cast<grugen_four_of<Element> *>(memory)[item] = found;
     }
 }
 
-// Bring together what the lanes that share a depth have summed up: all of them get the whole.
+// Of twice KEPT rows a lane keeps one half and gives the lane at this distance the other: both add
+// what they get.
+template <int KEPT, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_halve(int apart, GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    const bool is_upper = ((int)threadIdx.x & apart) != 0;
+#pragma unroll
+    for (int row = 0; row < KEPT; ++row) {
+#pragma unroll
+        for (int sum = 0; sum < SUMS; ++sum) {
+            const GRUGEN_REAL given = is_upper ? sums[row][sum] : sums[KEPT + row][sum];
+            const GRUGEN_REAL kept = is_upper ? sums[KEPT + row][sum] : sums[row][sum];
+            sums[row][sum] = kept + __shfl_xor_sync(0xffffffffu, given, apart);
+        }
+    }
+}
+
+// Bring together what the lanes that share a depth have summed up: each gets the whole of its own
+// rows of the tile, which come first then.
 template <int ROWS, int SUMS>
 __device__ __forceinline__ void
 grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
-    for (int apart = GRUGEN_WARP / 2; apart >= GRUGEN_WARP / at.split; apart /= 2) {
-#pragma unroll
-        for (int row = 0; row < ROWS; ++row) {
-#pragma unroll
-            for (int sum = 0; sum < SUMS; ++sum) {
-                sums[row][sum] += __shfl_xor_sync(0xffffffffu, sums[row][sum], apart);
-            }
+    static_assert(ROWS == 1 || ROWS == 2 || ROWS == 4);
+    int apart = GRUGEN_WARP / 2;
+    if constexpr (ROWS > 2) {
+        if (at.split > 1) {
+            grugen_halve<2>(apart, sums);
+            apart /= 2;
         }
+    }
+    if constexpr (ROWS > 1) {
+        if (at.split > ROWS / 2) {
+            grugen_halve<1>(apart, sums);
+            apart /= 2;
+        }
+    }
+    // lanes beyond have the same row
+    for (int lanes = 2 * ROWS; lanes <= at.split; lanes *= 2) {
+#pragma unroll
+        for (int sum = 0; sum < SUMS; ++sum) {
+            sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], apart);
+        }
+        apart /= 2;
     }
 }
 

@@ -57,6 +57,18 @@ struct grugen_team {
 
     // Whether kernels for such a team are compiled.
     static constexpr bool is_there = true;
+    // Whether its blocks have the vectors of their sequences in their own shared memory; whether they
+    // bring them there for each product; whether others post them; whether matrices that lanes do not
+    // hold are kept in shared memory for sure.
+    static constexpr bool has_vectors = false;
+    static constexpr bool gathers = false;
+    static constexpr bool posts = false;
+    static constexpr bool keeps = false;
+
+    // What blocks with the same sequences have in common has its place.
+    __device__ static void place(grugen_arena *) {}
+    // A step begins.
+    __device__ static void enter(int) {}
 
     // Write an element that other blocks read, where they have it in the same memory.
     __device__ static void share(GRUGEN_REAL *element, GRUGEN_REAL value) { *element = value; }
@@ -74,27 +86,25 @@ struct grugen_team {
     }
 };
 
-// A team whose blocks have the vectors of their sequences in their shared memory says so by
-// `has_vectors`; one of several blocks that read them elsewhere `gathers` them for each product.
-
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
     static constexpr bool has_vectors = true;
-    static constexpr bool gathers = false;
+    static constexpr bool keeps = true;
     // Go on when all threads of the block are here; what each wrote before, all see after.
     __device__ void meet() const { __syncthreads(); }
-    // The same for all blocks that share sequences.
-    __device__ void meet_all() { __syncthreads(); }
+    // The same for all blocks that share sequences: at the beginning, and within steps.
+    __device__ void meet_all() const { __syncthreads(); }
+    __device__ void meet_others() const { __syncthreads(); }
     // Memory is cleared, and nobody has read or written more of it.
     __device__ void begin(grugen_arena *) { __syncthreads(); }
 };
 
 // Several blocks that share the units of their sequences; all of them run at the same time.
 struct grugen_blocks : grugen_team {
-    static constexpr bool has_vectors = false;
     static constexpr bool gathers = true;
     __device__ void meet() const { __syncthreads(); }
     __device__ void begin(grugen_arena *) { meet_all(); }
+    __device__ void meet_others() { meet_all(); }
 
     __device__ void meet_all()
     {
@@ -115,7 +125,6 @@ struct grugen_blocks : grugen_team {
 
 // All threads of a launch, which nobody needs to meet.
 struct grugen_launched : grugen_team {
-    static constexpr bool gathers = false;
     __device__ void meet() const {}
 };
 

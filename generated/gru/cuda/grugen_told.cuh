@@ -18,6 +18,7 @@ static inline void
 grugen_tell_cut(const char *loop, const grugen_tiling &tiling, grugen_text *const text)
 {
     static const char *const words[] = {"", "block", "grid", "steps", "cluster"};
+    const char *const posts = tiling.posts ? " that post" : "";
     const char *const where = tiling.held > 0 ? "in registers"
         : tiling.keeps                        ? "in shared memory"
                                               : "read from memory";
@@ -29,9 +30,10 @@ grugen_tell_cut(const char *loop, const grugen_tiling &tiling, grugen_text *cons
     } else {
         written = snprintf(
             text->to, (size_t)text->room,
-            "%s: %s, %lld x %lld blocks, %lld sequences a block, matrices %s, %lld bytes of shared "
+            "%s: %s, %lld x %lld blocks%s, %lld sequences a block, matrices %s, %lld bytes of shared "
             "memory, about %.0f cycles a step\n",
             loop, words[tiling.regime], (long long)tiling.groups, (long long)tiling.parts,
+            posts,
             (long long)tiling.sequences, where, (long long)tiling.shared, tiling.cycles);
     }
     if (written < 0) { return; }

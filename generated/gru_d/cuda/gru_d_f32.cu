@@ -25,6 +25,7 @@
 #include "grugen_tiling.cuh"
 #include "grugen_told.cuh"
 #include "grugen_held.cuh"
+#include "grugen_post.cuh"
 #include "grugen_fetch.cuh"
 #include "grugen_shape.cuh"
 #include "grugen_sums.cuh"
@@ -396,22 +397,33 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         const int64_t slot = here.slot;
         return tile->h_hat + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -430,18 +442,28 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             h_hat = h_hat_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(t25_at + row * grugen_padded(H) + j);
+                grugen_hint(t30_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][2] = {};
-        grugen_multiply<0, 2, true>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
+        grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[2] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
@@ -493,22 +515,33 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         const int64_t slot = here.slot;
         return tile->t21 + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -526,18 +559,27 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             t27 = t27_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(t32_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_product, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
@@ -668,6 +710,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     } else {
         grugen_arena common = grugen_common(work->grugen_step_h, tiling);
         gru_d_f32_forward_step_h_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
@@ -675,11 +718,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
     const grugen_spread plan_5 = grugen_spread_over(team, H);
-    const grugen_tile plan_6 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_6 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_d_f32_forward_step_h_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_z_h_hat = grugen_keep_panel(team, work->panel_U_z_h_hat, H, 2, H,
                 plan_6.split, grugen_take(&own, grugen_kept_size(H, 2, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -707,13 +752,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) { gru_d_f32_forward_step_h_finish(call, &tile,
                 rows, team); }
         gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_6);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_forward_7_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_7);
         team.meet();
@@ -789,6 +835,15 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_d_f32_forward_step_h_gathered(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_d_f32_forward_step_h_shared(
         const gru_d_f32_forward_call *const call,
@@ -806,6 +861,8 @@ static int64_t gru_d_f32_forward_step_h_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena, gru_d_f32_forward_step_h_gathered(call,
+            tiling.sequences)); }
     return arena.used;
 }
 
@@ -820,18 +877,8 @@ static int64_t gru_d_f32_forward_step_h_common(
     gru_d_f32_forward_step_h_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) { gru_d_f32_forward_step_h_take_numbers(tiling.sequences,
             &arena, &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_d_f32_forward_step_h_find_room(
-        [[maybe_unused]] const gru_d_f32_forward_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_padded(H)) * (int64_t)sizeof(float),
-            tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -842,7 +889,7 @@ static int gru_d_f32_forward_step_h_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -853,7 +900,7 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 2 * H + H * 1 * H, 2, 3, true};
+    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 3, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return gru_d_f32_forward_step_h_holds(call,
@@ -861,7 +908,7 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
             [&](const grugen_tiling &tried) { return gru_d_f32_forward_step_h_shared(call,
             tried); });
     tiling.common = gru_d_f32_forward_step_h_common(call, tiling);
-    gru_d_f32_forward_step_h_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_d_f32_forward_step_h_gathered(call, tiling.sequences), &tiling);
     return tiling;
 }
 
@@ -914,17 +961,23 @@ static auto gru_d_f32_forward_step_h_choose(const grugen_tiling &tiling)
     if (is_alone && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
     if (is_alone && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            1, 8>; }
+            1, 12>; }
     if (is_cluster && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            2, 8>; }
+            2, 12>; }
     if (is_cluster && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            4, 8>; }
+            4, 12>; }
     if (is_cluster && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
-    if (holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 8>; }
-    if (holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 8>; }
-    if (holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 8>; }
+    if (tiling.posts && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
+            1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
+            2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
+            4, 12>; }
+    if (tiling.posts && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
+    if (tiling.posts && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
+    if (tiling.posts && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
     if (rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
     if (rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 0>; }
     if (rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 0>; }
@@ -1282,22 +1335,34 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         const int64_t slot = here.slot;
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
+                operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -1316,18 +1381,27 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(r_given + row * H + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
@@ -1367,33 +1441,54 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         const int64_t slot = here.slot;
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
-        grugen_gather<true>(team, rows, H, operand_2_of, operand_2_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
+                operand_1_at);
+        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
+                operand_2_at);
+        operand_1_asked.take(rows);
+        operand_2_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
+    constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         const float *operand_2[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_2_of(here) : operand_2_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_2[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_2[member] = operand_2_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_2_of(here) : operand_2_at + (at.row + member) * grugen_padded(H);
+                operand_2[member] = operand_2_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -1408,19 +1503,28 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             gamma_h = __ldg(gamma_h_given + row * H + j);
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(gamma_h_given + row * H + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
-        grugen_multiply<0, 1, true>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
@@ -1557,6 +1661,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     } else {
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_d_f32_backward_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
@@ -1564,11 +1669,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
     const grugen_spread plan_1 = grugen_spread_over(team, H);
-    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_2 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_n_T_d_n_pre = grugen_keep_panel(team, work->panel_U_n_T_d_n_pre, H, 1, H,
                 plan_2.split, grugen_take(&own, grugen_kept_size(H, 1, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -1600,13 +1707,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) {
                 gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows, team); }
         gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
                 rows, team, plan_2);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
                 rows, team, plan_3);
         team.meet();
@@ -1689,6 +1797,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_d_f32_backward_step_d_h_carried_gathered(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_larger(grugen_padded(H),
+            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_d_f32_backward_step_d_h_carried_shared(
         const gru_d_f32_backward_call *const call,
@@ -1707,6 +1825,8 @@ static int64_t gru_d_f32_backward_step_d_h_carried_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena, gru_d_f32_backward_step_d_h_carried_gathered(call,
+            tiling.sequences)); }
     return arena.used;
 }
 
@@ -1721,18 +1841,8 @@ static int64_t gru_d_f32_backward_step_d_h_carried_common(
     gru_d_f32_backward_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
             gru_d_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_d_f32_backward_step_d_h_carried_find_room(
-        [[maybe_unused]] const gru_d_f32_backward_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_larger(grugen_padded(H),
-            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float), tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -1743,7 +1853,7 @@ static int gru_d_f32_backward_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -1754,7 +1864,7 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, 2, 3, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return
@@ -1762,7 +1872,8 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
             [&](const grugen_tiling &tried) { return
             gru_d_f32_backward_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_step_d_h_carried_common(call, tiling);
-    gru_d_f32_backward_step_d_h_carried_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_d_f32_backward_step_d_h_carried_gathered(call, tiling.sequences),
+            &tiling);
     return tiling;
 }
 
@@ -1823,23 +1934,29 @@ static auto gru_d_f32_backward_step_d_h_carried_choose(const grugen_tiling &tili
     if (is_alone && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
             0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
     if (is_cluster && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
-    if (holds && rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1,
-            8>; }
-    if (holds && rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2,
-            8>; }
-    if (holds && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4,
-            8>; }
+    if (tiling.posts && holds && rows == 1) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+    if (tiling.posts && rows == 1) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+    if (tiling.posts && rows == 2) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+    if (tiling.posts && rows == 4) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
     if (rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
     if (rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
     if (rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
@@ -2833,22 +2950,34 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         const int64_t slot = here.slot;
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
+                operand_1_at);
+        operand_1_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -2867,18 +2996,29 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
+                grugen_hint(r_at + row * grugen_padded(H) + j);
+                grugen_hint(t53_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
@@ -2918,33 +3058,54 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         const int64_t slot = here.slot;
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
+    // a block without units posts nothing, so nobody would wait until it has read what it needs not
+    if (Team::posts && plan.first == plan.last) { return; }
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if (gathered != nullptr) {
-        grugen_gather<true>(team, rows, H, operand_1_of, operand_1_at);
-        grugen_gather<true>(team, rows, H, operand_2_of, operand_2_at);
+    if constexpr (Team::posts) {
+        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
+                operand_1_at);
+        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
+                operand_2_at);
+        operand_1_asked.take(rows);
+        operand_2_asked.take(rows);
+        team.meet();
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
         team.meet();
     }
-
+    constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
+    constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_1_of(here) : operand_1_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_1[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_1[member] = operand_1_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_1_of(here) : operand_1_at + (at.row + member) * grugen_padded(H);
+                operand_1[member] = operand_1_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         const float *operand_2[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
-            const grugen_here here = rows.locate(at.row + member);
-            const float *const vector = gathered == nullptr ? operand_2_of(here) : operand_2_at
-                    + (at.row + member) * grugen_padded(H);
-            operand_2[member] = here.alive ? vector : nullptr;
+            if constexpr (Team::posts) {
+                // one that does not exist is another one here
+                operand_2[member] = operand_2_at + rows.some(at.row + member) * grugen_padded(H);
+            } else {
+                const grugen_here here = rows.locate(at.row + member);
+                const float *const vector = gathered == nullptr
+                        ? operand_2_of(here) : operand_2_at + (at.row + member) * grugen_padded(H);
+                operand_2[member] = operand_2_is >= GRUGEN_NEAR || here.alive ? vector : nullptr;
+            }
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
@@ -2959,19 +3120,28 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             gamma_h = gamma_h_at[row * grugen_padded(H) + j];
         };
         {
-            const grugen_here here = rows.locate(at.row + at.part);
+            const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
+            }
+        }
         float sums[ROWS][1] = {};
-        grugen_multiply<0, 1, true>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
-        grugen_multiply<0, 1, true>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
+        grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
+        grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
-        for (int member = at.part; member < ROWS && at.unit < at.last; member += at.split) {
-            const grugen_here here = rows.locate(at.row + member);
+        for (int own = 0; own < at.members && at.unit < at.last; ++own) {
+            const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (member != at.part) { ask(here); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, member, sum);
+            grugen_pick(sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
@@ -3104,6 +3274,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     } else {
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_d_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
+        team.place(&common);
         if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
     }
     grugen_clear(own, team.rank, team.size);
@@ -3111,11 +3282,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     // how each nest is spread over threads is the same in every step
     const int H = (int)call->dims.H;
     const grugen_spread plan_5 = grugen_spread_over(team, H);
-    const grugen_tile plan_6 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
-    const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4));
+    const grugen_tile plan_6 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
+    const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
+            HELD);
     if (HELD > 0) {
         gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
-    } else if (tiling.keeps) {
+    } else if (Team::keeps || tiling.keeps) {
         tile.panel_U_n_T_d_n_pre = grugen_keep_panel(team, work->panel_U_n_T_d_n_pre, H, 1, H,
                 plan_6.split, grugen_take(&own, grugen_kept_size(H, 1, H,
                 tiling.parts) * (int64_t)sizeof(float)));
@@ -3147,13 +3320,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
+        team.enter(rows.s);
         if (ROWS > 1 && call->lengths != nullptr) {
                 gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile, rows, team); }
         gru_d_f32_backward_states_5_step_d_h_carried(call, work, &tile, rows, team, plan_5);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_6);
-        team.meet_all();
+        team.meet_others();
         gru_d_f32_backward_states_7_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_7);
         team.meet();
@@ -3236,6 +3410,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
 }
 
+// Bytes of shared memory for rows that blocks bring together.
+static int64_t gru_d_f32_backward_states_step_d_h_carried_gathered(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        const int64_t sequences)
+{
+    const int H = (int)call->dims.H;
+    return sequences * (grugen_larger(grugen_padded(H),
+            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
+}
+
 // Bytes of shared memory that a block takes.
 static int64_t gru_d_f32_backward_states_step_d_h_carried_shared(
         const gru_d_f32_backward_states_call *const call,
@@ -3254,6 +3438,8 @@ static int64_t gru_d_f32_backward_states_step_d_h_carried_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
+    if (tiling.posts) { grugen_take(&arena,
+            gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling.sequences)); }
     return arena.used;
 }
 
@@ -3269,18 +3455,8 @@ static int64_t gru_d_f32_backward_states_step_d_h_carried_common(
     if (tiling.regime == GRUGEN_STEPS) {
             gru_d_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena,
             &tile); }
+    if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
-}
-
-// Shared memory for rows that blocks gather.
-static void gru_d_f32_backward_states_step_d_h_carried_find_room(
-        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
-        const grugen_device &device,
-        grugen_tiling *const tiling)
-{
-    const int H = (int)call->dims.H;
-    grugen_find_room(device, tiling->sequences * (grugen_larger(grugen_padded(H),
-            grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float), tiling);
 }
 
 // Fours of each packed matrix that a lane can hold in its registers; 0 if they are too many.
@@ -3291,7 +3467,7 @@ static int gru_d_f32_backward_states_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 8 : 4;
+    const int fours = parts > 1 ? 12 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -3302,7 +3478,7 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, 2, 3, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts) { return
@@ -3310,7 +3486,8 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
             [&](const grugen_tiling &tried) { return
             gru_d_f32_backward_states_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_states_step_d_h_carried_common(call, tiling);
-    gru_d_f32_backward_states_step_d_h_carried_find_room(call, device, &tiling);
+    grugen_find_room(device, gru_d_f32_backward_states_step_d_h_carried_gathered(call,
+            tiling.sequences), &tiling);
     return tiling;
 }
 
@@ -3372,23 +3549,29 @@ static auto gru_d_f32_backward_states_step_d_h_carried_choose(const grugen_tilin
     if (is_alone && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
     if (is_cluster && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
-    if (holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 8>; }
-    if (holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 8>; }
-    if (holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 8>; }
+    if (tiling.posts && holds && rows == 1) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+    if (tiling.posts && holds && rows == 2) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+    if (tiling.posts && holds && rows == 4) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+    if (tiling.posts && rows == 1) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+    if (tiling.posts && rows == 2) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+    if (tiling.posts && rows == 4) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
     if (rows == 1) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1,
             0>; }
     if (rows == 2) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2,

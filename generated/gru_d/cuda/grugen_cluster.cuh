@@ -149,7 +149,6 @@ __device__ inline void grugen_receive(
 struct grugen_cluster : grugen_team {
     static constexpr bool is_there = GRUGEN_HAS_CLUSTERS;
     static constexpr bool has_vectors = true;
-    static constexpr bool gathers = false;
 
     grugen_inbox *inboxes;
     mutable unsigned sent; // by this thread to each other block, since all met
@@ -188,6 +187,8 @@ struct grugen_cluster : grugen_team {
             if (other != part) { grugen_send(element, value, inboxes + met % 2, other); }
         }
     }
+
+    __device__ void meet_others() { meet_all(); }
 
     // What others send to a block behind the last meeting must find it.
     __device__ void leave() { meet_all(); }

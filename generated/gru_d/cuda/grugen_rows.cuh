@@ -65,6 +65,21 @@ struct grugen_one_sequence {
         return {t * B + first, first, 0, item < 1};
     }
 
+    // The same row two steps later.
+    __device__ grugen_here ahead(int item) const
+    {
+        grugen_one_sequence later = *this;
+        later.s += 2;
+        grugen_here here = later.locate(item);
+        here.alive = here.alive && later.s < length;
+        return here;
+    }
+
+    // Whether some of a block's rows may end before others.
+    __device__ static bool have_lengths() { return false; }
+    // A row of the block in the place of one that there may not be.
+    __device__ static int some(int) { return 0; }
+
     __device__ bool ended(int) const { return true; }
 };
 
@@ -86,6 +101,17 @@ struct grugen_step_rows {
         const int t = reverse ? length - 1 - s : s;
         return {t * B + b, b, item, s < length};
     }
+
+    // The same row two steps later.
+    __device__ grugen_here ahead(int item) const
+    {
+        grugen_step_rows later = *this;
+        later.s += 2;
+        return later.locate(item);
+    }
+
+    __device__ bool have_lengths() const { return lengths != nullptr; }
+    __device__ int some(int item) const { return item < size ? item : size - 1; }
 
     // The sequences that ended with the step before this one; at step 0 those without any.
     __device__ bool ended(int item) const

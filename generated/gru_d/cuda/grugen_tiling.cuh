@@ -36,14 +36,16 @@ struct grugen_tiling {
     int64_t shared;
     int64_t common;
     int64_t gathered;
+    bool posts; // blocks of a grid post what others read, and meet no more
     double cycles; // of a step, by the model
 };
 
-// What the model knows of a loop: packed elements that a step multiplies, how often all blocks
-// meet in it, nests; whether what blocks read of others is in memory that a cluster can share.
+// What the model knows of a loop: packed elements that a step multiplies, units that blocks can
+// share, elements of the vectors that it multiplies, how often all blocks meet in it, nests; whether
+// what blocks read of others is in memory that a cluster can share, and whether they can post it.
 struct grugen_loop {
-    int64_t weights, meetings, nests;
-    bool can_cluster;
+    int64_t weights, units, awaited, meetings, nests;
+    bool can_cluster, can_post;
 };
 
 struct grugen_device {
@@ -103,6 +105,8 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     double waiting = 0.0;
     if (tiling.regime == GRUGEN_CLUSTER) {
         waiting = 2000.0 + 3400.0 * (double)loop.meetings;
+    } else if (tiling.posts) {
+        waiting = 1500.0 * (double)loop.meetings + 0.5 * (double)(tiling.sequences * loop.awaited);
     } else if (tiling.parts > 1) {
         waiting = 4800.0 * (double)loop.meetings;
     }
@@ -126,10 +130,12 @@ static inline grugen_tiling grugen_tiling_of(
     int64_t parts,
     int64_t sequences,
     int held,
+    bool posts,
     const SharedBytes &shared_bytes)
 {
     grugen_tiling tiling = {};
     tiling.regime = regime;
+    tiling.posts = posts;
     tiling.parts = parts;
     tiling.sequences = sequences;
     tiling.groups = (B + sequences - 1) / sequences;
@@ -153,21 +159,28 @@ static inline grugen_tiling grugen_cut(
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, 0.0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, false, 0.0};
     if (asked == GRUGEN_STEPS) { return best; }
     // a launch takes about as long as 4000 cycles; all processors multiply
     double least = 4000.0 * (double)(loop.nests + 1) +
         (double)loop.weights * (double)B / (64.0 * (double)processors);
     // whoever asks for a way to run gets it if it is possible at all
     bool can_be_worse = asked != GRUGEN_MODEL;
-    const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most) {
+    const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most, bool posts) {
         if (most < 1 || (asked != GRUGEN_MODEL && asked != regime)) { return; }
+        // blocks without units are of no use
+        if (asked == GRUGEN_MODEL && 4 * parts > loop.units + 3) { return; }
         for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
+            // blocks that could post have no kernel that meets and holds matrices
+            const bool can_hold = posts || regime != GRUGEN_GRID || !loop.can_post;
+            const int fours = can_hold ? held(sequences, parts) : 0;
             const grugen_tiling tiling = grugen_tiling_of(
-                device, B, regime, parts, sequences, held(sequences, parts), shared_bytes);
+                device, B, regime, parts, sequences, fours, posts, shared_bytes);
             // blocks of a grid that wait for each other must all be running
             const bool must_run = regime == GRUGEN_GRID && tiling.groups > most;
-            if (tiling.shared > device.shared || must_run) { continue; }
+            // those that post have their matrices with them
+            const bool must_keep = posts && !tiling.keeps;
+            if (tiling.shared > device.shared || must_run || must_keep) { continue; }
             const double rounds = (double)((tiling.groups + most - 1) / most);
             const double cycles = rounds * grugen_step_cycles(loop, tiling);
             if (!can_be_worse && cycles >= least) { continue; }
@@ -177,12 +190,16 @@ static inline grugen_tiling grugen_cut(
             best.cycles = cycles;
         }
     };
-    try_all(GRUGEN_BLOCK, 1, processors);
+    try_all(GRUGEN_BLOCK, 1, processors, false);
     for (int size = 1; loop.can_cluster && size < GRUGEN_CLUSTER_SIZES; ++size) {
-        try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size]);
+        try_all(GRUGEN_CLUSTER, (int64_t)1 << size, device.clusters[size], false);
     }
     for (int64_t parts = 2; parts <= processors; parts *= 2) {
-        try_all(GRUGEN_GRID, parts, processors / parts);
+        if (loop.can_post) { try_all(GRUGEN_GRID, parts, processors / parts, true); }
+        try_all(GRUGEN_GRID, parts, processors / parts, false);
+        // between this power of two and the next
+        const int64_t between = parts + parts / 2;
+        if (loop.can_post) { try_all(GRUGEN_GRID, between, processors / between, true); }
     }
     return best;
 }
@@ -238,6 +255,10 @@ static inline void
 grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tiling)
 {
     if (tiling->regime == GRUGEN_STEPS || grugen_has_vectors(*tiling)) { return; }
+    if (tiling->posts) { // they have it already
+        tiling->gathered = bytes;
+        return;
+    }
     if (tiling->shared + bytes > device.shared) { return; }
     tiling->gathered = bytes;
     tiling->shared += (bytes + 127) / 128 * 128;
