@@ -15,7 +15,7 @@ from grugen.runtime import CellModule, cuda_engine
 pytestmark = pytest.mark.usefixtures("_cache")
 LOOP = (
     r"step_h: (block|grid|cluster), (\d+) x (\d+) blocks(?: that post)?, (\d+) sequences a block, "
-    r"matrices "(in registers|in shared memory|read from memory), (\d+) bytes of shared memory, "
+    r"matrices (in registers|in shared memory|read from memory), (\d+) bytes of shared memory, "
     r"about (\d+) cycles a step"
 )
 
