@@ -30,7 +30,7 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling told "
+    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling graph told "
     "held fetch shape sums tensor_sums block_product total outer"
 )
 SUPPORT = {

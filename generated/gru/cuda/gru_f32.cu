@@ -23,6 +23,7 @@
 #include "grugen_sum.cuh"
 #include "grugen_cluster.cuh"
 #include "grugen_tiling.cuh"
+#include "grugen_graph.cuh"
 #include "grugen_told.cuh"
 #include "grugen_held.cuh"
 #include "grugen_fetch.cuh"
@@ -494,7 +495,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_start_kernel(
         const __grid_constant__ gru_f32_forward_call given,
         const gru_f32_forward_tile tile)
@@ -507,10 +509,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_finish_kernel(
         const __grid_constant__ gru_f32_forward_call given,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_forward_step_h_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -518,13 +521,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_2_st
         const __grid_constant__ gru_f32_forward_call given,
         const __grid_constant__ gru_f32_forward_work memory,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -534,13 +538,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_st
         const __grid_constant__ gru_f32_forward_call given,
         const __grid_constant__ gru_f32_forward_work memory,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_3_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -575,8 +580,11 @@ static int64_t gru_f32_forward_step_h_common(
     grugen_arena arena = grugen_counting();
     gru_f32_forward_tile tile = {};
     gru_f32_forward_step_h_take(call, tiling.sequences, &arena, &tile);
-    if (tiling.regime == GRUGEN_STEPS) { gru_f32_forward_step_h_take_numbers(tiling.sequences,
-            &arena, &tile); }
+    if (tiling.regime == GRUGEN_STEPS) {
+        gru_f32_forward_step_h_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     return arena.used;
 }
 
@@ -621,34 +629,73 @@ static grugen_tiling gru_f32_forward_step_h_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_forward_step_h_steps {
+    gru_f32_forward_call call;
+    gru_f32_forward_work work;
+    gru_f32_forward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_forward_step_h_launch_some(
+        gru_f32_forward_step_h_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_forward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_finish_kernel, launch, steps->call,
+                    tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_forward_2_step_h_kernel, launch, steps->call, steps->work,
+                tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_forward_3_step_h_kernel, launch, steps->call, steps->work,
+                tile, steps->begun, s));
+        grugen_swap(&tile.h, &tile.h_next);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_forward_step_h_launch_steps(
         const gru_f32_forward_call *const call,
         const gru_f32_forward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_forward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_h, 0};
-    gru_f32_forward_step_h_take(call, call->B, &arena, &tile);
-    gru_f32_forward_step_h_take_numbers(call->B, &arena, &tile);
-    gru_f32_forward_step_h_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_forward_2_step_h_kernel, launch, *call, *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_forward_3_step_h_kernel, launch, *call, *work, tile, s));
-        grugen_swap(&tile.h, &tile.h_next);
+    gru_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, grugen_blocks_for(device,
+            call->B * items).x};
+    grugen_arena arena = {work->grugen_step_h, 0};
+    gru_f32_forward_step_h_take(call, call->B, &arena, &steps.tile);
+    gru_f32_forward_step_h_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_forward_step_h_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_start_kernel, launch, *call, steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_forward_step_h_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_forward_step_h_launch_some(&steps, GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
+                    false, recorder}, steps.begun);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, tile, (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_forward_step_h_launch_some(&steps, rest, stream));
+    return grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, steps.tile,
+            steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -1327,7 +1374,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_f32_backward_call given,
@@ -1342,10 +1390,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_f32_backward_call given,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_backward_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -1354,12 +1403,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team, grugen_spread_over(team,
             H));
@@ -1370,13 +1420,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1387,13 +1438,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1430,7 +1482,10 @@ static int64_t gru_f32_backward_step_d_h_carried_common(
     gru_f32_backward_tile tile = {};
     gru_f32_backward_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile); }
+        gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     return arena.used;
 }
 
@@ -1476,41 +1531,78 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_backward_step_d_h_carried_steps {
+    gru_f32_backward_call call;
+    gru_f32_backward_work work;
+    gru_f32_backward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_backward_step_d_h_carried_launch_some(
+        gru_f32_backward_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_backward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch,
+                    steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_backward_1_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_2_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_3_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_backward_step_d_h_carried_launch_steps(
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_backward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_f32_backward_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call,
-                    tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_backward_1_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_2_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_3_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    gru_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr,
+            grugen_blocks_for(device, call->B * items).x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_f32_backward_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_backward_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_start_kernel, launch, *call,
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_backward_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_backward_step_d_h_carried_launch_some(&steps, GRUGEN_GRAPH_STEPS,
+                    recorder));
+            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
+                    false, recorder}, steps.begun);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call, tile,
-            (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_backward_step_d_h_carried_launch_some(&steps, rest, stream));
+    return grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call, steps.tile,
+            steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -2529,7 +2621,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_states_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_f32_backward_states_call given,
@@ -2544,10 +2637,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_states_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_f32_backward_states_call given,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_backward_states_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -2556,12 +2650,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_3_step_d_h_carried(call, &memory, &tile, rows, team,
             grugen_spread_over(team, H));
@@ -2572,13 +2667,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -2589,13 +2685,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_5_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -2632,8 +2729,10 @@ static int64_t gru_f32_backward_states_step_d_h_carried_common(
     gru_f32_backward_states_tile tile = {};
     gru_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena,
-            &tile); }
+        gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     return arena.used;
 }
 
@@ -2679,42 +2778,78 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_backward_states_step_d_h_carried_steps {
+    gru_f32_backward_states_call call;
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_some(
+        gru_f32_backward_states_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_backward_states_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch,
+                    steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_3_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_4_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_5_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_steps(
         const gru_f32_backward_states_call *const call,
         const gru_f32_backward_states_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_backward_states_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
+    gru_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr,
+            grugen_blocks_for(device, call->B * items).x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_start_kernel, launch, *call,
-            tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch,
-                    *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_3_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_4_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_5_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_backward_states_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_backward_states_step_d_h_carried_launch_some(&steps,
+                    GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
+                    false, recorder}, steps.begun);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_backward_states_step_d_h_carried_launch_some(&steps, rest, stream));
     return grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch, *call,
-            tile, (int)call->T);
+            steps.tile, steps.begun, rest);
 }
 
 // The kernel for a cut.

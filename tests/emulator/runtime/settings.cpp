@@ -23,6 +23,11 @@ uint64_t random_number() {
     return random_state;
 }
 
+bool call_must_fail() {
+    if (settings.calls_before_failure < 0) return false;
+    return settings.calls_before_failure-- == 0;
+}
+
 void report(const std::string& said) {
     if (message.empty()) message = said;
 }
@@ -62,6 +67,11 @@ EXPORTED void emulator_set_device(int processors, int blocks_per_processor) {
 
 EXPORTED void emulator_set_most_spins(unsigned most) {
     emulator::settings.most_spins = most;
+}
+
+/// The call after so many others of functions that make streams, captures and graphs fails; -1: none.
+EXPORTED void emulator_set_failure(int calls) {
+    emulator::settings.calls_before_failure = calls;
 }
 
 /// The first message since the last call; the text lives until the next one.
