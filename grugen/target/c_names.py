@@ -41,7 +41,7 @@ FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
     taken rest packed sums unused team shared outers vectors alone everyone member members weights
-    device stream fours all tried items launch graphs kept record recorder
+    device stream fours all tried items blocks launch graphs kept record recorder
     omp_get_thread_num omp_get_num_threads
     """.split()
 )

@@ -670,15 +670,15 @@ static cudaError_t gru_f32_forward_step_h_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    gru_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, grugen_blocks_for(device,
-            call->B * items).x};
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_h, 0};
     gru_f32_forward_step_h_take(call, call->B, &arena, &steps.tile);
     gru_f32_forward_step_h_take_numbers(call->B, &arena, &steps.tile);
     gru_f32_forward_step_h_find_panels(call, work, &steps.tile);
     steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
     GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
-    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_start_kernel, launch, *call, steps.tile));
     int64_t graphs = 0;
     GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
@@ -686,8 +686,7 @@ static cudaError_t gru_f32_forward_step_h_launch_steps(
         static thread_local grugen_graph<gru_f32_forward_step_h_steps> kept;
         const auto record = [&](cudaStream_t recorder) {
             GRUGEN_TRY(gru_f32_forward_step_h_launch_some(&steps, GRUGEN_GRAPH_STEPS, recorder));
-            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
-                    false, recorder}, steps.begun);
+            return grugen_count_steps(steps.begun, recorder);
         };
         GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
@@ -1575,15 +1574,15 @@ static cudaError_t gru_f32_backward_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    gru_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr,
-            grugen_blocks_for(device, call->B * items).x};
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};
     gru_f32_backward_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
     gru_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
     gru_f32_backward_step_d_h_carried_find_panels(call, work, &steps.tile);
     steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
     GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
-    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_start_kernel, launch, *call,
             steps.tile));
     int64_t graphs = 0;
@@ -1593,8 +1592,7 @@ static cudaError_t gru_f32_backward_step_d_h_carried_launch_steps(
         const auto record = [&](cudaStream_t recorder) {
             GRUGEN_TRY(gru_f32_backward_step_d_h_carried_launch_some(&steps, GRUGEN_GRAPH_STEPS,
                     recorder));
-            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
-                    false, recorder}, steps.begun);
+            return grugen_count_steps(steps.begun, recorder);
         };
         GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
@@ -2822,15 +2820,15 @@ static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    gru_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr,
-            grugen_blocks_for(device, call->B * items).x};
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};
     gru_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
     gru_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
     gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &steps.tile);
     steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
     GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
-    const grugen_launch launch = {dim3((unsigned)steps.blocks), GRUGEN_THREADS, 0, false, stream};
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_start_kernel, launch, *call,
             steps.tile));
     int64_t graphs = 0;
@@ -2840,8 +2838,7 @@ static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_steps(
         const auto record = [&](cudaStream_t recorder) {
             GRUGEN_TRY(gru_f32_backward_states_step_d_h_carried_launch_some(&steps,
                     GRUGEN_GRAPH_STEPS, recorder));
-            return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, {dim3(1), 1, 0,
-                    false, recorder}, steps.begun);
+            return grugen_count_steps(steps.begun, recorder);
         };
         GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }

@@ -1,18 +1,22 @@
-// Launches of a few steps as a graph, which the host launches as one: it takes a few microseconds
-// where launches one by one take two each, and the device goes from kernel to kernel sooner.
+// Launches of a few steps as a graph, which the host launches as one: that takes it a few
+// microseconds where launches one by one take two each, and the device goes from kernel to kernel
+// sooner.
 //
-// A graph has the launches of GRUGEN_GRAPH_STEPS steps with all of their arguments. Which steps
-// they are stands in memory of the call: its last kernel counts them, so that one graph, launched
-// again and again, goes through a call of any length, and what remains is launched by itself.
+// A graph has the launches of GRUGEN_GRAPH_STEPS steps, with all of their arguments. Which steps of
+// a call they are stands in the call's memory, where the last kernel of the graph counts them: so
+// one graph, launched again and again, goes through a call of any length. The steps that remain are
+// launched by themselves.
 //
-// A thread keeps the graph of each loop until its next call, or until it ends. A call that is like
-// the last one, to the byte, launches it as it is; else its arguments are replaced, which a launch
-// that is under way does not notice; where that cannot be done, as with lengths after a call
-// without any, or on another device, the graph is made anew. Graphs are not for several threads at
-// once, hence one for each. Launches of one graph follow each other, as CUDA has it, on whatever
-// stream they are: calls of one thread on two streams are right, and take turns. A destroyed graph
-// ends what it has begun. Who resets a device while a thread keeps a graph of it must end that
-// thread first.
+// A thread keeps the graph of each loop for its next call, until it ends. A call that is like the
+// last one, to the byte, launches the graph as it is. Else its arguments are replaced, which what
+// was launched before does not notice. Where that cannot be, as with lengths after a call without
+// any, or on another device, the graph is made anew; a graph that is destroyed finishes first what
+// was launched.
+//
+// CUDA has no locks around graphs, hence one for each thread. Launches of one graph follow each
+// other, on whatever streams: calls of a thread on two streams are right, and take turns, with
+// kernels of which each fills the device anyway. Who resets a device ends the threads first that
+// keep graphs of it.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,11 +32,17 @@
 #endif
 static_assert(GRUGEN_GRAPH_STEPS > 0 && GRUGEN_GRAPH_STEPS % 2 == 0, "graphs have pairs of steps");
 
-// The last launch of a graph: so many more steps are over.
 template <int STEPS>
 static __global__ void grugen_count_steps_kernel(int *begun)
 {
     *begun += STEPS;
+}
+
+// The last launch of a graph: its steps are over.
+static inline cudaError_t grugen_count_steps(int *begun, cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3(1), 1, 0, false, stream};
+    return grugen_start(grugen_count_steps_kernel<GRUGEN_GRAPH_STEPS>, launch, begun);
 }
 
 // What a thread keeps. `given` are the arguments of the graph's launches; its bytes are compared,
@@ -87,7 +97,7 @@ grugen_record(cudaStream_t recorder, const Launch &launch, cudaGraph_t *graph)
     return launched;
 }
 
-// From now on the kept graph launches what `graph` does.
+// From now on the kept graph launches what `graph` does; if that fails, there is none.
 template <class Given>
 static inline cudaError_t grugen_become(grugen_graph<Given> *kept, cudaGraph_t graph)
 {
@@ -101,12 +111,16 @@ static inline cudaError_t grugen_become(grugen_graph<Given> *kept, cudaGraph_t g
         (void)cudaGraphExecDestroy(kept->executable);
         kept->executable = nullptr;
     }
-    return cudaGraphInstantiate(&kept->executable, graph, 0);
+    cudaGraphExec_t made = nullptr;
+    GRUGEN_TRY(cudaGraphInstantiate(&made, graph, 0));
+    kept->executable = made;
+    return cudaSuccess;
 }
 
+// Make the kept graph one of what `launch(recorder)` launches with the arguments `given`.
 template <class Given, class Launch>
-static inline cudaError_t
-grugen_make_graph(grugen_graph<Given> *kept, int device, const Launch &launch)
+static inline cudaError_t grugen_make_graph(
+    grugen_graph<Given> *kept, const Given &given, int device, const Launch &launch)
 {
     if (kept->device != device) { kept->forget(); }
     kept->device = device;
@@ -116,8 +130,10 @@ grugen_make_graph(grugen_graph<Given> *kept, int device, const Launch &launch)
     cudaGraph_t graph = nullptr;
     GRUGEN_TRY(grugen_record(kept->recorder, launch, &graph));
     const cudaError_t made = grugen_become(kept, graph);
-    const cudaError_t destroyed = cudaGraphDestroy(graph);
-    return made != cudaSuccess ? made : destroyed;
+    (void)cudaGraphDestroy(graph);
+    // with the bytes between members, which are compared, too
+    memcpy(&kept->given, &given, sizeof given);
+    return made;
 }
 
 // Launch on the stream, `times` in a row, what `launch(recorder)` launches with the arguments
@@ -135,16 +151,13 @@ static inline cudaError_t grugen_launch_graph(
     const bool is_same = kept->executable != nullptr && kept->device == device &&
         memcmp(&kept->given, &given, sizeof given) == 0;
     if (!is_same) {
-        // other threads may be capturing, and forbid all of them what is not on a stream: this is no
-        // part of what they capture
+        // somebody else may be capturing, and forbid all threads what is not on a stream: this is no
+        // part of what is captured
         cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
         GRUGEN_TRY(cudaThreadExchangeStreamCaptureMode(&mode));
-        const cudaError_t made = grugen_make_graph(kept, device, launch);
+        const cudaError_t made = grugen_make_graph(kept, given, device, launch);
         (void)cudaThreadExchangeStreamCaptureMode(&mode);
-        // half a graph is none
-        if (made != cudaSuccess) { kept->forget(); }
         GRUGEN_TRY(made);
-        memcpy(&kept->given, &given, sizeof given);
     }
     for (int64_t turn = 0; turn < times; ++turn) {
         GRUGEN_TRY(cudaGraphLaunch(kept->executable, stream));

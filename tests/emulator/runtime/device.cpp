@@ -78,6 +78,7 @@ int launch(const Launch& launch, void* stream, std::function<void()> body,
            const std::vector<const void*>& words) {
     const cudaError_t status = check_launch(launch);
     if (status != cudaSuccess) return noted(status);
+    if (call_must_fail()) return noted(cudaErrorMemoryAllocation);
     const auto run = [launch, body] {
         return run_grid(launch, body) ? cudaSuccess : cudaErrorLaunchFailure;
     };

@@ -70,6 +70,21 @@ __attribute__((visibility("default"))) int emulator_graphs() {
     return static_cast<int>(living().size());
 }
 
+/// For tests that are a caller who captures: what is put into the stream from now on is recorded.
+__attribute__((visibility("default"))) int emulator_begin_capture(void* stream) {
+    return cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeGlobal);
+}
+/// Then launches it so many times.
+__attribute__((visibility("default"))) int emulator_end_capture(void* stream, int times) {
+    Operations recorded;
+    const auto captured = static_cast<cudaStream_t>(stream);
+    if (const cudaError_t status = end_capture(captured, &recorded)) return status;
+    for (int turn = 0; turn < times; ++turn) {
+        if (const cudaError_t status = run_all(recorded)) return noted(status);
+    }
+    return cudaSuccess;
+}
+
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     Operations recorded;
     *graph = nullptr;

@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace emulator {
 
@@ -69,9 +70,10 @@ EXPORTED void emulator_set_most_spins(unsigned most) {
     emulator::settings.most_spins = most;
 }
 
-/// The call after so many others of functions that make streams, captures and graphs fails; -1: none.
-EXPORTED void emulator_set_failure(int calls) {
-    emulator::settings.calls_before_failure = calls;
+/// After so many calls of functions that launch, or make streams, captures and graphs, one fails; -1:
+/// none. How many there would have been before the failure that was set last.
+EXPORTED int emulator_set_failure(int calls) {
+    return std::exchange(emulator::settings.calls_before_failure, calls);
 }
 
 /// The first message since the last call; the text lives until the next one.

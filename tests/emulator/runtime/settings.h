@@ -18,7 +18,7 @@ struct Settings {
     int processors = 132;
     /// 0: as many as shared memory and threads allow.
     int blocks_per_processor = 0;
-    /// That many calls of functions that may fail do not, then one does; -1: none fails.
+    /// That many calls of functions that ask `call_must_fail` do not, then one does; -1: none.
     int calls_before_failure = -1;
 };
 extern Settings settings;
@@ -27,7 +27,7 @@ extern Settings settings;
 void restart_random();
 uint64_t random_number();
 
-/// Asked by functions of the host that make something, each time that they are called.
+/// Asked by functions of the host that launch or make something, each time that they are called.
 bool call_must_fail();
 
 /// Keeps the message, unless one is kept that nobody has taken yet.
