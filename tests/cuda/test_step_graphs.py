@@ -92,9 +92,10 @@ def same(some: Tensors, others: Tensors) -> bool:
     return all(np.array_equal(value, others[name]) for name, value in some.items())
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("ragged", [False, True], ids=["whole", "ragged"])
-@pytest.mark.parametrize("steps", [SHIPPED_STEPS, 2 * SHIPPED_STEPS, 2 * SHIPPED_STEPS + 5])
+@pytest.mark.parametrize(
+    ("steps", "ragged", "reverse"),
+    [(32, False, False), (32, True, True), (37, True, False), (37, False, True)],
+)
 def test_graphs_change_nothing(shipped: Emulated, steps: int, ragged: bool, reverse: bool) -> None:
     """Not a bit: one call after the other, each with other memory than the one before."""
     call = a_call(steps, ragged=ragged, reverse=reverse)
@@ -253,20 +254,20 @@ def _new_stream(library: Emulated) -> int:
 
 
 @pytest.mark.parametrize(
-    ("before", "silent"), [("none", 0), ("alike", 0), ("moved", 1), ("longer", 1)]
+    ("before", "silent"), [("none", 0), ("alike", 0), ("moved", 1), ("whole", 1)]
 )
 def test_what_fails_is_told_and_leaves_nothing_half_made(
     short: Emulated, before: str, silent: int
 ) -> None:
     """Each launch, and each part of making a graph, fails in turn; the next call is right."""
-    call = a_call(5, ragged=True)
-    one, moved, longer = again(short, call), again(short, call), again(short, a_call(7))
+    call = a_call(4, ragged=True)
+    one, moved, whole = again(short, call), again(short, call), again(short, a_call(4))
     one.start()
     expected, kept = one.results(), graphs(short.library)
 
     def prepare() -> None:
         if before != "alike":
-            (moved if before == "moved" else longer).start()
+            (moved if before == "moved" else whole).start()
 
     def fails(calls: int) -> bool:
         if before != "none":
