@@ -18,6 +18,8 @@ from grugen.toolchain.build import BuildOptions, SourceBundle
 
 QUICKLY = ("-O0",)
 """A library runs for a moment, and is compiled in half the time."""
+SHORT_GRAPHS = ("-DGRUGEN_GRAPH_STEPS=2",)
+"""Short calls launch graphs, too."""
 
 
 def left_out() -> str:
@@ -36,7 +38,7 @@ def build_emulated(
 ) -> Path:
     """The emulator's library of a bundle, in the place of `grugen.toolchain.build.build`."""
     parts = [f"{name}\0{text}\0" for name, text in bundle.files]
-    digest = hashlib.sha256("".join([*parts, *flags]).encode()).hexdigest()
+    digest = hashlib.sha256("".join([*parts, *SHORT_GRAPHS, *flags]).encode()).hexdigest()
     folder = Path(os.environ["GRUGEN_CACHE"]) / "emulated" / f"{bundle.stem}-{digest[:16]}"
     library = folder / f"{bundle.stem}.{mode}.so"
     if afresh or not library.is_file():
@@ -44,7 +46,7 @@ def build_emulated(
         for name, text in bundle.files:
             (folder / name).write_text(text, encoding="utf-8")
         # the functions of the border are seen from outside, as nvcc leaves them
-        chosen = ["-fvisibility=default", f"-I{folder}", *flags, *options.extra]
+        chosen = ["-fvisibility=default", f"-I{folder}", *SHORT_GRAPHS, *flags, *options.extra]
         compile_library(folder / bundle.main, mode, folder, flags=chosen)
     return library
 

@@ -12,7 +12,7 @@ from grugen.render.places import Spelling
 from grugen.target.schedule import cuda_tile_rows
 
 _REGISTERS: dict[ElementType, dict[int, int]] = {
-    "float32": {1: 144, 2: 144, 4: 144},
+    "float32": {1: 128, 2: 128, 4: 112},
     "float64": {1: 64, 2: 0, 4: 0},
 }
 """Elements of a lane's share of all matrices of a loop, at most, by rows of a tile.

@@ -30,8 +30,8 @@ _COMMON = (
     "common/grugen_needs.h",
 )
 _CUDA = (
-    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling told "
-    "held post fetch shape sums tensor_sums block_product total outer"
+    "bfloat16 stored math memory host elements rows team panel product sum cluster tiling graph "
+    "told held post fetch shape sums tensor_sums block_product total outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),

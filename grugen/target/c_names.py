@@ -30,7 +30,7 @@ C_WORDS = frozenset(
 OUR_WORDS = frozenset(
     """
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
-    here team rows item over member plan ask panels gathered vector length s given memory
+    here team rows item over member plan ask panels gathered vector length s given memory begun
     Rows Team Panels ROWS HELD Shape slice parts dim3
     memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
@@ -41,7 +41,7 @@ FRAME_WORDS = frozenset(
     """
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
     taken rest packed sums unused team shared outers vectors alone everyone member members weights
-    device stream fours all tried
+    device stream fours all tried items blocks launch graphs kept record recorder
     omp_get_thread_num omp_get_num_threads
     """.split()
 )

@@ -19,6 +19,10 @@ enum grugen_regime {
     GRUGEN_CLUSTER = 4, // as a grid, but blocks that share units write to each other's shared memory
 };
 
+// Cycles of a launch among others, 2.2 us at 1.8 GHz: one by one they take the host about as long.
+// In a graph 1.3 to 2 us are expected on an H200, which nobody has measured with these kernels.
+constexpr double GRUGEN_LAUNCH_CYCLES = 4000.0;
+
 enum {
     GRUGEN_THREADS = 256,
     GRUGEN_TILE_ROWS = 4, // rows whose sums a thread has in registers, at most
@@ -161,8 +165,8 @@ static inline grugen_tiling grugen_cut(
     const int64_t processors = device.processors;
     grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, false, 0.0};
     if (asked == GRUGEN_STEPS) { return best; }
-    // a launch takes about as long as 4000 cycles; all processors multiply
-    double least = 4000.0 * (double)(loop.nests + 1) +
+    // all processors multiply
+    double least = GRUGEN_LAUNCH_CYCLES * (double)(loop.nests + 1) +
         (double)loop.weights * (double)B / (64.0 * (double)processors);
     // whoever asks for a way to run gets it if it is possible at all
     bool can_be_worse = asked != GRUGEN_MODEL;

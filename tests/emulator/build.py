@@ -275,6 +275,31 @@ def allocations(library: Path) -> int:
     return int(_loaded(library).emulator_allocations())
 
 
+def graphs(library: Path) -> int:
+    """Graphs, executable or not, that are not destroyed."""
+    return int(_loaded(library).emulator_graphs())
+
+
+def set_failure(library: Path, calls: int) -> int:
+    """After so many calls that launch, or make streams, captures and graphs, one fails; -1: none.
+
+    Returns how many of the calls that were set before are left.
+    """
+    return int(_loaded(library).emulator_set_failure(calls))
+
+
+def begin_capture(library: Path, stream: int) -> None:
+    """What is put into the stream from now on is recorded."""
+    status = _loaded(library).emulator_begin_capture(ctypes.c_void_p(stream))
+    assert not status, f"error {status}: {last_message(library)}"
+
+
+def end_capture(library: Path, stream: int, times: int) -> None:
+    """Launch so many times what was recorded."""
+    status = _loaded(library).emulator_end_capture(ctypes.c_void_p(stream), times)
+    assert not status, f"error {status}: {last_message(library)}"
+
+
 def _loaded(library: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(library.resolve()))
 

@@ -9,15 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulator.build import Mode, Order, allocations, last_message, set_device, set_order
+from emulator.build import (
+    Mode,
+    Order,
+    allocations,
+    graphs,
+    last_message,
+    set_device,
+    set_failure,
+    set_order,
+)
 from emulator.conftest import Built
 
 pytestmark = pytest.mark.compiles
 
 INVALID_VALUE = 1
 INVALID_CONFIGURATION = 9
+OUT_OF_MEMORY = 2
 TOO_LARGE = 720
 UNSUPPORTED_BY_CAPTURE = 900
+UPDATE_FAILURE = 910
 PROCESSORS = 16
 SHARED_PER_BLOCK_OPTIN = 97
 
@@ -46,6 +57,57 @@ def test_graph(built: Built, mode: Mode, times: int) -> None:
     # what was captured of both streams, and nothing while it was captured
     assert (results == 3 * times).all()
     assert not allocations(path)
+    assert not graphs(path)
+
+
+@pytest.mark.parametrize(
+    ("times", "fills", "status", "sum_"),
+    [(2, False, 0, 222), (3, False, UPDATE_FAILURE, 42), (1, True, UPDATE_FAILURE, 42)],
+)
+def test_graphs_change_what_they_are_handed(
+    library: ctypes.CDLL, path: Path, times: int, fills: bool, status: int, sum_: int
+) -> None:
+    """Not what they launch: two kernels stay two kernels."""
+    results = np.full(64, np.nan, np.float32)
+    found = library.update_graph(ctypes.c_void_p(results.ctypes.data), times, int(fills))
+    assert (found, last_message(path)) == (status, "")
+    assert (results == sum_).all()
+    assert not graphs(path)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        (0, "cudaGraphLaunch: there is no such graph any more"),
+        (1, "cudaGraphInstantiate: there is no such graph any more"),
+        (2, "cudaGraphLaunch: a kernel was handed memory that has been freed since"),
+    ],
+)
+def test_what_is_gone_is_not_used(
+    library: ctypes.CDLL, path: Path, which: int, message: str
+) -> None:
+    assert library.use_what_is_gone(which) == INVALID_VALUE
+    assert last_message(path) == message
+    assert not graphs(path)
+
+
+def test_graphs_are_made_beside_a_capture(library: ctypes.CDLL) -> None:
+    assert library.make_graph_while_capturing(0) == UNSUPPORTED_BY_CAPTURE
+    assert library.make_graph_while_capturing(1) == 0
+
+
+def test_calls_fail_when_they_are_told_to(library: ctypes.CDLL, path: Path) -> None:
+    assert set_failure(path, 1) == -1
+    assert [library.launch_cooperative(1) for _ in range(3)] == [0, OUT_OF_MEMORY, 0]
+    set_failure(path, 5)
+    assert [library.launch_cooperative(1) for _ in range(2)] == [0, 0]
+    assert set_failure(path, -1) == 3
+
+
+@pytest.mark.parametrize("mode", ["plain", "race"])
+def test_host_keeps_its_own_variables(built: Built, mode: Mode) -> None:
+    library = ctypes.CDLL(str(built("host", mode)))
+    assert [library.kept_by_host(number) for number in (4, 0, -4)] == [5, 5, 1]
 
 
 def test_capture_refuses_what_waits(library: ctypes.CDLL) -> None:

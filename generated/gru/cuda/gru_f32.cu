@@ -23,6 +23,7 @@
 #include "grugen_sum.cuh"
 #include "grugen_cluster.cuh"
 #include "grugen_tiling.cuh"
+#include "grugen_graph.cuh"
 #include "grugen_told.cuh"
 #include "grugen_held.cuh"
 #include "grugen_post.cuh"
@@ -540,7 +541,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_start_kernel(
         const __grid_constant__ gru_f32_forward_call given,
         const gru_f32_forward_tile tile)
@@ -553,10 +555,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_forward_step_h_finish_kernel(
         const __grid_constant__ gru_f32_forward_call given,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_forward_step_h_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -564,13 +567,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_2_st
         const __grid_constant__ gru_f32_forward_call given,
         const __grid_constant__ gru_f32_forward_work memory,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -580,13 +584,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_st
         const __grid_constant__ gru_f32_forward_call given,
         const __grid_constant__ gru_f32_forward_work memory,
         const gru_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_3_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -632,8 +637,11 @@ static int64_t gru_f32_forward_step_h_common(
     grugen_arena arena = grugen_counting();
     gru_f32_forward_tile tile = {};
     gru_f32_forward_step_h_take(call, tiling.sequences, &arena, &tile);
-    if (tiling.regime == GRUGEN_STEPS) { gru_f32_forward_step_h_take_numbers(tiling.sequences,
-            &arena, &tile); }
+    if (tiling.regime == GRUGEN_STEPS) {
+        gru_f32_forward_step_h_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -646,7 +654,7 @@ static int gru_f32_forward_step_h_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -668,34 +676,72 @@ static grugen_tiling gru_f32_forward_step_h_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_forward_step_h_steps {
+    gru_f32_forward_call call;
+    gru_f32_forward_work work;
+    gru_f32_forward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_forward_step_h_launch_some(
+        gru_f32_forward_step_h_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_forward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_finish_kernel, launch, steps->call,
+                    tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_forward_2_step_h_kernel, launch, steps->call, steps->work,
+                tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_forward_3_step_h_kernel, launch, steps->call, steps->work,
+                tile, steps->begun, s));
+        grugen_swap(&tile.h, &tile.h_next);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_forward_step_h_launch_steps(
         const gru_f32_forward_call *const call,
         const gru_f32_forward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_forward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_h, 0};
-    gru_f32_forward_step_h_take(call, call->B, &arena, &tile);
-    gru_f32_forward_step_h_take_numbers(call->B, &arena, &tile);
-    gru_f32_forward_step_h_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_forward_2_step_h_kernel, launch, *call, *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_forward_3_step_h_kernel, launch, *call, *work, tile, s));
-        grugen_swap(&tile.h, &tile.h_next);
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_h, 0};
+    gru_f32_forward_step_h_take(call, call->B, &arena, &steps.tile);
+    gru_f32_forward_step_h_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_forward_step_h_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_f32_forward_step_h_start_kernel, launch, *call, steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_forward_step_h_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_forward_step_h_launch_some(&steps, GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, tile, (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_forward_step_h_launch_some(&steps, rest, stream));
+    return grugen_start(gru_f32_forward_step_h_finish_kernel, launch, *call, steps.tile,
+            steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -715,20 +761,20 @@ static auto gru_f32_forward_step_h_choose(const grugen_tiling &tiling)
     if (is_alone && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
     if (is_alone && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1,
-            12>; }
+            8>; }
     if (is_cluster && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2,
-            12>; }
+            8>; }
     if (is_cluster && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4,
-            12>; }
+            8>; }
     if (is_cluster && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
     if (tiling.posts && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            1, 12>; }
+            1, 8>; }
     if (tiling.posts && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            2, 12>; }
+            2, 8>; }
     if (tiling.posts && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            4, 12>; }
+            4, 8>; }
     if (tiling.posts && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
     if (tiling.posts && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
     if (tiling.posts && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
@@ -1427,7 +1473,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_f32_backward_call given,
@@ -1442,10 +1489,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_f32_backward_call given,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_backward_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -1454,12 +1502,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team, grugen_spread_over(team,
             H));
@@ -1470,13 +1519,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1487,13 +1537,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_call given,
         const __grid_constant__ gru_f32_backward_work memory,
         const gru_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1542,7 +1593,10 @@ static int64_t gru_f32_backward_step_d_h_carried_common(
     gru_f32_backward_tile tile = {};
     gru_f32_backward_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile); }
+        gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -1555,7 +1609,7 @@ static int gru_f32_backward_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -1579,41 +1633,77 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_backward_step_d_h_carried_steps {
+    gru_f32_backward_call call;
+    gru_f32_backward_work work;
+    gru_f32_backward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_backward_step_d_h_carried_launch_some(
+        gru_f32_backward_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_backward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch,
+                    steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_backward_1_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_2_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_3_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_backward_step_d_h_carried_launch_steps(
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_backward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_f32_backward_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call,
-                    tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_backward_1_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_2_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_3_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_f32_backward_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_backward_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_f32_backward_step_d_h_carried_start_kernel, launch, *call,
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_backward_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_backward_step_d_h_carried_launch_some(&steps, GRUGEN_GRAPH_STEPS,
+                    recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call, tile,
-            (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_backward_step_d_h_carried_launch_some(&steps, rest, stream));
+    return grugen_start(gru_f32_backward_step_d_h_carried_finish_kernel, launch, *call, steps.tile,
+            steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -1636,11 +1726,11 @@ static auto gru_f32_backward_step_d_h_carried_choose(const grugen_tiling &tiling
     if (is_alone && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
             0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
     if (is_cluster && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
             1, 0>; }
     if (is_cluster && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
@@ -1648,11 +1738,11 @@ static auto gru_f32_backward_step_d_h_carried_choose(const grugen_tiling &tiling
     if (is_cluster && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
             4, 0>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
     if (tiling.posts && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
             1, 0>; }
     if (tiling.posts && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
@@ -2686,7 +2776,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_states_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_f32_backward_states_call given,
@@ -2701,10 +2792,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_f32_backward_states_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_f32_backward_states_call given,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_f32_backward_states_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -2713,12 +2805,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_3_step_d_h_carried(call, &memory, &tile, rows, team,
             grugen_spread_over(team, H));
@@ -2729,13 +2822,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -2746,13 +2840,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_f32_backward_states_call given,
         const __grid_constant__ gru_f32_backward_states_work memory,
         const gru_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_5_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -2801,8 +2896,10 @@ static int64_t gru_f32_backward_states_step_d_h_carried_common(
     gru_f32_backward_states_tile tile = {};
     gru_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena,
-            &tile); }
+        gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -2815,7 +2912,7 @@ static int gru_f32_backward_states_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -2839,42 +2936,77 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_f32_backward_states_step_d_h_carried_steps {
+    gru_f32_backward_states_call call;
+    gru_f32_backward_states_work work;
+    gru_f32_backward_states_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_some(
+        gru_f32_backward_states_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_f32_backward_states_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch,
+                    steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_3_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_4_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_f32_backward_states_5_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_steps(
         const gru_f32_backward_states_call *const call,
         const gru_f32_backward_states_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_f32_backward_states_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_start_kernel, launch, *call,
-            tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch,
-                    *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_3_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_4_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_f32_backward_states_5_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_f32_backward_states_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_f32_backward_states_step_d_h_carried_launch_some(&steps,
+                    GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_f32_backward_states_step_d_h_carried_launch_some(&steps, rest, stream));
     return grugen_start(gru_f32_backward_states_step_d_h_carried_finish_kernel, launch, *call,
-            tile, (int)call->T);
+            steps.tile, steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -2897,11 +3029,11 @@ static auto gru_f32_backward_states_step_d_h_carried_choose(const grugen_tiling 
     if (is_alone && rows == 4) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
     if (is_cluster && rows == 1) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
@@ -2909,11 +3041,11 @@ static auto gru_f32_backward_states_step_d_h_carried_choose(const grugen_tiling 
     if (is_cluster && rows == 4) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
     if (tiling.posts && rows == 1) { return
             gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
     if (tiling.posts && rows == 2) { return

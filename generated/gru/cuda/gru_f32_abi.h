@@ -62,7 +62,8 @@ int64_t gru_f32_forward_workspace(const gru_f32_forward_call *call);
 int64_t gru_f32_forward_packed_bytes(const gru_f32_forward_call *call);
 // Weights in the order in which products read them, into call->packed; 0, or an error of CUDA.
 int32_t gru_f32_forward_pack(const gru_f32_forward_call *call);
-// Starts the work and returns; 0, or an error of CUDA.
+// Starts the work and returns; 0, or an error of CUDA. Of launches for each step a thread keeps a
+// graph for its next call, until it ends.
 int32_t gru_f32_forward(const gru_f32_forward_call *call);
 // How the loops of a call will run, in a word.
 const char *gru_f32_forward_plan(const gru_f32_forward_call *call);
@@ -141,7 +142,8 @@ int64_t gru_f32_backward_workspace(const gru_f32_backward_call *call);
 int64_t gru_f32_backward_packed_bytes(const gru_f32_backward_call *call);
 // Weights in the order in which products read them, into call->packed; 0, or an error of CUDA.
 int32_t gru_f32_backward_pack(const gru_f32_backward_call *call);
-// Starts the work and returns; 0, or an error of CUDA.
+// Starts the work and returns; 0, or an error of CUDA. Of launches for each step a thread keeps a
+// graph for its next call, until it ends.
 int32_t gru_f32_backward(const gru_f32_backward_call *call);
 // How the loops of a call will run, in a word.
 const char *gru_f32_backward_plan(const gru_f32_backward_call *call);
@@ -221,7 +223,8 @@ int64_t gru_f32_backward_states_workspace(const gru_f32_backward_states_call *ca
 int64_t gru_f32_backward_states_packed_bytes(const gru_f32_backward_states_call *call);
 // Weights in the order in which products read them, into call->packed; 0, or an error of CUDA.
 int32_t gru_f32_backward_states_pack(const gru_f32_backward_states_call *call);
-// Starts the work and returns; 0, or an error of CUDA.
+// Starts the work and returns; 0, or an error of CUDA. Of launches for each step a thread keeps a
+// graph for its next call, until it ends.
 int32_t gru_f32_backward_states(const gru_f32_backward_states_call *call);
 // How the loops of a call will run, in a word.
 const char *gru_f32_backward_states_plan(const gru_f32_backward_states_call *call);

@@ -23,6 +23,7 @@
 #include "grugen_sum.cuh"
 #include "grugen_cluster.cuh"
 #include "grugen_tiling.cuh"
+#include "grugen_graph.cuh"
 #include "grugen_told.cuh"
 #include "grugen_held.cuh"
 #include "grugen_post.cuh"
@@ -769,7 +770,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_step_h_start_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const gru_d_f32_forward_tile tile)
@@ -782,10 +784,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_step_
 static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_step_h_finish_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const gru_d_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_d_f32_forward_step_h_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -793,12 +796,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_5_
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H));
 }
@@ -807,13 +811,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -823,13 +828,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
         const gru_d_f32_forward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_forward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_forward_7_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
             grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -875,8 +881,11 @@ static int64_t gru_d_f32_forward_step_h_common(
     grugen_arena arena = grugen_counting();
     gru_d_f32_forward_tile tile = {};
     gru_d_f32_forward_step_h_take(call, tiling.sequences, &arena, &tile);
-    if (tiling.regime == GRUGEN_STEPS) { gru_d_f32_forward_step_h_take_numbers(tiling.sequences,
-            &arena, &tile); }
+    if (tiling.regime == GRUGEN_STEPS) {
+        gru_d_f32_forward_step_h_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -889,7 +898,7 @@ static int gru_d_f32_forward_step_h_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -912,36 +921,74 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_d_f32_forward_step_h_steps {
+    gru_d_f32_forward_call call;
+    gru_d_f32_forward_work work;
+    gru_d_f32_forward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_d_f32_forward_step_h_launch_some(
+        gru_d_f32_forward_step_h_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_d_f32_forward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_d_f32_forward_step_h_finish_kernel, launch, steps->call,
+                    tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_d_f32_forward_5_step_h_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_forward_6_step_h_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_forward_7_step_h_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.h, &tile.h_next);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_d_f32_forward_step_h_launch_steps(
         const gru_d_f32_forward_call *const call,
         const gru_d_f32_forward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_d_f32_forward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_h, 0};
-    gru_d_f32_forward_step_h_take(call, call->B, &arena, &tile);
-    gru_d_f32_forward_step_h_take_numbers(call->B, &arena, &tile);
-    gru_d_f32_forward_step_h_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_d_f32_forward_step_h_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_d_f32_forward_step_h_finish_kernel, launch, *call, tile,
-                    s));
-        }
-        GRUGEN_TRY(grugen_start(gru_d_f32_forward_5_step_h_kernel, launch, *call, *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_forward_6_step_h_kernel, launch, *call, *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_forward_7_step_h_kernel, launch, *call, *work, tile, s));
-        grugen_swap(&tile.h, &tile.h_next);
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_d_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_h, 0};
+    gru_d_f32_forward_step_h_take(call, call->B, &arena, &steps.tile);
+    gru_d_f32_forward_step_h_take_numbers(call->B, &arena, &steps.tile);
+    gru_d_f32_forward_step_h_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_h, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_d_f32_forward_step_h_start_kernel, launch, *call, steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_d_f32_forward_step_h_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_d_f32_forward_step_h_launch_some(&steps, GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_d_f32_forward_step_h_finish_kernel, launch, *call, tile, (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_d_f32_forward_step_h_launch_some(&steps, rest, stream));
+    return grugen_start(gru_d_f32_forward_step_h_finish_kernel, launch, *call, steps.tile,
+            steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -961,20 +1008,20 @@ static auto gru_d_f32_forward_step_h_choose(const grugen_tiling &tiling)
     if (is_alone && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
     if (is_alone && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            1, 12>; }
+            1, 8>; }
     if (is_cluster && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            2, 12>; }
+            2, 8>; }
     if (is_cluster && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            4, 12>; }
+            4, 8>; }
     if (is_cluster && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
     if (is_cluster && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
     if (tiling.posts && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            1, 12>; }
+            1, 8>; }
     if (tiling.posts && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            2, 12>; }
+            2, 8>; }
     if (tiling.posts && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            4, 12>; }
+            4, 8>; }
     if (tiling.posts && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
     if (tiling.posts && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
     if (tiling.posts && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
@@ -1725,7 +1772,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_d_f32_backward_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
@@ -1740,10 +1788,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_d_f32_backward_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
         const gru_d_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_d_f32_backward_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -1752,12 +1801,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team,
             grugen_spread_over(team, H));
@@ -1768,13 +1818,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1785,13 +1836,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_call given,
         const __grid_constant__ gru_d_f32_backward_work memory,
         const gru_d_f32_backward_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
             team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -1840,7 +1892,10 @@ static int64_t gru_d_f32_backward_step_d_h_carried_common(
     gru_d_f32_backward_tile tile = {};
     gru_d_f32_backward_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_d_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile); }
+        gru_d_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -1853,7 +1908,7 @@ static int gru_d_f32_backward_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -1877,41 +1932,77 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_d_f32_backward_step_d_h_carried_steps {
+    gru_d_f32_backward_call call;
+    gru_d_f32_backward_work work;
+    gru_d_f32_backward_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_d_f32_backward_step_d_h_carried_launch_some(
+        gru_d_f32_backward_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_d_f32_backward_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_d_f32_backward_step_d_h_carried_finish_kernel, launch,
+                    steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_1_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_2_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_3_step_d_h_carried_kernel, launch, steps->call,
+                steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_d_f32_backward_step_d_h_carried_launch_steps(
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_d_f32_backward_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_d_f32_backward_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_d_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
-    GRUGEN_TRY(grugen_start(gru_d_f32_backward_step_d_h_carried_start_kernel, launch, *call, tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_d_f32_backward_step_d_h_carried_finish_kernel, launch,
-                    *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_1_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_2_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_3_step_d_h_carried_kernel, launch, *call, *work,
-                tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_d_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_d_f32_backward_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_d_f32_backward_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
+    GRUGEN_TRY(grugen_start(gru_d_f32_backward_step_d_h_carried_start_kernel, launch, *call,
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_d_f32_backward_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_d_f32_backward_step_d_h_carried_launch_some(&steps, GRUGEN_GRAPH_STEPS,
+                    recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
-    return grugen_start(gru_d_f32_backward_step_d_h_carried_finish_kernel, launch, *call, tile,
-            (int)call->T);
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_d_f32_backward_step_d_h_carried_launch_some(&steps, rest, stream));
+    return grugen_start(gru_d_f32_backward_step_d_h_carried_finish_kernel, launch, *call,
+            steps.tile, steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -1934,11 +2025,11 @@ static auto gru_d_f32_backward_step_d_h_carried_choose(const grugen_tiling &tili
     if (is_alone && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
             0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
     if (is_cluster && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
@@ -1946,11 +2037,11 @@ static auto gru_d_f32_backward_step_d_h_carried_choose(const grugen_tiling &tili
     if (is_cluster && rows == 4) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
     if (tiling.posts && rows == 1) { return
             gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
     if (tiling.posts && rows == 2) { return
@@ -3338,7 +3429,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     team.leave();
 }
 
-// The same, a launch for each nest of a step: all sequences are one block's.
+// The same, a launch for each nest of a step: all sequences are one block's. Of a call `begun` steps
+// are over where a graph begins, and `s` of the graph's: see grugen_graph.cuh.
 static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_d_f32_backward_states_step_d_h_carried_start_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
@@ -3353,10 +3445,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
         gru_d_f32_backward_states_step_d_h_carried_finish_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const gru_d_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     gru_d_f32_backward_states_step_d_h_carried_finish(&given, &tile, rows, grugen_whole_launch());
 }
 
@@ -3365,12 +3458,13 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_states_5_step_d_h_carried(call, &memory, &tile, rows, team,
             grugen_spread_over(team, H));
@@ -3381,13 +3475,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -3398,13 +3493,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         const __grid_constant__ gru_d_f32_backward_states_call given,
         const __grid_constant__ gru_d_f32_backward_states_work memory,
         const gru_d_f32_backward_states_tile tile,
+        const int *const begun,
         const int s)
 {
     const gru_d_f32_backward_states_call *const call = &given;
     const int H = (int)call->dims.H;
     constexpr int ROWS = GRUGEN_TILE_ROWS;
-    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B, s,
-            given.reverse != 0};
+    const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
+            *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_states_7_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
             rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
@@ -3453,8 +3549,10 @@ static int64_t gru_d_f32_backward_states_step_d_h_carried_common(
     gru_d_f32_backward_states_tile tile = {};
     gru_d_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &arena, &tile);
     if (tiling.regime == GRUGEN_STEPS) {
-            gru_d_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena,
-            &tile); }
+        gru_d_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &arena, &tile);
+        grugen_take(&arena, (int64_t)sizeof(int));
+    }
+
     if (tiling.posts) { grugen_take(&arena, grugen_board(arena.used)); }
     return arena.used;
 }
@@ -3467,7 +3565,7 @@ static int gru_d_f32_backward_states_step_d_h_carried_holds(
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
-    const int fours = parts > 1 ? 12 : 4;
+    const int fours = parts > 1 ? 8 : 4;
     const bool all = grugen_can_hold(H, H, H, parts, grugen_tiles(sequences, grugen_fewer(rows,
             4)), fours);
     return all ? fours : 0;
@@ -3491,42 +3589,77 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
     return tiling;
 }
 
+// What the launches of steps are handed, all of them the same but for memory that steps use in turn.
+struct gru_d_f32_backward_states_step_d_h_carried_steps {
+    gru_d_f32_backward_states_call call;
+    gru_d_f32_backward_states_work work;
+    gru_d_f32_backward_states_tile tile;
+    int *begun; // on the device
+    int64_t blocks;
+};
+
+// The launches of `count` steps.
+static cudaError_t gru_d_f32_backward_states_step_d_h_carried_launch_some(
+        gru_d_f32_backward_states_step_d_h_carried_steps *const steps,
+        const int count,
+        cudaStream_t stream)
+{
+    const grugen_launch launch = {dim3((unsigned)steps->blocks), GRUGEN_THREADS, 0, false, stream};
+    gru_d_f32_backward_states_tile &tile = steps->tile;
+    for (int s = 0; s < count; ++s) {
+        if (steps->call.lengths != nullptr) {
+            GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_step_d_h_carried_finish_kernel,
+                    launch, steps->call, tile, steps->begun, s));
+        }
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_5_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_6_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_7_step_d_h_carried_kernel, launch,
+                steps->call, steps->work, tile, steps->begun, s));
+        grugen_swap(&tile.d_h_carried, &tile.d_h);
+        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+    }
+
+    return cudaSuccess;
+}
+
 static cudaError_t gru_d_f32_backward_states_step_d_h_carried_launch_steps(
         const gru_d_f32_backward_states_call *const call,
         const gru_d_f32_backward_states_work *const work,
         const grugen_device &device,
         cudaStream_t stream)
 {
-    gru_d_f32_backward_states_tile tile = {};
-    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
-    gru_d_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &tile);
-    gru_d_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &tile);
-    gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
-    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
-    const grugen_launch launch = {grugen_blocks_for(device, call->B * items), GRUGEN_THREADS, 0,
-            false, stream};
+    const dim3 blocks = grugen_blocks_for(device, call->B * items);
+    gru_d_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
+    grugen_arena arena = {work->grugen_step_d_h_carried, 0};
+    gru_d_f32_backward_states_step_d_h_carried_take(call, call->B, &arena, &steps.tile);
+    gru_d_f32_backward_states_step_d_h_carried_take_numbers(call->B, &arena, &steps.tile);
+    gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &steps.tile);
+    steps.begun = static_cast<int *>(grugen_take(&arena, (int64_t)sizeof(int)));
+    GRUGEN_TRY(cudaMemsetAsync(work->grugen_step_d_h_carried, 0, (size_t)arena.used, stream));
+    const grugen_launch launch = {blocks, GRUGEN_THREADS, 0, false, stream};
     GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_step_d_h_carried_start_kernel, launch, *call,
-            tile));
-    for (int s = 0; s < call->T; ++s) {
-        if (call->lengths != nullptr) {
-            GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_step_d_h_carried_finish_kernel,
-                    launch, *call, tile, s));
-        }
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_5_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_6_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_7_step_d_h_carried_kernel, launch, *call,
-                *work, tile, s));
-        grugen_swap(&tile.d_h_carried, &tile.d_h);
-        grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
+            steps.tile));
+    int64_t graphs = 0;
+    GRUGEN_TRY(grugen_count_graphs(call->T, stream, &graphs));
+    if (graphs > 0) {
+        static thread_local grugen_graph<gru_d_f32_backward_states_step_d_h_carried_steps> kept;
+        const auto record = [&](cudaStream_t recorder) {
+            GRUGEN_TRY(gru_d_f32_backward_states_step_d_h_carried_launch_some(&steps,
+                    GRUGEN_GRAPH_STEPS, recorder));
+            return grugen_count_steps(steps.begun, recorder);
+        };
+        GRUGEN_TRY(grugen_launch_graph(&kept, steps, graphs, stream, record));
     }
 
+    const int rest = (int)(call->T - graphs * GRUGEN_GRAPH_STEPS);
+    GRUGEN_TRY(gru_d_f32_backward_states_step_d_h_carried_launch_some(&steps, rest, stream));
     return grugen_start(gru_d_f32_backward_states_step_d_h_carried_finish_kernel, launch, *call,
-            tile, (int)call->T);
+            steps.tile, steps.begun, rest);
 }
 
 // The kernel for a cut.
@@ -3549,11 +3682,11 @@ static auto gru_d_f32_backward_states_step_d_h_carried_choose(const grugen_tilin
     if (is_alone && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
     if (is_cluster && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
     if (is_cluster && rows == 2) { return
@@ -3561,11 +3694,11 @@ static auto gru_d_f32_backward_states_step_d_h_carried_choose(const grugen_tilin
     if (is_cluster && rows == 4) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 12>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
     if (tiling.posts && rows == 1) { return
             gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
     if (tiling.posts && rows == 2) { return

@@ -68,6 +68,102 @@ EXPORTED int add_by_graph(float* results, int times) {
     return cudaStreamDestroy(stream);
 }
 
+/// A graph that adds `what` as often as it says: recorded on a stream of its own.
+static cudaError_t recorded(cudaGraph_t* graph, float* numbers, float what, int times, bool fills) {
+    cudaStream_t stream;
+    TRY(cudaStreamCreate(&stream));
+    TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+    for (int i = 0; i < times; ++i) TRY(start(add, 1, 0, false, stream, numbers, what));
+    if (fills) TRY(cudaMemsetAsync(numbers, 0, count * sizeof(float), stream));
+    TRY(cudaStreamEndCapture(stream, graph));
+    return cudaStreamDestroy(stream);
+}
+
+/// 1 is added by an executable graph that becomes one that adds 10; then it is asked to become one
+/// of `times` launches, which may fill the numbers.
+EXPORTED int update_graph(float* results, int times, int fills) {
+    float* numbers = nullptr;
+    cudaGraph_t first, second, third;
+    cudaGraphExec_t executable;
+    cudaGraphExecUpdateResultInfo told;
+    const size_t bytes = count * sizeof(float);
+    TRY(cudaMalloc(&numbers, bytes));
+    TRY(cudaMemset(numbers, 0, bytes));
+    TRY(recorded(&first, numbers, 1.0f, 2, false));
+    TRY(recorded(&second, numbers, 10.0f, 2, false));
+    TRY(recorded(&third, numbers, 100.0f, times, fills));
+    TRY(cudaGraphInstantiate(&executable, first, 0));
+    TRY(cudaGraphLaunch(executable, nullptr));
+    TRY(cudaGraphExecUpdate(executable, second, &told));
+    TRY(cudaGraphLaunch(executable, nullptr));
+    const cudaError_t updated = cudaGraphExecUpdate(executable, third, &told);
+    TRY(cudaGraphLaunch(executable, nullptr));
+    TRY(cudaMemcpy(results, numbers, bytes, cudaMemcpyDeviceToHost));
+    for (const cudaGraph_t graph : {first, second, third}) TRY(cudaGraphDestroy(graph));
+    TRY(cudaGraphExecDestroy(executable));
+    TRY(cudaFree(numbers));
+    return updated;
+}
+
+/// What is gone is used: 0 an executable graph, 1 a graph, 2 memory of a launch.
+EXPORTED int use_what_is_gone(int which) {
+    float* numbers = nullptr;
+    cudaGraph_t graph;
+    cudaGraphExec_t executable;
+    TRY(cudaMalloc(&numbers, count * sizeof(float)));
+    TRY(recorded(&graph, numbers, 1.0f, 1, true));
+    TRY(cudaGraphInstantiate(&executable, graph, 0));
+    cudaError_t found = cudaSuccess;
+    if (which == 0) {
+        TRY(cudaGraphExecDestroy(executable));
+        found = cudaGraphLaunch(executable, nullptr);
+    } else if (which == 1) {
+        TRY(cudaGraphDestroy(graph));
+        found = cudaGraphInstantiate(&executable, graph, 0);
+    } else {
+        TRY(cudaFree(numbers));
+        found = cudaGraphLaunch(executable, nullptr);
+    }
+    if (which != 0) TRY(cudaGraphExecDestroy(executable));
+    if (which != 1) TRY(cudaGraphDestroy(graph));
+    if (which != 2) TRY(cudaFree(numbers));
+    return found;
+}
+
+/// While somebody captures, a graph is made by a thread that says that it may, or does not.
+EXPORTED int make_graph_while_capturing(int relaxed) {
+    float* numbers = nullptr;
+    cudaStream_t stream;
+    cudaGraph_t graph, captured;
+    cudaGraphExec_t executable;
+    TRY(cudaMalloc(&numbers, count * sizeof(float)));
+    TRY(cudaStreamCreate(&stream));
+    TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+    auto mode = relaxed ? cudaStreamCaptureModeRelaxed : cudaStreamCaptureModeGlobal;
+    TRY(cudaThreadExchangeStreamCaptureMode(&mode));
+    TRY(recorded(&graph, numbers, 1.0f, 1, false));
+    const cudaError_t found = cudaGraphInstantiate(&executable, graph, 0);
+    if (found == cudaSuccess) TRY(cudaGraphExecDestroy(executable));
+    TRY(cudaGraphDestroy(graph));
+    TRY(cudaThreadExchangeStreamCaptureMode(&mode));
+    TRY(cudaStreamEndCapture(stream, &captured));
+    TRY(cudaGraphDestroy(captured));
+    TRY(cudaStreamDestroy(stream));
+    TRY(cudaFree(numbers));
+    return found;
+}
+
+/// What a thread of the host keeps in variables of its own is not shared memory.
+EXPORTED int kept_by_host(int number) {
+    static thread_local int kept = 1;
+    float* numbers = nullptr;
+    kept += number;
+    TRY(cudaMalloc(&numbers, count * sizeof(float)));
+    TRY(start(uses_shared, 1, count * sizeof(float), false, nullptr, numbers));
+    TRY(cudaFree(numbers));
+    return kept;
+}
+
 /// What must not be done while a stream is captured.
 EXPORTED int allocate_while_capturing() {
     float* numbers = nullptr;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <utility>
 
+#include "device_memory.h"
 #include "grid.h"
 #include "settings.h"
 #include "shared_memory.h"
@@ -72,12 +74,19 @@ cudaError_t check_launch(const Launch& launch) {
 
 }  // namespace
 
-int launch(const Launch& launch, void* stream, std::function<void()> body) {
+int launch(const Launch& launch, void* stream, std::function<void()> body,
+           const std::vector<const void*>& words) {
     const cudaError_t status = check_launch(launch);
     if (status != cudaSuccess) return noted(status);
-    return enqueue(static_cast<cudaStream_t>(stream), [launch, body] {
+    if (call_must_fail()) return noted(cudaErrorMemoryAllocation);
+    const auto run = [launch, body] {
         return run_grid(launch, body) ? cudaSuccess : cudaErrorLaunchFailure;
-    });
+    };
+    Operation operation{Kind::kernel, run};
+    for (const void* word : words) {
+        if (is_device_memory(word, 1)) operation.memory.push_back(word);
+    }
+    return enqueue(static_cast<cudaStream_t>(stream), std::move(operation));
 }
 
 }  // namespace emulator

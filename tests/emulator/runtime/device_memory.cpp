@@ -76,7 +76,7 @@ __attribute__((visibility("default"))) int emulator_allocations() {
 }
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
-    if (anything_is_captured()) return noted(cudaErrorStreamCaptureUnsupported);
+    if (capture_forbids()) return noted(cudaErrorStreamCaptureUnsupported);
     return cudaMallocAsync(pointer, bytes, nullptr);
 }
 cudaError_t cudaMallocAsync(void** pointer, size_t bytes, cudaStream_t) {
@@ -118,17 +118,17 @@ cudaError_t cudaFreeHost(void* pointer) {
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-    if (anything_is_captured()) return noted(cudaErrorStreamCaptureUnsupported);
+    if (capture_forbids()) return noted(cudaErrorStreamCaptureUnsupported);
     return noted(copy_memory(to, from, bytes, kind));
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-    return enqueue(stream, [=] { return copy_memory(to, from, bytes, kind); });
+    return enqueue(stream, {Kind::copy, [=] { return copy_memory(to, from, bytes, kind); }});
 }
 cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
                               size_t width, size_t height, cudaMemcpyKind kind,
                               cudaStream_t stream) {
-    return enqueue(stream, [=] {
+    const auto copy_rows = [=] {
         for (size_t row = 0; row < height; ++row) {
             const cudaError_t status =
                 copy_memory(static_cast<char*>(to) + row * to_pitch,
@@ -136,7 +136,8 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
             if (status != cudaSuccess) return status;
         }
         return cudaSuccess;
-    });
+    };
+    return enqueue(stream, {Kind::copy, copy_rows});
 }
 cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch,
                          size_t width, size_t height, cudaMemcpyKind kind) {
@@ -146,7 +147,7 @@ cudaError_t cudaMemset(void* start, int value, size_t bytes) {
     return noted(set_memory(start, value, bytes));
 }
 cudaError_t cudaMemsetAsync(void* start, int value, size_t bytes, cudaStream_t stream) {
-    return enqueue(stream, [=] { return set_memory(start, value, bytes); });
+    return enqueue(stream, {Kind::fill, [=] { return set_memory(start, value, bytes); }});
 }
 
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {

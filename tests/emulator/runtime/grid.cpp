@@ -60,6 +60,7 @@ bool run_grid(const Launch& launch, const std::function<void()>& body) {
     static std::mutex one_launch_at_a_time;
     const std::lock_guard<std::mutex> lock(one_launch_at_a_time);
     restart_random();
+    const HostVariables host_variables;
     Grid grid{};
     grid.launch = launch;
     grid.body = body;

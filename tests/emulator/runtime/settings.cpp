@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace emulator {
 
@@ -21,6 +22,11 @@ uint64_t random_number() {
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return random_state;
+}
+
+bool call_must_fail() {
+    if (settings.calls_before_failure < 0) return false;
+    return settings.calls_before_failure-- == 0;
 }
 
 void report(const std::string& said) {
@@ -62,6 +68,12 @@ EXPORTED void emulator_set_device(int processors, int blocks_per_processor) {
 
 EXPORTED void emulator_set_most_spins(unsigned most) {
     emulator::settings.most_spins = most;
+}
+
+/// After so many calls of functions that launch, or make streams, captures and graphs, one fails; -1:
+/// none. How many there would have been before the failure that was set last.
+EXPORTED int emulator_set_failure(int calls) {
+    return std::exchange(emulator::settings.calls_before_failure, calls);
 }
 
 /// The first message since the last call; the text lives until the next one.

@@ -18,12 +18,17 @@ struct Settings {
     int processors = 132;
     /// 0: as many as shared memory and threads allow.
     int blocks_per_processor = 0;
+    /// That many calls of functions that ask `call_must_fail` do not, then one does; -1: none.
+    int calls_before_failure = -1;
 };
 extern Settings settings;
 
 /// Starts the sequence of random numbers anew, from the seed.
 void restart_random();
 uint64_t random_number();
+
+/// Asked by functions of the host that launch or make something, each time that they are called.
+bool call_must_fail();
 
 /// Keeps the message, unless one is kept that nobody has taken yet.
 void report(const std::string& message);

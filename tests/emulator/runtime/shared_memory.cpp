@@ -30,25 +30,45 @@ static void forbid(void*, size_t) {}
 static void permit(void*, size_t) {}
 #endif
 
+struct Found {
+    unsigned char* start;
+    size_t bytes;
+};
+
 static int take_if_own(dl_phdr_info* info, size_t, void* data) {
-    Block& block = *static_cast<Block*>(data);
     auto* start = static_cast<unsigned char*>(info->dlpi_tls_data);
     for (int i = 0; start && i < info->dlpi_phnum; ++i) {
         const ElfW(Phdr) & segment = info->dlpi_phdr[i];
         if (segment.p_type != PT_TLS) continue;
         if (grugen_smem >= start && grugen_smem < start + segment.p_memsz) {
-            block.shared = start;
-            block.shared_bytes = segment.p_memsz;
+            *static_cast<Found*>(data) = {start, segment.p_memsz};
             return 1;
         }
     }
     return 0;
 }
 
-static void find_shared_memory(Block& block) {
-    // the first access makes the library's thread-local memory
+/// All thread-local variables of the library.
+static Found find_thread_local() {
+    // the first access makes them
     *static_cast<volatile unsigned char*>(grugen_smem) = poison;
-    dl_iterate_phdr(take_if_own, &block);
+    Found found{};
+    dl_iterate_phdr(take_if_own, &found);
+    return found;
+}
+
+HostVariables::HostVariables() {
+    const Found found = find_thread_local();
+    permit(found.start, found.bytes);
+    before.assign(found.start, grugen_smem);
+    behind.assign(grugen_smem + dynamic_bytes, found.start + found.bytes);
+}
+
+HostVariables::~HostVariables() {
+    const Found found = find_thread_local();
+    permit(found.start, found.bytes);
+    memcpy(found.start, before.data(), before.size());
+    memcpy(grugen_smem + dynamic_bytes, behind.data(), behind.size());
 }
 
 static void fill(unsigned char* start, const unsigned char* end) {
@@ -56,7 +76,9 @@ static void fill(unsigned char* start, const unsigned char* end) {
 }
 
 void give_shared_memory(Block& block) {
-    find_shared_memory(block);
+    const Found found = find_thread_local();
+    block.shared = found.start;
+    block.shared_bytes = found.bytes;
     permit(block.shared, block.shared_bytes);
     unsigned char* dynamic = grugen_smem;
     unsigned char* used_end = dynamic + block.grid->launch.shared_bytes;

@@ -1,12 +1,11 @@
-// Streams, events and graphs. Work is done in the order of the calls, which is one of the orders
-// that a device may choose; graphs are lists of work.
+// Streams and events. Work is done in the order of the calls, which is one of the orders that a
+// device may choose.
 #include "streams.h"
 
 #include <chrono>
 #include <memory>
 #include <set>
 #include <utility>
-#include <vector>
 
 #include "settings.h"
 
@@ -14,25 +13,26 @@ namespace emulator {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Operations = std::vector<Operation>;
 
+struct Capture {
+    Operations operations;
+    cudaStreamCaptureMode mode;
+};
 struct Stream {
     /// Not null while it is captured; shared by all streams of one capture.
-    std::shared_ptr<Operations> recorded;
+    std::shared_ptr<Capture> recorded;
     bool began_capture = false;
 };
 struct Event {
     Clock::time_point time;
     bool recorded = false;
-    std::shared_ptr<Operations> captured;
-};
-struct Graph {
-    Operations operations;
+    std::shared_ptr<Capture> captured;
 };
 
 Stream default_stream;
 std::set<Stream*> streams;
 cudaError_t last_error = cudaSuccess;
+thread_local cudaStreamCaptureMode own_mode = cudaStreamCaptureModeGlobal;
 
 Stream& stream_of(cudaStream_t stream) {
     const bool is_default = !stream || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
@@ -51,16 +51,30 @@ cudaError_t noted(cudaError_t status) {
 
 cudaError_t enqueue(cudaStream_t which, Operation operation) {
     Stream& stream = stream_of(which);
-    if (!stream.recorded) return noted(operation());
-    stream.recorded->push_back(std::move(operation));
+    if (!stream.recorded) return noted(operation.run());
+    stream.recorded->operations.push_back(std::move(operation));
     return cudaSuccess;
 }
 
-bool anything_is_captured() {
+bool capture_forbids() {
+    if (own_mode == cudaStreamCaptureModeRelaxed) return false;
     for (const Stream* stream : streams) {
-        if (stream->recorded) return true;
+        const auto& recorded = stream->recorded;
+        if (recorded && recorded->mode != cudaStreamCaptureModeRelaxed) return true;
     }
     return false;
+}
+
+cudaError_t end_capture(cudaStream_t which, Operations* found) {
+    Stream& stream = stream_of(which);
+    if (!stream.began_capture) return noted(cudaErrorIllegalState);
+    const auto recorded = stream.recorded;
+    *found = recorded->operations;
+    stream.began_capture = false;
+    for (Stream* other : streams) {
+        if (other->recorded == recorded) other->recorded = nullptr;
+    }
+    return cudaSuccess;
 }
 
 }  // namespace emulator
@@ -77,6 +91,7 @@ cudaError_t cudaPeekAtLastError() {
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+    if (call_must_fail()) return noted(cudaErrorMemoryAllocation);
     auto* made = new Stream;
     streams.insert(made);
     *stream = reinterpret_cast<cudaStream_t>(made);
@@ -101,7 +116,7 @@ cudaError_t cudaStreamQuery(cudaStream_t) {
     return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
-    return anything_is_captured() ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
+    return capture_forbids() ? noted(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -141,23 +156,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t which, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t which, cudaStreamCaptureMode mode) {
+    if (call_must_fail()) return noted(cudaErrorMemoryAllocation);
     Stream& stream = stream_of(which);
     if (&stream == &default_stream) return noted(cudaErrorStreamCaptureUnsupported);
     if (stream.recorded) return noted(cudaErrorIllegalState);
-    stream.recorded = std::make_shared<Operations>();
+    stream.recorded = std::make_shared<Capture>(Capture{{}, mode});
     stream.began_capture = true;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t which, cudaGraph_t* graph) {
-    Stream& stream = stream_of(which);
-    if (!stream.began_capture) return noted(cudaErrorIllegalState);
-    const auto recorded = stream.recorded;
-    *graph = reinterpret_cast<cudaGraph_t>(new Graph{*recorded});
-    stream.began_capture = false;
-    for (Stream* other : streams) {
-        if (other->recorded == recorded) other->recorded = nullptr;
-    }
     return cudaSuccess;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
@@ -165,28 +170,8 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
         stream_of(stream).recorded ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
     return cudaSuccess;
 }
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
-                                 unsigned long long) {
-    const auto* source = reinterpret_cast<const Graph*>(graph);
-    *executable = reinterpret_cast<cudaGraphExec_t>(new Graph{*source});
-    return cudaSuccess;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-    const Operations operations = reinterpret_cast<const Graph*>(executable)->operations;
-    return enqueue(stream, [operations] {
-        for (const Operation& operation : operations) {
-            if (const cudaError_t status = operation(); status != cudaSuccess) return status;
-        }
-        return cudaSuccess;
-    });
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    delete reinterpret_cast<Graph*>(graph);
-    return cudaSuccess;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-    delete reinterpret_cast<Graph*>(executable);
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+    std::swap(*mode, own_mode);
     return cudaSuccess;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 /// Defined where the emulator compiles, for the few lines of a kernel that must know.
 #define GRUGEN_EMULATOR 1
@@ -93,7 +94,9 @@ struct Launch {
     size_t shared_bytes;
     bool cooperative;
 };
-/// Runs `body` in each thread, or records it where the stream is being captured.
-int launch(const Launch& launch, void* stream, std::function<void()> body);
+/// Runs `body` in each thread, or records it where the stream is being captured. `words` may be
+/// pointers that the kernel is handed.
+int launch(const Launch& launch, void* stream, std::function<void()> body,
+           const std::vector<const void*>& words);
 
 }  // namespace emulator

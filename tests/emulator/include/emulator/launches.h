@@ -7,21 +7,40 @@
 #include <memory>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "interface.h"
 
 namespace emulator {
 
+/// All words of an argument, which are pointers or are not.
+template <class T>
+void add_words(const T& argument, std::vector<const void*>& words) {
+    const char* bytes = reinterpret_cast<const char*>(&argument);
+    for (size_t at = 0; at + sizeof(void*) <= sizeof argument; at += sizeof(void*)) {
+        const void* word;
+        std::memcpy(&word, bytes + at, sizeof word);
+        words.push_back(word);
+    }
+}
+
 /// A kernel and its arguments, kept by value as a launch keeps them.
+struct Bound {
+    std::function<void()> body;
+    std::vector<const void*> words;
+};
+
 template <class... P, class... A>
-std::function<void()> bound(void (*kernel)(P...), A&&... arguments) {
+Bound bound(void (*kernel)(P...), A&&... arguments) {
     using Kept = std::tuple<std::decay_t<P>...>;
     const auto kept = std::make_shared<Kept>(std::forward<A>(arguments)...);
-    return [kernel, kept] { std::apply(kernel, *kept); };
+    Bound made{[kernel, kept] { std::apply(kernel, *kept); }, {}};
+    std::apply([&](const auto&... each) { (add_words(each, made.words), ...); }, *kept);
+    return made;
 }
 
 template <class... P, size_t... I>
-std::function<void()> bound_packed(void (*kernel)(P...), void** packed, std::index_sequence<I...>) {
+Bound bound_packed(void (*kernel)(P...), void** packed, std::index_sequence<I...>) {
     (void)packed;
     return bound(kernel, *static_cast<std::decay_t<P>*>(packed[I])...);
 }
@@ -50,22 +69,25 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
             launch.cluster = dim3(value.clusterDim.x, value.clusterDim.y, value.clusterDim.z);
         }
     }
-    return static_cast<cudaError_t>(emulator::launch(
-        launch, config->stream, emulator::bound(kernel, std::forward<A>(arguments)...)));
+    const auto made = emulator::bound(kernel, std::forward<A>(arguments)...);
+    return static_cast<cudaError_t>(
+        emulator::launch(launch, config->stream, made.body, made.words));
 }
 template <class... P>
 cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** packed,
                              size_t shared = 0, cudaStream_t stream = nullptr) {
-    const auto body = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
-    return static_cast<cudaError_t>(emulator::launch(
-        {emulator::address(kernel), grid, block, dim3(1), shared, false}, stream, body));
+    const auto made = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
+    return static_cast<cudaError_t>(
+        emulator::launch({emulator::address(kernel), grid, block, dim3(1), shared, false}, stream,
+                         made.body, made.words));
 }
 template <class... P>
 cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** packed,
                                         size_t shared = 0, cudaStream_t stream = nullptr) {
-    const auto body = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
-    return static_cast<cudaError_t>(emulator::launch(
-        {emulator::address(kernel), grid, block, dim3(1), shared, true}, stream, body));
+    const auto made = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
+    return static_cast<cudaError_t>(
+        emulator::launch({emulator::address(kernel), grid, block, dim3(1), shared, true}, stream,
+                         made.body, made.words));
 }
 
 template <class T>
