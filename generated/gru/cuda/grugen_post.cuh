@@ -1,6 +1,8 @@
 // Blocks that share the units of their sequences and do not meet from step to step: each posts what it
 // computes together with the number of the step, and who multiplies with a vector waits for its
-// elements. That takes one way through the L2 cache, where a meeting takes three.
+// elements. That takes one way through the L2 cache, where a meeting takes three. A post is written
+// anew only when all blocks have read it: loops are run so where a vector that all wait for stands
+// between, and each block posts its share of that one after it has read.
 #pragma once
 
 #include <cuda_runtime.h>
