@@ -50,8 +50,11 @@ __host__ __device__ inline int
 grugen_split(int units, int row_tiles, int warps, int depth, int held)
 {
     int split = 1;
-    while (split < GRUGEN_WARP && grugen_groups(units, split) * row_tiles * 2 <= warps &&
-           4 * split < grugen_fours(depth)) {
+    while (split < GRUGEN_WARP && 4 * split < grugen_fours(depth)) {
+        const int groups = grugen_groups(units, split);
+        // lanes that have no unit are free to share
+        const bool is_free = grugen_groups(units, 2 * split) == groups;
+        if (!is_free && groups * row_tiles * 2 > warps) { break; }
         split *= 2;
     }
     while (held > 0 && split < GRUGEN_WARP && grugen_fours(depth) > (int64_t)held * split &&

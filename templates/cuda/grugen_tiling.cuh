@@ -6,6 +6,8 @@
 
 #include "grugen_cluster.cuh"
 #include "grugen_memory.cuh"
+#include "grugen_panel.cuh"
+#include "grugen_product.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_stored.cuh"
 #include "grugen_team.cuh"
@@ -91,9 +93,29 @@ static inline int64_t grugen_tiles(int64_t sequences, int64_t rows)
     return (sequences + rows - 1) / rows;
 }
 
+// Whether each block has the vectors of its sequences in its own shared memory. A block whose
+// matrices do not stay with it has no memory for vectors either.
+static inline bool grugen_has_vectors(const grugen_tiling &tiling)
+{
+    return tiling.regime == GRUGEN_CLUSTER || (tiling.parts == 1 && tiling.keeps);
+}
+
+// Cycles that lanes wait for vectors which nobody brings to shared memory: measured, about as long
+// for each four that a lane multiplies.
+static inline double grugen_far_cycles(const grugen_loop &loop, const grugen_tiling &tiling)
+{
+    const int warps = GRUGEN_THREADS / GRUGEN_WARP;
+    const int units = grugen_most_units(loop.units, tiling.parts);
+    const int row_tiles = (int)grugen_tiles(tiling.sequences, GRUGEN_TILE_ROWS);
+    const int split = grugen_split(units, row_tiles, warps, (int)loop.awaited, 0);
+    const int turns = (grugen_groups(units, split) * row_tiles + warps - 1) / warps;
+    return 300.0 * turns * (double)loop.awaited / (4.0 * split);
+}
+
 // Cycles of a step, roughly: reading the matrices or multiplying them, whichever takes longer, and
 // what threads wait for between products.
-static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_tiling &tiling)
+static inline double grugen_step_cycles(
+    const grugen_device &device, const grugen_loop &loop, const grugen_tiling &tiling)
 {
     const double weights = (double)loop.weights / (double)tiling.parts;
     // bytes a cycle from shared memory, and from the L2 cache when all processors ask for them
@@ -114,14 +136,12 @@ static inline double grugen_step_cycles(const grugen_loop &loop, const grugen_ti
     } else if (tiling.parts > 1) {
         waiting = 4800.0 * (double)loop.meetings;
     }
+    const int64_t bytes_of_vectors =
+        tiling.sequences * loop.awaited * (int64_t)sizeof(GRUGEN_REAL);
+    const bool is_near = tiling.posts || grugen_has_vectors(tiling) ||
+        tiling.shared + bytes_of_vectors <= device.shared;
+    if (!is_near) { waiting += grugen_far_cycles(loop, tiling); }
     return (reading > multiplying ? reading : multiplying) + waiting + 400.0 * (double)loop.nests;
-}
-
-// Whether each block has the vectors of its sequences in its own shared memory. A block whose
-// matrices do not stay with it has no memory for vectors either.
-static inline bool grugen_has_vectors(const grugen_tiling &tiling)
-{
-    return tiling.regime == GRUGEN_CLUSTER || (tiling.parts == 1 && tiling.keeps);
 }
 
 // A cut into blocks as far as sequences and parts make it. A lane can hold `held` fours of each
@@ -167,7 +187,7 @@ static inline grugen_tiling grugen_cut(
     if (asked == GRUGEN_STEPS) { return best; }
     // all processors multiply
     double least = GRUGEN_LAUNCH_CYCLES * (double)(loop.nests + 1) +
-        (double)loop.weights * (double)B / (64.0 * (double)processors);
+        (double)loop.weights * (double)B / (32.0 * (double)processors);
     // whoever asks for a way to run gets it if it is possible at all
     bool can_be_worse = asked != GRUGEN_MODEL;
     const auto try_all = [&](grugen_regime regime, int64_t parts, int64_t most, bool posts) {
@@ -186,7 +206,7 @@ static inline grugen_tiling grugen_cut(
             const bool must_keep = posts && !tiling.keeps;
             if (tiling.shared > device.shared || must_run || must_keep) { continue; }
             const double rounds = (double)((tiling.groups + most - 1) / most);
-            const double cycles = rounds * grugen_step_cycles(loop, tiling);
+            const double cycles = rounds * grugen_step_cycles(device, loop, tiling);
             if (!can_be_worse && cycles >= least) { continue; }
             can_be_worse = false;
             least = cycles;
