@@ -179,11 +179,11 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -300,11 +300,11 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -1111,11 +1111,11 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -1220,12 +1220,12 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
                 operand_2_at);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
@@ -2415,11 +2415,11 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -2525,12 +2525,12 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
                 operand_2_at);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {

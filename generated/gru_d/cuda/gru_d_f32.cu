@@ -406,11 +406,11 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -524,11 +524,11 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -1391,11 +1391,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -1501,12 +1501,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
                 operand_2_at);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
@@ -3050,11 +3050,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
         operand_1_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
         const float *operand_1[ROWS];
@@ -3162,12 +3162,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
                 operand_2_at);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-        team.meet();
     } else if (gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
+
+    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
     for (grugen_tile at = plan; at.more(); at.next()) {
