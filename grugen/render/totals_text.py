@@ -14,6 +14,7 @@ from grugen.target.plan import NO_OFFSET
 from grugen.target.totals import (
     Again,
     OuterTotals,
+    as_they_lie,
     outer_totals,
     totals_again,
     vector_totals,
@@ -23,7 +24,8 @@ from grugen.target.totals import (
 def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     """A block for each call: what is summed up, and the call."""
     marks = (components.mark(number) for number in components.totals)
-    for group in outer_totals(spelling.plan.totals):
+    for found in outer_totals(spelling.plan.totals):
+        group = as_they_lie(found, spelling.plan)
         yield next(marks)
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
         right = _rows_of(spelling, group.right)
