@@ -1024,10 +1024,10 @@ static void gru_f32_backward_sum_up(
     grugen_enter(10); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
@@ -1036,10 +1036,10 @@ static void gru_f32_backward_sum_up(
     grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);
@@ -1759,10 +1759,10 @@ static void gru_f32_backward_states_sum_up(
     grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
@@ -1771,10 +1771,10 @@ static void gru_f32_backward_states_sum_up(
     grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
                 work->sums);

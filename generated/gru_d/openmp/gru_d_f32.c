@@ -1416,10 +1416,10 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(12); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
@@ -1429,10 +1429,10 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(13); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
                 packed, work->sums);
@@ -1449,10 +1449,10 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(15); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
@@ -2471,10 +2471,10 @@ static void gru_d_f32_backward_states_sum_up(
     grugen_enter(19); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
@@ -2484,10 +2484,10 @@ static void gru_d_f32_backward_states_sum_up(
     grugen_enter(20); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_and_2_more,
                 grugen_padded(D + 2 * H), H, packed, work->sums);
@@ -2504,10 +2504,10 @@ static void gru_d_f32_backward_states_sum_up(
     grugen_enter(22); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
