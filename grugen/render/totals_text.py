@@ -25,7 +25,7 @@ def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     """A block for each call: what is summed up, and the call."""
     marks = (components.mark(number) for number in components.totals)
     for found in outer_totals(spelling.plan.totals):
-        group = as_they_lie(found, spelling.plan)
+        group = as_they_lie(found, spelling.plan.total_reads)
         yield next(marks)
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
         right = _rows_of(spelling, group.right)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from grugen.target.plan import Buffer, KernelPlan, OuterTotal, Total, VectorTotal
+from grugen.target.plan import Buffer, OuterTotal, Place, Total, VectorTotal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ def outer_totals(totals: Sequence[Total]) -> tuple[OuterTotals, ...]:
     )
 
 
-def as_they_lie(group: OuterTotals, plan: KernelPlan) -> OuterTotals:
+def as_they_lie(group: OuterTotals, places: Mapping[str, Place]) -> OuterTotals:
     """`group` with left operands that lie side by side in that order, to be read as one matrix."""
     lefts = [member.left for member in group.members]
-    arrays = [plan.total_reads[left].array for left in lefts]
+    arrays = [places[left].array for left in lefts]
 
     def place(number: int) -> tuple[int, int]:
         array = arrays[number]
