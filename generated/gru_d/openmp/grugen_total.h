@@ -239,9 +239,10 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
 }
 
 // total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals, and
-// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
-// member's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
-// elements for all units of the lefts.
+// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count.
+// Called by all members of a team: `packed` is memory of each member's own, GRUGEN_OUTER_PACKED
+// elements, `shared` is the same for all, grugen_outer_shared elements for all units of the lefts
+// that nobody else uses until all have met.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
     const grugen_team *team, const int64_t *rows, int64_t count, const grugen_outer *outers,
     int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
@@ -283,7 +284,6 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     // the tiles of all slices in one line
     const int64_t line = cut.slices * cut.tiles;
     const int64_t end = grugen_part(line, threads / across, thread / across + 1);
-    if (collects) { grugen_gather(team); }
     for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
         const int64_t slice = at / cut.tiles;
         const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;
