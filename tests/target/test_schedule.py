@@ -56,7 +56,7 @@ def test_every_tile_is_compiled() -> None:
         assert len(shapes.rows) in (3, 6)
         # panels of several units side by side are for one row (4) and two rows (2)
         assert 4 * len(shapes.rows) + 1 <= shapes.unit.registers
-        assert f"GRUGEN_ROWS_CASE({max(shapes.rows)}, n)" in text
+        assert f"GRUGEN_ROWS_CASE({max(shapes.rows)})" in text
 
 
 def test_the_text_says_what_the_model_says() -> None:

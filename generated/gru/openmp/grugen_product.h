@@ -20,9 +20,6 @@
 // beyond the second cache; for nearer ones the distance does not matter.
 enum { GRUGEN_AHEAD = 6 * 1024 };
 
-// So few bytes of weights stay near by themselves; to ask for them only costs.
-enum { GRUGEN_NEAR = 128 * 1024 };
-
 // Where a stage is: units unit..unit_end of rows row..row_end, and where it goes from there.
 typedef struct grugen_tile {
     int64_t unit, unit_end;
@@ -69,14 +66,13 @@ GRUGEN_INLINE void grugen_next_tile(grugen_tile *at)
     at->row_end = grugen_least(at->row + at->row_step, at->rows);
 }
 
-// One register tile: `rows`, `panels`, `vectors` and `near`, for weights that are not asked for, are
-// constants wherever this is inlined.
+// One register tile: `rows`, `panels` and `vectors` are constants wherever this is inlined.
 // Sum (row r, vector v of panel p) is at sums[r * row_stride + (p * vectors + v) * stride].
 // Meanwhile the lines wanted[0..depth] are fetched.
 GRUGEN_INLINE void grugen_register_tile(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
-    const int rows, const int panels, const int vectors, const int near, grugen_vector *sums,
-    int64_t row_stride, int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
+    const int rows, const int panels, const int vectors, grugen_vector *sums, int64_t row_stride,
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
     grugen_vector sum[12][24];
 #pragma GCC unroll 12
@@ -101,9 +97,7 @@ GRUGEN_INLINE void grugen_register_tile(
             for (int v = 0; v < vectors; ++v) {
                 const GRUGEN_REAL *const weight = weights + v * GRUGEN_LANES;
                 // few rows are done sooner than weights come, and the machine foresees these
-                if (rows > 2 && !near) {
-                    __builtin_prefetch((const char *)weight + GRUGEN_AHEAD);
-                }
+                if (rows > 2) { __builtin_prefetch((const char *)weight + GRUGEN_AHEAD); }
                 column[v] = grugen_load_whole_v(weight);
             }
 #pragma GCC unroll 12
@@ -129,65 +123,57 @@ GRUGEN_INLINE void grugen_register_tile(
 // A tile of any number of rows and panels, for a constant number of vectors.
 GRUGEN_INLINE void grugen_tile_of(
     const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth, const GRUGEN_REAL *const *operand,
-    int64_t rows, int64_t panels, const int vectors, int near, grugen_vector *sums,
-    int64_t row_stride, int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
+    int64_t rows, int64_t panels, const int vectors, grugen_vector *sums, int64_t row_stride,
+    int64_t panel_stride, int64_t stride, int adds, const char *const *wanted)
 {
-#define GRUGEN_CASE(r, p, n)                                                                     \
-    grugen_register_tile(panel, panel_step, depth, operand, r, p, vectors, n, sums, row_stride,  \
+#define GRUGEN_CASE(r, p)                                                                        \
+    grugen_register_tile(panel, panel_step, depth, operand, r, p, vectors, sums, row_stride,     \
                          panel_stride, stride, adds, wanted)
     // what does not fit the registers is never asked for, and not compiled
-#define GRUGEN_ROWS_CASE(r, n)                                                                   \
+#define GRUGEN_ROWS_CASE(r)                                                                      \
     case r:                                                                                      \
-        if (GRUGEN_ROWS_OF(vectors) >= (r)) { GRUGEN_CASE(r, 1, n); }                            \
-        break;
-#define GRUGEN_ROWS_CASES(n)                                                                     \
-    GRUGEN_ROWS_CASE(3, n)                                                                       \
-    GRUGEN_ROWS_CASE(4, n)                                                                       \
-    GRUGEN_ROWS_CASE(5, n)                                                                       \
-    GRUGEN_ROWS_CASE(6, n)                                                                       \
-    GRUGEN_ROWS_CASE(7, n)                                                                       \
-    GRUGEN_ROWS_CASE(8, n)                                                                       \
-    GRUGEN_ROWS_CASE(9, n)                                                                       \
-    GRUGEN_ROWS_CASE(10, n)                                                                      \
-    GRUGEN_ROWS_CASE(11, n)                                                                      \
-    GRUGEN_ROWS_CASE(12, n)
+        if (GRUGEN_ROWS_OF(vectors) >= (r)) { GRUGEN_CASE(r, 1); }                               \
+        break
     if (panels > 1) {
         switch (rows * 4 + panels) {
-        case 6: GRUGEN_CASE(1, 2, 0); break;
+        case 6: GRUGEN_CASE(1, 2); break;
         case 7:
-            if (vectors == 2) { GRUGEN_CASE(1, 3, 0); }
+            if (vectors == 2) { GRUGEN_CASE(1, 3); }
             break;
         case 8:
-            if (vectors == 2) { GRUGEN_CASE(1, 4, 0); }
+            if (vectors == 2) { GRUGEN_CASE(1, 4); }
             break;
-        default: GRUGEN_CASE(2, 2, 0); break;
+        default: GRUGEN_CASE(2, 2); break;
         }
-    } else if (near && rows > 2) {
-        switch (rows) {
-            GRUGEN_ROWS_CASES(1)
-        default: break;
-        }
-    } else {
-        switch (rows) {
-            GRUGEN_ROWS_CASE(1, 0)
-            GRUGEN_ROWS_CASE(2, 0)
-            GRUGEN_ROWS_CASES(0)
-        default: break;
-        }
+        return;
+    }
+    switch (rows) {
+    case 1: GRUGEN_CASE(1, 1); break;
+    case 2: GRUGEN_CASE(2, 1); break;
+    case 3: GRUGEN_CASE(3, 1); break;
+    case 4: GRUGEN_CASE(4, 1); break;
+        GRUGEN_ROWS_CASE(5);
+        GRUGEN_ROWS_CASE(6);
+        GRUGEN_ROWS_CASE(7);
+        GRUGEN_ROWS_CASE(8);
+        GRUGEN_ROWS_CASE(9);
+        GRUGEN_ROWS_CASE(10);
+        GRUGEN_ROWS_CASE(11);
+        GRUGEN_ROWS_CASE(12);
+    default: break;
     }
 #undef GRUGEN_CASE
 #undef GRUGEN_ROWS_CASE
-#undef GRUGEN_ROWS_CASES
 }
 
 #define GRUGEN_TILE_FUNCTION(vectors)                                                            \
     static __attribute__((noinline, unused)) void grugen_tile_##vectors(                         \
         const GRUGEN_REAL *panel, int64_t panel_step, int64_t depth,                             \
-        const GRUGEN_REAL *const *operand, int64_t rows, int64_t panels, int near,               \
-        grugen_vector *sums, int64_t row_stride, int64_t panel_stride, int64_t stride, int adds, \
+        const GRUGEN_REAL *const *operand, int64_t rows, int64_t panels, grugen_vector *sums,    \
+        int64_t row_stride, int64_t panel_stride, int64_t stride, int adds,                      \
         const char *const *wanted)                                                               \
     {                                                                                            \
-        grugen_tile_of(panel, panel_step, depth, operand, rows, panels, vectors, near, sums,     \
+        grugen_tile_of(panel, panel_step, depth, operand, rows, panels, vectors, sums,           \
                        row_stride, panel_stride, stride, adds, wanted);                          \
     }
 GRUGEN_TILE_FUNCTION(1)
@@ -246,8 +232,6 @@ GRUGEN_INLINE void grugen_multiply(
     const int64_t whole_end = grugen_least(at->unit_end, half);
     const int64_t panels = (whole_end - at->unit + units - 1) / units;
     const int64_t panel_step = units * count * depth;
-    const int64_t all = at->units * count * depth * (int64_t)sizeof(GRUGEN_REAL);
-    const int near = all <= GRUGEN_NEAR;
     const GRUGEN_REAL *weights = panel + at->unit / units * panel_step;
     const char *const *const wanted = grugen_wanted_now(lines, depth);
     const int64_t begun = grugen_products_begin((at->unit_end - at->unit) * rows * depth * count);
@@ -258,7 +242,7 @@ GRUGEN_INLINE void grugen_multiply(
         if (grugen_are_few(at->units - half, depth)) {
             grugen_dots(last, depth, at->units - half, from, rows, to, adds);
         } else {
-            grugen_tile_1(last, 0, depth, from, rows, 1, near, to, 1, 0, 0, adds, wanted);
+            grugen_tile_1(last, 0, depth, from, rows, 1, to, 1, 0, 0, adds, wanted);
         }
         if (panels < 1) {
             grugen_products_end(begun);
@@ -273,29 +257,29 @@ GRUGEN_INLINE void grugen_multiply(
         const int64_t stride = wide == 1 ? rows : 1;
         switch (some * GRUGEN_SIDE(wide)) {
         case 1:
-            grugen_tile_1(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_1(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
         case 2:
-            grugen_tile_2(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_2(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
         case 3:
-            grugen_tile_3(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_3(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
 #if GRUGEN_MOST_VECTORS > 3
         case 4:
-            grugen_tile_4(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_4(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
         case 5:
-            grugen_tile_5(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_5(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
         case 6:
-            grugen_tile_6(weights, panel_step, depth, from, rows, panels, near, to, wide, next,
-                          stride, adds, wanted);
+            grugen_tile_6(weights, panel_step, depth, from, rows, panels, to, wide, next, stride,
+                          adds, wanted);
             break;
 #endif
         default: break;
