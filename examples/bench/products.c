@@ -7,9 +7,9 @@
 #include "grugen_tiling.h"
 #include "grugen_total.h"
 
-static grugen_team everyone(void)
+static grugen_team everyone(grugen_meeting *meeting)
 {
-    return (grugen_team){omp_get_thread_num(), omp_get_num_threads(), NULL};
+    return (grugen_team){omp_get_thread_num(), omp_get_num_threads(), meeting};
 }
 
 int64_t products_packed(void) { return GRUGEN_OUTER_PACKED; }
@@ -30,9 +30,10 @@ void products_outer(
     const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units, GRUGEN_REAL *packed,
     GRUGEN_REAL *shared)
 {
+    grugen_meeting meeting = {0};
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        const grugen_team team = everyone();
+        const grugen_team team = everyone(&meeting);
         grugen_outer_totals(&team, rows, count, outers, number, right, right_stride, right_units,
                             packed + team.member * (int64_t)GRUGEN_OUTER_PACKED, shared);
     }
@@ -42,9 +43,10 @@ void products_vectors(
     int threads, const int64_t *rows, int64_t count, const grugen_summand *summands,
     int64_t number, GRUGEN_REAL *shared)
 {
+    grugen_meeting meeting = {0};
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        const grugen_team team = everyone();
+        const grugen_team team = everyone(&meeting);
         grugen_vector_totals(&team, rows, count, summands, number, shared);
     }
 }
@@ -75,7 +77,7 @@ void products_ahead(
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int64_t first, last;
-        const grugen_team team = everyone();
+        const grugen_team team = everyone(NULL);
         grugen_team_share(&team, rows, &first, &last);
         grugen_wanted *const wanted = malloc((size_t)grugen_wanted_bytes(depth));
         grugen_clear_wanted(wanted, depth);

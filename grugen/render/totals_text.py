@@ -14,6 +14,7 @@ from grugen.target.plan import NO_OFFSET
 from grugen.target.totals import (
     Again,
     OuterTotals,
+    as_they_lie,
     outer_totals,
     totals_again,
     vector_totals,
@@ -23,15 +24,21 @@ from grugen.target.totals import (
 def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     """A block for each call: what is summed up, and the call."""
     marks = (components.mark(number) for number in components.totals)
-    for group in outer_totals(spelling.plan.totals):
+    memory = _memory(spelling)
+    if memory:
+        yield f"{C_TYPES[spelling.element]} *sums = work->sums;"
+    for number, found in enumerate(outer_totals(spelling.plan.totals), 1):
+        group = as_they_lie(found, spelling.plan.total_reads)
         yield next(marks)
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
         right = _rows_of(spelling, group.right)
         yield (
             f"grugen_outer_totals(team, rows, count, outers, {len(group.members)}, {right}, "
-            "packed, work->sums);"
+            "packed, sums);"
         )
         yield "}"
+        if number < len(memory):
+            yield f"sums += {memory[number - 1]};"
     vectors = [
         (_rows_of(spelling, total.value), spelling.base(total.argument))
         for total in vector_totals(spelling.plan.totals)
@@ -39,7 +46,7 @@ def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     if vectors:
         yield next(marks)
         yield from _listed("grugen_summand", "vectors", vectors)
-        yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, work->sums);"
+        yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, sums);"
         yield "}"
     yield from _copies(spelling, totals_again(spelling.plan.totals))
 
@@ -49,18 +56,7 @@ def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView
     plan, real = spelling.plan, C_TYPES[spelling.element]
     if not plan.totals:
         return work, MemoryView((), (), ())
-    sizes: list[str] = []
-    for group in outer_totals(plan.totals):
-        units = _units(spelling, (total.left for total in group.members))
-        right = spelling.dim(_width(spelling, group.right))
-        ones = int(group.has_sums)
-        sizes.append(f"grugen_outer_shared(call->T * call->B, {units}, {right}, {ones})")
-    vectors = [total.value for total in vector_totals(plan.totals)]
-    if vectors:
-        units = _units(spelling, iter(vectors))
-        sizes.append(f"grugen_vector_shared(call->T * call->B, {units})")
-    takes = ["int64_t sums = 0;"]
-    takes += [f"sums = grugen_larger(sums, {size});" for size in sizes]
+    takes = ["int64_t sums = 0;", *(f"sums += {size};" for size in _memory(spelling))]
     takes.append(f"work->sums = grugen_take(arena, sums * (int64_t)sizeof({real}));")
     packed = f"GRUGEN_OUTER_PACKED * (int64_t)sizeof({real})"
     return (
@@ -75,6 +71,24 @@ def with_totals_memory(spelling: Spelling, work: MemoryView) -> tuple[MemoryView
             (f"tile->packed = grugen_take(arena, {packed});",),
         ),
     )
+
+
+def _memory(spelling: Spelling) -> list[str]:
+    """What each call needs of the memory that threads share, in elements: a part of its own.
+
+    So nobody waits before a call until the one before it is done everywhere.
+    """
+    sizes: list[str] = []
+    for group in outer_totals(spelling.plan.totals):
+        units = _units(spelling, (total.left for total in group.members))
+        right = spelling.dim(_width(spelling, group.right))
+        ones = int(group.has_sums)
+        sizes.append(f"grugen_outer_shared(call->T * call->B, {units}, {right}, {ones})")
+    vectors = [total.value for total in vector_totals(spelling.plan.totals)]
+    if vectors:
+        units = _units(spelling, iter(vectors))
+        sizes.append(f"grugen_vector_shared(call->T * call->B, {units})")
+    return sizes
 
 
 def _listed(struct: str, name: str, entries: list[tuple[str, str]]) -> Iterator[str]:

@@ -6,26 +6,22 @@ states that started as an input did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import check_keys, check_mapping
-from grugen.runtime.binding import Binding, tail_of
+from grugen.runtime.binding import Binding, Slot, tail_of
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import type_in
-from grugen.runtime.engine import Common, KernelCall, Key, Plan
-from grugen.runtime.forward import EMPTY, Record, Run, adopted
+from grugen.runtime.engine import MOST_FORMS, Common, KernelCall, Key, Plan
+from grugen.runtime.forward import EMPTY, Given, Record, Run, adopted
+from grugen.runtime.gradient_form import WRITTEN, GradientForm, Read, handed_out
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
-from grugen.target.abi import ArrayInfo, Group, ParamInfo, StateInfo
-
-_Info = ArrayInfo | ParamInfo | StateInfo
-
-_RESULTS = (Group.FINAL, Group.OUTPUT, Group.SEQUENCE_SUM, Group.TOTAL)
-"""What the backward kernel writes; it keeps no tape."""
+from grugen.target.abi import Group
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,17 +55,19 @@ def run_backward(
     outputs: object,
     states: object,
     threads: int | None,
-    stream: object = None,
+    stream: object,
+    forms: dict[Hashable, GradientForm],
 ) -> Grads:
-    """Call the backward kernel. Raises UsageError for a run or gradients that do not fit."""
+    """Call the backward kernel. Raises UsageError for a run or gradients that do not fit.
+
+    `forms` are those of earlier calls of the owner, and gets that of this one.
+    """
     record = _record(binding, run, owner)
     given = record.given
-    reason = f"the run has T = {given.steps} and B = {given.batch}"
-    leading = (given.steps, given.batch)
     work = given.work if stream is None else binding.engine.place(given.work.device, stream)
     work.after(given.work)
-    d_outputs = _accept(binding, work, Group.OUTPUT, "outputs", outputs, leading, reason)
-    d_states = _accept(binding, work, Group.FINAL, "states", states, leading[1:], reason)
+    d_outputs = _accept(binding, work, Group.OUTPUT, outputs, given)
+    d_states = _accept(binding, work, Group.FINAL, states, given)
     found = (*d_outputs.values(), *d_states.values())
     on_device = given.place is not HOST or any(isinstance(a, DeviceArray) for a in found)
     place = work if on_device else HOST
@@ -80,16 +78,77 @@ def run_backward(
         Group.OUTPUT_GRADIENT: d_outputs,
         Group.INITIAL: d_states,
     }
-    arrays: dict[Key, AnyArray | float] = {}
-    written: dict[Group, dict[str, AnyArray]] = {group: {} for group in _RESULTS}
-    runs = bool(given.steps and given.batch)
     steps, batch = given.steps, given.batch
+    arrays: dict[Key, AnyArray | float]
+    if steps and batch and work is HOST:
+        key = (steps, batch, record.states_only, *d_outputs, None, *d_states)
+        form = forms.get(key)
+        if form is None:
+            form = GradientForm(binding, _slots(binding, record), read, steps, batch)
+            if len(forms) >= MOST_FORMS:
+                forms.clear()
+            forms[key] = form
+        arrays, results = form.arrays(read)
+        plan = _run(binding, common, record, threads, arrays, work)
+        params, inputs, static, first = results
+        grads = Grads(params, inputs, static, first, plan)
+        return _with_first_states(binding, place, record, grads)
+    arrays, written = _arrays(binding, record, read, work, place)
+    plan = EMPTY
+    if steps and batch:
+        plan = _run(binding, common, record, threads, arrays, work)
+    else:
+        for name, gradient in written[Group.FINAL].items():
+            place.copy(gradient, d_states.get(name, gradient))
+    grads = _grads(binding, place, written, (steps, batch), plan)
+    return _with_first_states(binding, place, record, grads)
+
+
+def _run(
+    binding: Binding,
+    common: Common,
+    record: Record,
+    threads: int | None,
+    arrays: Mapping[Key, AnyArray | float],
+    work: Place,
+) -> Plan:
+    given = record.given
+    return binding.engine.backward(
+        KernelCall(
+            common,
+            given.steps,
+            given.batch,
+            given.lengths,
+            # the derivative of a cell is a cell that runs the other way
+            not given.reverse,
+            False,
+            get_num_threads() if threads is None else checked_threads(threads),
+            arrays,
+            states_only=record.states_only,
+            place=work,
+        )
+    )
+
+
+def _slots(binding: Binding, record: Record) -> tuple[Slot, ...]:
+    return binding.backward_states if record.states_only else binding.backward
+
+
+def _arrays(
+    binding: Binding, record: Record, read: Read, work: Place, place: Place
+) -> tuple[dict[Key, AnyArray | float], dict[Group, dict[str, AnyArray]]]:
+    """The arrays of a call, and those that the kernel writes by group and name."""
+    given = record.given
+    steps, batch = given.steps, given.batch
+    arrays: dict[Key, AnyArray | float] = {}
+    written: dict[Group, dict[str, AnyArray]] = {group: {} for group in WRITTEN}
+    runs = bool(steps and batch)
     if runs and place is not HOST:
         totals = binding.totals[record.states_only]
         whats, shapes = tuple(s.what for s in totals), tuple(s.tail for s in totals)
         for slot, total in zip(totals, place.empties(whats, shapes, binding.dtype), strict=True):
             arrays[slot.key] = written[Group.TOTAL][slot.key[1]] = total
-    for slot in binding.backward_states if record.states_only else binding.backward:
+    for slot in _slots(binding, record):
         key, group = slot.key, slot.group
         if key in arrays:
             continue
@@ -104,28 +163,7 @@ def run_backward(
                     continue
                 present = slot.zeros(place, steps, batch)
             arrays[key] = present
-    plan = EMPTY
-    if runs:
-        plan = binding.engine.backward(
-            KernelCall(
-                common,
-                steps,
-                batch,
-                given.lengths,
-                # the derivative of a cell is a cell that runs the other way
-                not given.reverse,
-                False,
-                get_num_threads() if threads is None else checked_threads(threads),
-                arrays,
-                states_only=record.states_only,
-                place=work,
-            )
-        )
-    else:
-        for name, gradient in written[Group.FINAL].items():
-            place.copy(gradient, d_states.get(name, gradient))
-    grads = _grads(binding, place, written, leading, plan)
-    return _with_first_states(binding, place, record, grads)
+    return arrays, written
 
 
 def _record(binding: Binding, run: object, owner: object) -> Record:
@@ -144,26 +182,26 @@ def _record(binding: Binding, run: object, owner: object) -> Record:
     return run.record
 
 
+_ARGUMENTS = {Group.OUTPUT: "outputs", Group.FINAL: "states"}
+
+
 def _accept(
-    binding: Binding,
-    work: Place,
-    group: Group,
-    argument: str,
-    values: object,
-    leading: tuple[int, ...],
-    reason: str,
+    binding: Binding, work: Place, group: Group, values: object, given: Given
 ) -> dict[str, AnyArray]:
     """The checked gradients that were given for outputs or states."""
     if values is None:
         return {}
-    rules = binding.rules[group]
+    rules, argument = binding.rules[group], _ARGUMENTS[group]
     found = adopted(work, rules, check_mapping(argument, values))
     if not found.keys() <= rules.keys():
         check_keys(f"{argument} of '{binding.interface.name}'", found, rules, f"its {argument}")
+    leading = (given.steps, given.batch) if group is Group.OUTPUT else (given.batch,)
     return {
         name: value  # type: ignore[misc]
         if rules[name].fits(value, leading)
-        else rules[name].check(value, leading, reason)
+        else rules[name].check(
+            value, leading, f"the run has T = {given.steps} and B = {given.batch}"
+        )
         for name, value in found.items()
     }
 
@@ -176,16 +214,11 @@ def _grads(
     plan: Plan,
 ) -> Grads:
     """The results by what they are gradients of; 0 for what the cell does not depend on."""
-    interface = binding.interface
     sizes = binding.settings.sizes
-
-    def collect(
-        group: Group, infos: tuple[_Info, ...], axes: tuple[int, ...]
-    ) -> dict[str, AnyArray]:
-        found = written[group]
-        return {
-            info.name: found[info.name]
-            if info.name in found
+    params, inputs, static, states = (
+        {
+            info.name: written[group][info.name]
+            if info.name in written[group]
             else place.filled(
                 f"gradient of '{info.name}'",
                 (*axes, *tail_of(info.shape, sizes)),
@@ -193,16 +226,10 @@ def _grads(
                 type_in(group, binding.dtype),
             )
             for info in infos
-            if not isinstance(info, ArrayInfo) or (info.gradient and not info.mask)
         }
-
-    return Grads(
-        params=collect(Group.TOTAL, interface.params, ()),
-        inputs=collect(Group.OUTPUT, interface.inputs, leading),
-        static=collect(Group.SEQUENCE_SUM, interface.static, leading[1:]),
-        states=collect(Group.FINAL, interface.states, leading[1:]),
-        plan=plan,
+        for group, infos, axes in handed_out(binding, leading)
     )
+    return Grads(params, inputs, static, states, plan)
 
 
 def _with_first_states(binding: Binding, place: Place, record: Record, grads: Grads) -> Grads:

@@ -6,7 +6,7 @@ The work is done by `forward`, `backward` and `stepper`; here it gets its signat
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding, moved
 from grugen.runtime.elements import name_of
 from grugen.runtime.forward import Run, Tape, run_forward
+from grugen.runtime.gradient_form import GradientForm
 from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
@@ -39,6 +40,7 @@ class Cell:
         # its arrays stay where they are
         self._common = binding.common(params.held)
         self._precedents = Precedents(binding)
+        self._gradient_forms: dict[Hashable, GradientForm] = {}
 
     @property
     def params(self) -> Params:
@@ -137,7 +139,15 @@ class Cell:
         default.
         """
         return run_backward(
-            self._binding, self._common, run, self, outputs, states, threads, stream
+            self._binding,
+            self._common,
+            run,
+            self,
+            outputs,
+            states,
+            threads,
+            stream,
+            self._gradient_forms,
         )
 
     def freeze(self) -> Frozen:

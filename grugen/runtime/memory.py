@@ -64,9 +64,10 @@ def empties(
     for shape in shapes:
         starts.append(end)
         end += -(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT
-    if end < PAGE:
-        return [empty(what, shape, dtype) for what, shape in zip(whats, shapes, strict=True)]
     try:
+        if end < PAGE:
+            # memory that small is kept by the C library
+            return [np.empty(shape, dtype) for shape in shapes]
         lease = _POOL.lend(end)
         return [
             np.ndarray(shape, dtype, lease, start)

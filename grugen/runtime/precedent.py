@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+import numpy as np
+
 from grugen.runtime.arrays import ArrayRule
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import MOST_FORMS
 from grugen.runtime.forward import Given, accept, add_first_states
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray
+from grugen.runtime.pool import PAGE
 from grugen.target.abi import Group
 
 Expected = tuple[str, ArrayRule, tuple[int, ...], type]
@@ -23,12 +26,13 @@ Expected = tuple[str, ArrayRule, tuple[int, ...], type]
 class Precedent:
     """A call whose arrays were all given."""
 
-    __slots__ = ("_binding", "_given", "_inputs", "_static")
+    __slots__ = ("_binding", "_given", "_initial", "_inputs", "_static")
 
     def __init__(self, binding: Binding, given: Given) -> None:
         self._binding = binding
         # without the arrays: they are not to live on
         self._given = given._replace(inputs={}, static={}, initial={})
+        self._initial = _constant(binding, given)
         self._inputs = _expected(binding, Group.INPUT, given.inputs)
         self._static = _expected(binding, Group.STATIC, given.static)
 
@@ -43,7 +47,7 @@ class Precedent:
         static = self._checked(self._static, arrays) if self._static else {}
         if static is None:
             return None
-        initial: dict[str, AnyArray] = {}
+        initial = self._initial.copy()
         steps, batch, _, _, _, passed, lengths, reverse, work, place = self._given
         given = Given(steps, batch, inputs, static, initial, passed, lengths, reverse, work, place)
         add_first_states(self._binding, given, initial)
@@ -62,6 +66,22 @@ class Precedent:
                 return None
             found[name] = value  # type: ignore[assignment]
         return found
+
+
+def _constant(binding: Binding, given: Given) -> dict[str, AnyArray]:
+    """The first states that are the same in all such calls, if little memory is kept for them.
+
+    Nobody writes into them: kernels and users get their own.
+    """
+    if given.passed or given.place is not HOST:
+        return {}
+    found: dict[str, AnyArray] = {}
+    for state in binding.interface.states:
+        array = given.initial.get(state.name)
+        if not state.init.first and isinstance(array, np.ndarray) and array.nbytes < PAGE:
+            array.flags.writeable = False
+            found[state.name] = array
+    return found
 
 
 def _expected(

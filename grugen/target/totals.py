@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from grugen.target.plan import OuterTotal, Total, VectorTotal
+from grugen.target.plan import Buffer, OuterTotal, Place, Total, VectorTotal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,25 @@ def outer_totals(totals: Sequence[Total]) -> tuple[OuterTotals, ...]:
     return tuple(
         OuterTotals(right, tuple(members), tuple(vectors.pop(m.left, None) for m in members))
         for right, members in groups.items()
+    )
+
+
+def as_they_lie(group: OuterTotals, places: Mapping[str, Place]) -> OuterTotals:
+    """`group` with left operands that lie side by side in that order, to be read as one matrix."""
+    lefts = [member.left for member in group.members]
+    arrays = [places[left].array for left in lefts]
+
+    def place(number: int) -> tuple[int, int]:
+        array = arrays[number]
+        parts = array.parts if isinstance(array, Buffer) else ()
+        within = parts.index(lefts[number]) if lefts[number] in parts else 0
+        return arrays.index(array), within
+
+    order = sorted(range(len(lefts)), key=place)
+    return replace(
+        group,
+        members=tuple(group.members[number] for number in order),
+        sums=tuple(group.sums[number] for number in order),
     )
 
 

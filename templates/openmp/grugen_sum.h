@@ -51,7 +51,8 @@ static inline __attribute__((always_inline)) void grugen_vector_add(
 }
 
 // total[j] += sum over k of values[rows[k]][j], for each of the summands; called by all members
-// of a team. `shared` is the same for all, grugen_vector_shared elements.
+// of a team. `shared` is the same for all, grugen_vector_shared elements that nobody else uses until
+// all have met.
 static __attribute__((noinline, unused)) void grugen_vector_totals(
     const grugen_team *team, const int64_t *rows, int64_t count, const grugen_summand *summands,
     int64_t number, GRUGEN_REAL *shared)
@@ -59,7 +60,6 @@ static __attribute__((noinline, unused)) void grugen_vector_totals(
     int64_t units = 0, first, last;
     for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
     const int64_t slices = grugen_vector_slices(count);
-    grugen_gather(team);
     grugen_team_share(team, slices, &first, &last);
     for (int64_t slice = first; slice < last; ++slice) {
         const int64_t end = grugen_part(count, slices, slice + 1);

@@ -74,6 +74,41 @@ def check_totals(blocked: Blocked, trial: Trial, random: np.random.Generator) ->
             assert total.tobytes() == again.tobytes(), (threads, str(trial))
 
 
+def wide(rows: int, columns: int, dtype: np.dtype[Any], offset: int) -> Array:
+    """A matrix whose first element lies `offset` elements behind an address of vectors."""
+    memory = aligned(rows * columns + offset, dtype)
+    return memory[offset:].reshape(rows, columns)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [(0, 1, 2, 3), (0, 1, 3), (1, 0, 3), (2, 3), (3, 0)],
+    ids=["in a row", "with a gap", "not in order", "from the middle", "around"],
+)
+def test_operands_are_read_where_they_lie(blocked: Blocked, places: tuple[int, ...]) -> None:
+    """In memory that vectors fit, side by side; anywhere else they are packed: the same bits."""
+    random = np.random.default_rng(5)
+    for rows, units in ((900, 64), (70, 32), (1100, 16)):
+        # narrower than the totals' other side, and wider: each of them is the wide one once
+        for other in (33, 200):
+            kept = np.flatnonzero(random.random(rows) < 0.7).astype(np.int64)
+            values = np.full((rows, 4 * units), np.nan, blocked.dtype)
+            values[kept] = random.standard_normal((len(kept), 4 * units))
+            right = np.full((rows, other), np.nan, blocked.dtype)
+            right[kept] = random.standard_normal((len(kept), other))
+            found = []
+            for offset in (0, 1):
+                memory = wide(rows, 4 * units, blocked.dtype, offset)
+                memory[...] = values
+                lefts = tuple(memory[:, units * n : units * (n + 1)] for n in places)
+                before = tuple(np.ones((units, other), blocked.dtype) for _ in places)
+                summed = (True, False) * len(places)
+                found.append(Trial(lefts, right, before, kept, summed[: len(places)]))
+            check_totals(blocked, found[0], random)
+            for total, again in zip(*(trial.found(blocked, 2) for trial in found), strict=True):
+                assert total.tobytes() == again.tobytes(), (rows, units, other)
+
+
 @pytest.mark.parametrize("units", [(400, 700), (1000, 130), (40, 1300)])
 def test_large_totals_are_cut_among_threads(blocked: Blocked, units: tuple[int, int]) -> None:
     random = np.random.default_rng(2)

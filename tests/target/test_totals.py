@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grugen.spec.dims import shape
+from grugen.spec.dims import Dim, shape
 from grugen.target.abi import Argument, Group
-from grugen.target.plan import OuterTotal, VectorTotal
-from grugen.target.totals import outer_totals, totals_again, vector_totals
+from grugen.target.plan import Buffer, Index, OuterTotal, Place, VectorTotal
+from grugen.target.totals import as_they_lie, outer_totals, totals_again, vector_totals
 
 
 def argument(key: str) -> Argument:
@@ -51,3 +51,17 @@ def test_every_total_is_formed_once() -> None:
     assert sorted(total.argument.key for total in formed) == sorted(
         total.argument.key for total in TOTALS
     )
+
+
+def test_operands_are_listed_as_they_lie() -> None:
+    """Those of one row in its order, with their sums; the others keep their places."""
+    row = Buffer("row", Index.STEP, Dim.fixed(3), ("dn", "dz", "dr"))
+    alone = Buffer("alone", Index.STEP, Dim.fixed(1))
+    places = {value: Place(row) for value in row.parts} | {"x": Place(alone)}
+    lefts = ("dr", "x", "dz", "dn")
+    members = [outer(left, "h") for left in lefts]
+    (group,) = outer_totals([*members, vector("dz", "b"), vector("x", "c")])
+    found = as_they_lie(group, places)
+    assert [member.left for member in found.members] == ["dn", "dz", "dr", "x"]
+    assert found.sums == (None, vector("dz", "b"), None, vector("x", "c"))
+    assert (found.right, found.all[4:]) == ("h", (vector("dz", "b"), vector("x", "c")))

@@ -682,9 +682,9 @@ static void gru_f32_backward_take_work(
             call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -1021,29 +1021,31 @@ static void gru_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    float *sums = work->sums;
     grugen_enter(10); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(12); // gradients: U_n
     {
         const grugen_outer outers[] = {
@@ -1051,7 +1053,7 @@ static void gru_f32_backward_sum_up(
                         call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
-                work->sums);
+                sums);
     }
 }
 
@@ -1320,9 +1322,9 @@ static void gru_f32_backward_states_take_work(
     work->d_r_pre_and_2_more = grugen_take(arena,
             call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -1756,29 +1758,31 @@ static void gru_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    float *sums = work->sums;
     grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
@@ -1786,7 +1790,7 @@ static void gru_f32_backward_states_sum_up(
                         call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
-                work->sums);
+                sums);
     }
 }
 

@@ -40,8 +40,10 @@ enum {
     GRUGEN_OUTER_ITEMS = 128,
     // ... but into slices of no fewer rows than this.
     GRUGEN_OUTER_SLICE = 512,
-    // Rows of the wide panel fetched ahead of the one that is being multiplied.
-    GRUGEN_OUTER_AHEAD = 8,
+    // Rows of a wide panel fetched ahead of the one that is multiplied, no fewer than are copied.
+    GRUGEN_OUTER_AHEAD = 16,
+    // Rows so many elements apart share few sets of a cache; panels of nearer ones need no packing.
+    GRUGEN_OUTER_APART = 2048 / (int)sizeof(GRUGEN_REAL),
     // Elements of a cache line.
     GRUGEN_LINE = 64 / (int)sizeof(GRUGEN_REAL),
 };
@@ -138,6 +140,7 @@ static inline __attribute__((always_inline)) void grugen_outer_copy(
         const GRUGEN_REAL *const from = side[m].left + column;
         const int64_t apart = side[m].left_stride;
         for (int64_t k = 0; k < count; ++k) {
+            __builtin_prefetch(from + rows[k + GRUGEN_OUTER_COPIED] * apart);
             memcpy(panel + k * stride, from + rows[k] * apart,
                    (size_t)width * sizeof(GRUGEN_REAL));
         }
@@ -153,18 +156,19 @@ static inline __attribute__((always_inline)) void grugen_outer_copy(
     }
 }
 
-// A column of an operand: row r of it is from[r * stride].
-typedef struct grugen_column {
+// A wide panel: row k of it starts at from + rows[k] * stride. It lies where it was packed, or where
+// it is.
+typedef struct grugen_outer_panel {
     const GRUGEN_REAL *from;
     int64_t stride;
-} grugen_column;
+    const int64_t *rows; // and GRUGEN_OUTER_AHEAD more
+} grugen_outer_panel;
 
 // sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
-// wherever this is inlined. Meanwhile a cache line is fetched of each of the rows `next`, which are
-// packed soon.
+// wherever this is inlined.
 static inline __attribute__((always_inline)) void grugen_outer_multiply(
-    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, const int units,
-    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
+    const GRUGEN_REAL *narrow, const grugen_outer_panel wide, int64_t depth, const int units,
+    const int vectors, GRUGEN_REAL (*sums)[GRUGEN_PANEL])
 {
     grugen_vector acc[GRUGEN_ROWS][GRUGEN_VECTORS];
 #pragma GCC unroll 8
@@ -174,13 +178,12 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
     }
     for (int64_t k = 0; k < depth; ++k) {
         const grugen_stored_vector *const column =
-            (const grugen_stored_vector *)(wide + k * vectors * GRUGEN_LANES);
+            (const grugen_stored_vector *)(wide.from + wide.rows[k] * wide.stride);
+        const GRUGEN_REAL *const ahead =
+            wide.from + wide.rows[k + GRUGEN_OUTER_AHEAD] * wide.stride;
         const GRUGEN_REAL *const elements = narrow + k * GRUGEN_ROWS;
-        __builtin_prefetch(line.from + next[k] * line.stride, 0, 2);
 #pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) {
-            __builtin_prefetch(column + GRUGEN_OUTER_AHEAD * vectors + v);
-        }
+        for (int v = 0; v < vectors; ++v) { __builtin_prefetch(ahead + v * GRUGEN_LANES); }
 #pragma GCC unroll 8
         for (int r = 0; r < units; ++r) {
 #pragma GCC unroll 8
@@ -198,7 +201,7 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
 
 #define GRUGEN_OUTER_CASE(units, vectors) \
     case (vectors) * 16 + (units): \
-        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums, next, line); \
+        grugen_outer_multiply(narrow, wide, depth, units, vectors, sums); \
         break;
 #if GRUGEN_ROWS == 8
 #define GRUGEN_OUTER_CASES(vectors) \
@@ -227,8 +230,8 @@ static inline __attribute__((always_inline)) void grugen_outer_multiply(
 #endif
 
 static __attribute__((noinline, unused)) void grugen_outer_tile(
-    const GRUGEN_REAL *narrow, const GRUGEN_REAL *wide, int64_t depth, int units, int vectors,
-    GRUGEN_REAL (*sums)[GRUGEN_PANEL], const int64_t *next, grugen_column line)
+    const GRUGEN_REAL *narrow, const grugen_outer_panel wide, int64_t depth, int units, int vectors,
+    GRUGEN_REAL (*sums)[GRUGEN_PANEL])
 {
     switch (vectors * 16 + units) {
         GRUGEN_OUTER_CASES(1)

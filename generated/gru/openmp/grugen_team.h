@@ -33,8 +33,8 @@ typedef struct grugen_team {
 } grugen_team;
 
 // How often a member looks before it sleeps: for much longer than members on processors of their
-// own differ.
-enum { GRUGEN_PATIENCE = 500 };
+// own differ, about 20 microseconds in a step, and ten times that where their shares are large.
+enum { GRUGEN_PATIENCE = 500, GRUGEN_LONG_PATIENCE = 5000 };
 
 // Until the team has met more than `met` times. A member that sleeps leaves its processor to who
 // needs it, and has it back at once when it is woken: others that never rest have had their share.
@@ -62,8 +62,9 @@ static inline void grugen_wake(grugen_meeting *meeting)
 #endif
 }
 
-// Go on when all members have come here; what each wrote before, all see after.
-static inline void grugen_meet(const grugen_team *team)
+// Go on when all members have come here; what each wrote before, all see after. Who waits looks
+// `patience` times before it sleeps.
+static inline void grugen_meet_within(const grugen_team *team, const int patience)
 {
     if (team->size < 2) { return; }
     grugen_meeting *const meeting = team->meeting;
@@ -81,19 +82,21 @@ static inline void grugen_meet(const grugen_team *team)
 #if defined(__SSE2__)
         _mm_pause();
 #endif
-        if (++looks > GRUGEN_PATIENCE) { grugen_sleep(meeting, met); }
+        if (++looks > patience) { grugen_sleep(meeting, met); }
     }
     grugen_go_on();
 }
 
-// The same where others may be busy for long: a member sleeps. A team of one waits for nobody, and
-// a region of its caller's is none of its business.
+static inline void grugen_meet(const grugen_team *team)
+{
+    grugen_meet_within(team, GRUGEN_PATIENCE);
+}
+
+// The same between large shares of work. OpenMP's own barrier looks for so long that beside other
+// processes a member that waits takes the processor from the one that it waits for.
 static inline void grugen_gather(const grugen_team *team)
 {
-    if (team->size < 2) { return; }
-    grugen_wait();
-#pragma omp barrier
-    grugen_go_on();
+    grugen_meet_within(team, GRUGEN_LONG_PATIENCE);
 }
 
 // This member's part of `count` things.

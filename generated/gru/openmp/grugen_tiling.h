@@ -70,7 +70,9 @@ grugen_cut(
         const int64_t busy = tiling.tiles < 1 ? 1 : tiling.tiles;
         tiling.threads = busy < threads ? (int)busy : threads;
     }
-    const int64_t steps = GRUGEN_BLOCK_BYTES / (tiling.sequences * row_bytes);
+    // weights that no cache holds are read anew for each block: the more there are, the longer it is
+    const int64_t block = weights / 8 > GRUGEN_BLOCK_BYTES ? weights / 8 : GRUGEN_BLOCK_BYTES;
+    const int64_t steps = block / (tiling.sequences * row_bytes);
     tiling.steps = steps < 1 ? 1 : steps > T ? (T < 1 ? 1 : T) : steps;
     return tiling;
 }

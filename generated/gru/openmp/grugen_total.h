@@ -41,16 +41,6 @@ static inline void grugen_outer_add_to(
     if (last > right && outer->sum != NULL) { outer->sum[unit] += sums[right - first]; }
 }
 
-// Where a column of an operand is found, and how far apart its rows are.
-static inline grugen_column grugen_find_column(grugen_outer_side side, int64_t column)
-{
-    while (side.number > 1 && column >= side.matrices->units) {
-        column -= (side.matrices++)->units;
-        --side.number;
-    }
-    return (grugen_column){side.matrices->left + column, side.matrices->left_stride};
-}
-
 // What one thread sums up at a time. `sums` is where the sums of a slice of the rows go, or NULL
 // if they are added to the totals at once.
 typedef struct grugen_outer_job {
@@ -63,21 +53,64 @@ typedef struct grugen_outer_job {
     GRUGEN_REAL *sums;
 } grugen_outer_job;
 
-// A block of rows: from `row` on, `depth` of them; `first` in its slice. `which` lists them.
+// A block of rows: `depth` of them, `first` in its slice. `which` lists them, and GRUGEN_OUTER_AHEAD
+// more that are fetched for nothing; `packed` is their numbers where they are packed.
 typedef struct grugen_outer_rows {
-    int64_t row, depth;
+    int64_t depth;
     int first;
-    const int64_t *which;
+    const int64_t *which, *packed;
 } grugen_outer_rows;
 
-static inline void grugen_outer_pack_wide(
-    const grugen_outer_job *job, grugen_outer_rows block, int64_t p0, int64_t p1)
+// Where `width` columns of an operand lie from `column` on, if that is as well as packed: side by
+// side, and whole vectors at addresses of vectors. `from` is NULL if it is not.
+static inline grugen_outer_panel
+grugen_outer_in_place(grugen_outer_side side, int64_t column, int64_t width)
+{
+    const grugen_outer *found = side.matrices, *const end = found + side.number;
+    while (found < end && column >= found->units) { column -= (found++)->units; }
+    grugen_outer_panel panel = {NULL, 0, NULL};
+    if (found == end) { return panel; }
+    const GRUGEN_REAL *const from = found->left + column;
+    const int64_t stride = found->left_stride;
+    const int aligned = (uintptr_t)from % GRUGEN_VECTOR_BYTES == 0 && stride % GRUGEN_LANES == 0;
+    if (!aligned || stride >= GRUGEN_OUTER_APART) { return panel; }
+    for (width += column; width > found->units; ++found) {
+        const GRUGEN_REAL *const next = found->left + found->units;
+        if (found + 1 == end || found[1].left != next || found[1].left_stride != stride) {
+            return panel;
+        }
+        width -= found->units;
+    }
+    panel.from = from;
+    panel.stride = stride;
+    return panel;
+}
+
+// The wide panels p0..p1 of a block, packed where that makes them better to read.
+static inline void grugen_outer_take_wide(
+    const grugen_outer_job *job, grugen_outer_rows block, int64_t p0, int64_t p1,
+    grugen_outer_panel *panels)
 {
     const int64_t v0 = grugen_first_vector(job->cut, p0);
-    for (int64_t k = 0; k < block.depth; k += GRUGEN_OUTER_COPIED) {
+    int64_t to_pack[GRUGEN_OUTER_PANELS], count = 0;
+    for (int64_t p = p0; p < p1; ++p) {
+        const int64_t first = grugen_first_vector(job->cut, p);
+        const int64_t last = grugen_first_vector(job->cut, p + 1);
+        const int64_t width = (last - first) * GRUGEN_LANES;
+        grugen_outer_panel *const panel = panels + (p - p0);
+        *panel = grugen_outer_in_place(job->wide_side, first * GRUGEN_LANES, width);
+        panel->rows = block.which;
+        if (panel->from == NULL) {
+            GRUGEN_REAL *const packed = job->wide + (first - v0) * GRUGEN_LANES * block.depth;
+            *panel = (grugen_outer_panel){packed, width, block.packed};
+            to_pack[count++] = p;
+        }
+    }
+    for (int64_t k = 0; k < block.depth && count > 0; k += GRUGEN_OUTER_COPIED) {
         const int64_t rest = block.depth - k;
         const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
-        for (int64_t p = p0; p < p1; ++p) {
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t p = to_pack[i];
             const int64_t first = grugen_first_vector(job->cut, p);
             const int64_t last = grugen_first_vector(job->cut, p + 1);
             const int64_t width = (last - first) * GRUGEN_LANES;
@@ -106,39 +139,16 @@ static inline void grugen_outer_pack_narrow(
     }
 }
 
-// What is packed next: columns of the narrow and of the wide operand, from row `row` on.
-typedef struct grugen_outer_next {
-    int64_t row;
-    int64_t narrow_first, narrow_last;
-    int64_t wide_first, wide_last;
-} grugen_outer_next;
-
-// Its cache line number `at`, of all rows; some line that is there already if it has fewer.
-static inline grugen_column
-grugen_outer_line(const grugen_outer_job *job, const grugen_outer_next *next, int64_t at)
-{
-    int64_t column = next->narrow_first + at * GRUGEN_LINE;
-    if (column < next->narrow_last) { return grugen_find_column(job->narrow_side, column); }
-    at -= (next->narrow_last - next->narrow_first + GRUGEN_LINE - 1) / GRUGEN_LINE;
-    column = next->wide_first + at * GRUGEN_LINE;
-    if (column < next->wide_last) { return grugen_find_column(job->wide_side, column); }
-    return (grugen_column){job->narrow, 0};
-}
-
-// Multiplies packed tiles with packed panels.
+// Multiplies packed tiles with panels.
 static inline void grugen_outer_multiply_block(
     const grugen_outer_job *job, grugen_outer_rows block, int64_t t0, int64_t t1, int64_t p0,
-    int64_t p1, const grugen_outer_next *next)
+    int64_t p1, const grugen_outer_panel *panels)
 {
     const grugen_outer_cut *const cut = job->cut;
     GRUGEN_REAL tile_sums[GRUGEN_ROWS][GRUGEN_PANEL] __attribute__((aligned(64)));
-    // without a list of rows, the block's own numbers and the distance stand for the next ones
-    const int64_t *const which = job->rows == NULL ? block.which : job->rows + next->row;
-    const int64_t distance = job->rows == NULL ? next->row - block.row : 0;
-    int64_t call = 0;
     for (int64_t t = t0; t < t1; ++t) {
         const int64_t i0 = grugen_first_unit(cut, t), i1 = grugen_first_unit(cut, t + 1);
-        for (int64_t p = p0; p < p1; ++p, ++call) {
+        for (int64_t p = p0; p < p1; ++p) {
             const int64_t first = grugen_first_vector(cut, p);
             const int64_t last = grugen_first_vector(cut, p + 1);
             const int64_t j0 = first * GRUGEN_LANES, j1 = last * GRUGEN_LANES;
@@ -149,13 +159,8 @@ static inline void grugen_outer_multiply_block(
                     ? job->sums + i * cut->stride : grugen_outer_row(job->outers, i, cut->right);
                 for (int64_t j = j0; j < end; j += GRUGEN_LINE) { __builtin_prefetch(to + j, 1); }
             }
-            grugen_column line = grugen_outer_line(job, next, call);
-            line.from += distance * line.stride;
-            grugen_outer_tile(job->narrow + (t - t0) * block.depth * GRUGEN_ROWS,
-                              job->wide + (first - grugen_first_vector(cut, p0)) * GRUGEN_LANES
-                                  * block.depth,
-                              block.depth, (int)(i1 - i0), (int)(last - first), tile_sums, which,
-                              line);
+            grugen_outer_tile(job->narrow + (t - t0) * block.depth * GRUGEN_ROWS, panels[p - p0],
+                              block.depth, (int)(i1 - i0), (int)(last - first), tile_sums);
             for (int64_t i = i0; i < i1; ++i) {
                 const GRUGEN_REAL *const from = tile_sums[i - i0];
                 if (job->sums == NULL) {
@@ -178,8 +183,10 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
     const grugen_outer_job *job, int64_t first_row, int64_t last_row, int64_t first_tile,
     int64_t last_tile, int64_t first_panel, int64_t last_panel)
 {
-    const grugen_outer_cut *const cut = job->cut;
-    int64_t all[GRUGEN_OUTER_DEPTH];
+    int64_t which[GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD];
+    int64_t packed[GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD];
+    for (int64_t k = 0; k < GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD; ++k) { packed[k] = k; }
+    grugen_outer_panel taken[GRUGEN_OUTER_PANELS];
     const int64_t rows = last_row - first_row, panels = last_panel - first_panel;
     const int64_t blocks = (rows + GRUGEN_OUTER_DEPTH - 1) / GRUGEN_OUTER_DEPTH;
     const int64_t groups = (panels + GRUGEN_OUTER_PANELS - 1) / GRUGEN_OUTER_PANELS;
@@ -190,29 +197,17 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
         const int64_t row = first_row + grugen_part(rows, blocks, number);
         const int64_t end = first_row + grugen_part(rows, blocks, number + 1);
         const int64_t depth = end - row;
-        for (int64_t k = 0; job->rows == NULL && k < depth; ++k) { all[k] = row + k; }
-        const grugen_outer_rows block = {
-            row, depth, number == 0, job->rows == NULL ? all : job->rows + row};
-        grugen_outer_pack_wide(job, block, p0, p1);
+        for (int64_t k = 0; k < depth + GRUGEN_OUTER_AHEAD; ++k) {
+            const int64_t there = row + k < job->count ? row + k : job->count - 1;
+            which[k] = job->rows == NULL ? there : job->rows[there];
+        }
+        const grugen_outer_rows block = {depth, number == 0, which, packed};
+        grugen_outer_take_wide(job, block, p0, p1, taken);
         for (int64_t t0 = first_tile; t0 < last_tile; t0 += GRUGEN_OUTER_TILES) {
             const int64_t t1 =
                 last_tile - t0 < GRUGEN_OUTER_TILES ? last_tile : t0 + GRUGEN_OUTER_TILES;
             grugen_outer_pack_narrow(job, block, t0, t1);
-            // next come narrow panels of the same rows, else those of the next rows, and wide ones
-            const int same = t1 < last_tile;
-            const int64_t n0 = same ? t1 : first_tile;
-            const int64_t n1 =
-                last_tile - n0 < GRUGEN_OUTER_TILES ? last_tile : n0 + GRUGEN_OUTER_TILES;
-            const int64_t j0 = grugen_first_vector(cut, p0) * GRUGEN_LANES;
-            const int64_t j1 = grugen_first_vector(cut, p1) * GRUGEN_LANES;
-            const grugen_outer_next next = {
-                .row = same ? row : end + depth <= job->count ? end : job->count - depth,
-                .narrow_first = grugen_first_unit(cut, n0),
-                .narrow_last = grugen_first_unit(cut, n1),
-                .wide_first = j0,
-                .wide_last = same ? j0 : j1 < cut->wide ? j1 : cut->wide,
-            };
-            grugen_outer_multiply_block(job, block, t0, t1, p0, p1, &next);
+            grugen_outer_multiply_block(job, block, t0, t1, p0, p1, taken);
         }
     }
 }
@@ -244,9 +239,10 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
 }
 
 // total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals, and
-// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count. Called by all members of a team: `packed` is memory of each
-// member's own, GRUGEN_OUTER_PACKED elements, `shared` is the same for all, grugen_outer_shared
-// elements for all units of the lefts.
+// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count.
+// Called by all members of a team: `packed` is memory of each member's own, GRUGEN_OUTER_PACKED
+// elements, `shared` is the same for all, grugen_outer_shared elements for all units of the lefts
+// that nobody else uses until all have met.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
     const grugen_team *team, const int64_t *rows, int64_t count, const grugen_outer *outers,
     int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
@@ -288,7 +284,6 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     // the tiles of all slices in one line
     const int64_t line = cut.slices * cut.tiles;
     const int64_t end = grugen_part(line, threads / across, thread / across + 1);
-    if (collects) { grugen_gather(team); }
     for (int64_t at = grugen_part(line, threads / across, thread / across); at < end;) {
         const int64_t slice = at / cut.tiles;
         const int64_t next = end < (slice + 1) * cut.tiles ? end : (slice + 1) * cut.tiles;

@@ -906,12 +906,12 @@ static void gru_d_f32_backward_take_work(
     work->d_w_gx = grugen_take(arena,
             call->T * call->B * grugen_padded(D) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D, 1));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D));
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, D, 1);
+    sums += grugen_vector_shared(call->T * call->B, 2 * D);
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -1413,30 +1413,33 @@ static void gru_d_f32_backward_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    float *sums = work->sums;
     grugen_enter(12); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
         grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
-                work->sums);
+                sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(13); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
-                packed, work->sums);
+                packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(14); // gradients: U_n
     {
         const grugen_outer outers[] = {
@@ -1444,29 +1447,31 @@ static void gru_d_f32_backward_sum_up(
                         call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
-                work->sums);
+                sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     grugen_enter(15); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
     grugen_enter(16); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H,
                         call->total.W_gh, call->total.b_gh}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, H, D, 1);
     grugen_enter(17); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
@@ -1475,7 +1480,7 @@ static void gru_d_f32_backward_sum_up(
             {work->d_b_gx, grugen_padded(D), D,
                         call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 2, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 2, sums);
     }
 }
 
@@ -1785,12 +1790,12 @@ static void gru_d_f32_backward_states_take_work(
     work->d_b_gh = grugen_take(arena,
             call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     int64_t sums = 0;
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 1));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 2 * H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, H, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, 3 * H, D, 0));
-    sums = grugen_larger(sums, grugen_outer_shared(call->T * call->B, H, D, 1));
-    sums = grugen_larger(sums, grugen_vector_shared(call->T * call->B, 2 * D));
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
+    sums += grugen_outer_shared(call->T * call->B, H, D, 1);
+    sums += grugen_vector_shared(call->T * call->B, 2 * D);
     work->sums = grugen_take(arena, sums * (int64_t)sizeof(float));
     grugen_arena packed = {call->packed, 0};
     gru_d_f32_backward_states_take_panels(call, call->packed == NULL ? arena : &packed, work);
@@ -2468,30 +2473,33 @@ static void gru_d_f32_backward_states_sum_up(
     (void)packed;
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
+    float *sums = work->sums;
     grugen_enter(19); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.W_z, call->total.b_z},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
         grugen_outer_totals(team, rows, count, outers, 3, work->h_hat_and_2_more + H,
-                grugen_padded(D + 2 * H), D, packed, work->sums);
+                grugen_padded(D + 2 * H), D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(20); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.U_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
-                        call->total.U_r, NULL}
+                        call->total.U_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.U_z, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_and_2_more,
-                grugen_padded(D + 2 * H), H, packed, work->sums);
+                grugen_padded(D + 2 * H), H, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(21); // gradients: U_n
     {
         const grugen_outer outers[] = {
@@ -2499,29 +2507,31 @@ static void gru_d_f32_backward_states_sum_up(
                         call->total.U_n, NULL}
         };
         grugen_outer_totals(team, rows, count, outers, 1, work->h_hat_and_2_more + D + H,
-                grugen_padded(D + 2 * H), H, packed, work->sums);
+                grugen_padded(D + 2 * H), H, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     grugen_enter(22); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
-                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
+            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+                        call->total.V_z, NULL},
             {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, work->sums);
+        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
     grugen_enter(23); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
             {work->d_b_gh, grugen_padded(H), H,
                         call->total.W_gh, call->total.b_gh}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed,
-                work->sums);
+        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed, sums);
     }
+    sums += grugen_outer_shared(call->T * call->B, H, D, 1);
     grugen_enter(24); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
@@ -2530,7 +2540,7 @@ static void gru_d_f32_backward_states_sum_up(
             {work->d_b_gx, grugen_padded(D), D,
                         call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 2, work->sums);
+        grugen_vector_totals(team, rows, count, vectors, 2, sums);
     }
 }
 
