@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
 # half of them, by time
 CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_nvcc_texts.py \
-	tests/cuda/test_products.py tests/cuda/test_cuda_races.py tests/bench/test_device_profile.py
+	tests/cuda/test_products.py tests/cuda/test_cuda_races.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cells test-parts test-cuda test-cuda-cells test-cuda-parts test-all \
