@@ -53,8 +53,8 @@ class InLoop:
     """What a nest of a loop knows beside its lines.
 
     `meet` is who waits for each other before it, `copies` are made beside its own work, and of
-    `shared` arrays other blocks read what it writes. Where blocks can post that to each other, it
-    may be a step old of the `states`.
+    `shared` arrays other blocks read what it writes. Where blocks can post that to each
+    other there are `states`: vectors that the step before computed.
     """
 
     meet: str

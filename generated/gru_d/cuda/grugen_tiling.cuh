@@ -16,7 +16,7 @@
 enum grugen_regime {
     GRUGEN_MODEL = 0,
     GRUGEN_BLOCK = 1, // a block has its sequences to itself and waits for no other
-    GRUGEN_GRID = 2, // blocks share the units of their sequences and meet after each product
+    GRUGEN_GRID = 2, // blocks share the units of their sequences, and post them or meet
     GRUGEN_STEPS = 3, // a launch for each nest of each step
     GRUGEN_CLUSTER = 4, // as a grid, but blocks that share units write to each other's shared memory
 };
