@@ -49,9 +49,10 @@ class CudaNestView:
     rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
     for it; `hints` have a later step's elements, of `hint_rows`, brought near. One that `collects`
     waits for vectors that other blocks post. The `plan` spreads it over threads: the
-    `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
-    who must wait for each other before it in a loop. One that has `products` is for tiles of many
-    rows, and `tile_sizes` declares what its `size` is made of.
+    `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
+    its packed matrices are for who keeps none, `meet` who must wait for each other before it in a
+    loop. One that has `products` is for tiles of many rows, and `tile_sizes` declares what its
+    `size` is made of.
     """
 
     name: str
