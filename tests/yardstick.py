@@ -7,9 +7,10 @@ be off by one rounding more.
 
 With bfloat16 the reference starts from the numbers that arrays of bfloat16 hold, and products over
 all rows are those of `tf32`, which has all of these. States are never rounded to bfloat16 on the
-way forward; outputs are rounded once, to half a unit in the last place. Gradients are taken at
-values that a tape has rounded: they may be four times as far as those of an interpreter with such
-a tape, and once rounded.
+way from step to step; outputs are rounded once, to half a unit in the last place. Gradients are
+taken at values that a tape has rounded: they may be four times as far as those of an interpreter
+with such a tape, and once rounded. Where tensor cores form the products inside a loop, too, those
+are `bfloat16`: the interpreter rounds what it multiplies matrices with to that.
 """
 
 from __future__ import annotations
@@ -38,25 +39,33 @@ FLOAT64_BOUND = 1e-10
 FLOAT32_EPS = float(np.finfo(np.float32).eps)
 HALF_ULP = 2.0**-8
 """Of bfloat16, beside a number of at least 1."""
+BITS = {"tf32": 11, "bfloat16": 8}
+"""Of a number."""
 TF32_EPS = 2.0**-11
-"""How far a factor may be off, of its size."""
+"""How far a factor of so many bits may be off, of its size."""
 
 
-def in_tf32(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The nearest numbers of 11 bits."""
+def in_bits(array: np.ndarray[Any, Any], bits: int) -> np.ndarray[Any, Any]:
+    """The nearest numbers of so many bits."""
     mantissas, exponents = np.frexp(array)
-    return np.ldexp(np.rint(np.ldexp(mantissas, 11)), exponents - 11).astype(array.dtype)
+    return np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits).astype(array.dtype)
 
 
 @contextmanager
-def tf32_products() -> Iterator[None]:
-    """In the block, the interpreter rounds the factors of its products."""
+def rounded_products(bits: int) -> Iterator[None]:
+    """In the block, the interpreter rounds the factors of products, of weight gradients less."""
     kept = {op: interpret.STRUCTURAL[op] for op in (*PRODUCTS, Op.OUTER)}
 
-    def rounding(product: Any) -> Any:
-        return lambda step, let, *factors: product(step, let, *map(in_tf32, factors))
+    def rounding(product: Any, bits: int) -> Any:
+        def rounded(step: Any, let: Any, *factors: Any) -> Any:
+            return product(step, let, *(in_bits(factor, bits) for factor in factors))
 
-    interpret.STRUCTURAL.update((op, rounding(product)) for op, product in kept.items())
+        return rounded
+
+    interpret.STRUCTURAL.update(
+        (op, rounding(product, BITS["tf32"] if op is Op.OUTER else bits))
+        for op, product in kept.items()
+    )
     try:
         yield
     finally:
@@ -171,7 +180,7 @@ class Yardstick:
         if key not in self._reference_errors:
             # what is on a tape matters only where it is rounded
             tapes: tuple[Tape, ...] = ("gates", "states") if dtype == "bfloat16" else ("gates",)
-            with tf32_products() if products == "tf32" else nullcontext():
+            with rounded_products(BITS[products]) if products in BITS else nullcontext():
                 orders = [
                     # under the name of the target that has all element types
                     run(interpreted(self.cell, rng), self.call, "cuda", dtype, tape=tape)
@@ -189,11 +198,11 @@ class Yardstick:
         if dtype == "float64":
             return 0.0, FLOAT64_BOUND
         if dtype == "bfloat16":
-            products = "tf32"
+            products = "tf32" if products == "ieee" else products
         is_gradient = name.startswith("d ")
         error = self.reference_errors(dtype if is_gradient else "float32", products)[name]
         is_rounded = dtype == "bfloat16" and not name.startswith("state ")
-        eps = TF32_EPS if products == "tf32" else 16 * FLOAT32_EPS
+        eps = TF32_EPS if products in BITS else 16 * FLOAT32_EPS
         return error, 4 * error + eps + (HALF_ULP if is_rounded else 0)
 
     def differences(self, found: Tensors, dtype: str, products: str = "ieee") -> list[Difference]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
 from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
+from grugen.render.cuda_tensor import AHEAD, TensorLoop
 from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
@@ -54,13 +55,15 @@ class InLoop:
 
     `meet` is who waits for each other before it, `copies` are made beside its own work, and of
     `shared` arrays other blocks read what it writes. Where blocks can post that to each
-    other there are `states`: vectors that the step before computed.
+    other there are `states`: vectors that the step before computed. They may be multiplied on
+    `tensor` cores.
     """
 
     meet: str
     copies: tuple[Copy, ...]
     shared: frozenset[Array]
     states: frozenset[Buffer] | None
+    tensor: TensorLoop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class NestWriter:
         shared = inside.shared if inside else frozenset[Array]()
         operands: tuple[CudaOperandView, ...] = ()
         multiplies: tuple[str, ...] = ()
+        tensor: tuple[str, ...] = ()
+        shares = ""
         lines: list[str] = []
         size: Dim | None
         if isinstance(nest, Copy):
@@ -116,6 +121,9 @@ class NestWriter:
         if stage is not None:
             title = title_of(stage.segments)
             operands, multiplies = self.products(text, stage, inside)
+            if inside and inside.tensor:
+                tensor = tuple(filter(None, self.on_tensor_cores(stage, operands)))
+                shares = inside.tensor.memory(stage)
         rows = text.rows(body.places)
         constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
@@ -123,6 +131,7 @@ class NestWriter:
         panels = tuple(
             found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
         )
+        posts = inside is not None and inside.states is not None
         pointers = [operand.pointer for operand in operands]
         code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
         return CudaNestView(
@@ -137,7 +146,10 @@ class NestWriter:
             size=shown,
             operands=operands,
             multiplies=multiplies,
-            collects=inside is not None and inside.states is not None,
+            posts=posts,
+            collects=posts and not tensor,
+            shares=shares,
+            tensor=tensor,
             products=self.tiled(text, stage) if stage and inside is None else (),
             tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
@@ -182,11 +194,11 @@ class NestWriter:
         self, text: PhaseText, stage: Stage, inside: InLoop | None
     ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
         """The vectors that a stage multiplies, and the calls that do it."""
-        values = list(dict.fromkeys(segment.operand for segment in stage.segments))
+        values = stage.operands
         names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
         operands = []
         offset = ""
-        for value in values:
+        for number, value in enumerate(values, start=1):
             depth = self.spelling.dim(self.spelling.types[value].shape[0])
             operands.append(
                 CudaOperandView(
@@ -199,7 +211,7 @@ class NestWriter:
                     str(self.is_aligned(text.place(value))).lower(),
                     self.layout(text.place(value)),
                     self.gathered_at(text.place(value), offset),
-                    *self.collect(text.place(value), names[value], depth, len(values), inside),
+                    *self.collect(text, stage, number, inside),
                 )
             )
             offset += f" + rows.count() * grugen_padded({depth})"
@@ -219,20 +231,50 @@ class NestWriter:
             return start
         return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
 
+    def on_tensor_cores(self, stage: Stage, operands: Sequence[CudaOperandView]) -> Iterator[str]:
+        """The lines that ask for eight rows' vectors, and multiply one while the next is coming."""
+        yield from (operand.ask for operand in operands[:AHEAD])
+        for number, value in enumerate(stage.operands):
+            operand = operands[number]
+            yield operand.take
+            for segment in stage.segments:
+                if segment.operand == value:
+                    panel = f"panels.{self.spelling.panel(segment)}"
+                    given = f"{panel}, {operand.depth}, {operand.name}_asked"
+                    yield f"grugen_multiply<{segment.first}>({given}, shares);"
+            yield from (operand.ask for operand in operands[number + AHEAD : number + AHEAD + 1])
+
     def collect(
-        self, place: Place, name: str, depth: str, vectors: int, inside: InLoop | None
+        self, text: PhaseText, stage: Stage, number: int, inside: InLoop | None
     ) -> tuple[str, str]:
-        """The lines that ask for a vector of all rows, and that have it come, where blocks post."""
+        """The lines that ask for operand `number` of all rows, and that have it come.
+
+        Only where blocks post; tensor cores have eight rows at a time.
+        """
         if inside is None or inside.states is None:
             return "", ""
-        if place.array not in inside.shared:
+        values = stage.operands
+        place = text.place(values[number - 1])
+        depth = self.spelling.dim(self.spelling.types[values[number - 1]].shape[0])
+        name = f"operand_{number}"
+        asked = f"{name}_asked"
+        is_posted = place.array in inside.shared
+        age = int(place.array in inside.states)
+        first = self.spelling.base(place.array)
+        if inside.tensor:
+            panel = next(s for s in stage.segments if s.operand == values[number - 1])
+            given = f"panels.{self.spelling.panel(panel)}, team, rows, eight, {depth}"
+            call = (
+                f"grugen_ask<{age}>({given}, {first})"
+                if is_posted
+                else f"grugen_bring({given}, {name}_of)"
+            )
+            return f"auto {asked} = {call};", f"{asked}.take();" if is_posted else ""
+        if not is_posted:
             found = f"{depth}, {name}_of, {name}_at"
             return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"
-        side = max(2, _SIDE // vectors)
-        age = int(place.array in inside.states)
+        side = max(2, _SIDE // len(values))
         ask = f"grugen_collect<{age}, {side}>"
-        first = self.spelling.base(place.array)
-        asked = f"{name}_asked"
         return (
             f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
             f"{asked}.take(rows);",

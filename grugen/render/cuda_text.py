@@ -22,6 +22,7 @@ from grugen.render.cuda_memory import (
     take,
 )
 from grugen.render.cuda_nests import InLoop, NestWriter, largest
+from grugen.render.cuda_tensor import TensorLoop, tensor_loop
 from grugen.render.cuda_totals import lists_of, parts_of
 from grugen.render.cuda_variants import can_hold, held_fours, variants
 from grugen.render.cuda_views import CarryView, CudaKernelView, CudaNestView, CudaPhaseView
@@ -222,7 +223,11 @@ class _CudaText:
         work = [*loop.phase.nests, *own_copies(plan, loop), *copies]
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
         met = step_meetings(plan, loop, reads)
+        panels = list(panels_of(spelling, loop.phase.nests))
+        possible = tensor_loop(spelling, panels)
         posts = can_post(plan, loop, reads, met)
+        posts &= possible is not None or spelling.stored != "bfloat16"
+        tensor = possible if posts else None
         states = frozenset(carry.buffer for carry in loop.carries)
         nests = tuple(
             self.nests.nest(
@@ -230,14 +235,19 @@ class _CudaText:
                 nest,
                 where,
                 next(self.numbers),
-                InLoop(_MEET[level], folded.get(number, ()), met.shared, states if posts else None),
+                InLoop(
+                    _MEET[level],
+                    folded.get(number, ()),
+                    met.shared,
+                    states if posts else None,
+                    tensor,
+                ),
             )
             for number, (nest, where, level) in enumerate(
                 zip(work, found_in, met.levels, strict=True)
             )
         )
         vectors, numbers = loop_buffers(spelling, loop, met.doubled)
-        panels = list(panels_of(spelling, loop.phase.nests))
         swaps = [self.swap(carry.buffer, plan.reads[carry.value].array) for carry in swapped]
         swaps += [self.swap(buffer, second_piece(buffer)) for buffer in met.doubled]
         kept_lines = [
@@ -245,9 +255,8 @@ class _CudaText:
             for panel in panels
         ]
         matrices = sum(len(segment.lets) for _, _, segment in panels)
-        gathered = self.nests.gathered(nests)
         held = held_fours(spelling.element, matrices)
-        holds = bool(held)
+        holds = bool(held) or tensor is not None
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
             nests=tuple(
@@ -277,20 +286,34 @@ class _CudaText:
             meet=_MEET[met.end],
             swaps=tuple(swaps),
             holds=holds,
-            held=tuple(
-                f"grugen_held<{len(segment.lets)}, HELD> {spelling.panel(segment)};"
-                for _, _, segment in panels
-            ),
-            gathered=self.block(
-                [f"return sequences * ({gathered}) * (int64_t)sizeof({C_TYPES[spelling.element]});"]
-            ),
+            held_by="int HELD" if tensor is None else "class Team, int HELD",
+            holder="HELD" if tensor is None else "Team, HELD",
+            or_sums="" if tensor is None else ", or for the sums of their warps",
+            held=tuple(self.held(panel, tensor) for panel in panels),
+            gathered=self.block(self.gathered(nests, tensor)),
             hold_lines=tuple(self.hold(nests, loop)),
-            can_hold=self.block(can_hold(spelling, panels, held)),
-            variants=tuple(variants(held, posts=posts)),
+            can_hold=self.block(can_hold(spelling, panels, held, tensor)),
+            variants=tuple(variants(held, tensor, posts=posts)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
-            model=self.block(self.model(loop, met, nests, posts=posts)),
+            model=self.block(self.model(loop, met, nests, tensor, posts=posts)),
             items=self.block(self.items(nests)),
         )
+
+    def held(self, panel: Panel, tensor: TensorLoop | None) -> str:
+        """The declaration of a lane's share of a panel."""
+        name, matrices = self.spelling.panel(panel[2]), len(panel[2].lets)
+        share = f"grugen_held<{matrices}, HELD>"
+        if tensor is not None:
+            fragments = f"grugen_fragments<{matrices}, HELD>"
+            share = f"typename grugen_choice<Team::on_tensor_cores, {fragments}, {share}>::type"
+        return f"{share} {name};"
+
+    def gathered(self, nests: tuple[CudaNestView, ...], tensor: TensorLoop | None) -> Iterator[str]:
+        """The lines that tell how many bytes a block takes for rows, or for sums."""
+        bytes_each = f"(int64_t)sizeof({C_TYPES[self.spelling.element]})"
+        if tensor is not None:
+            yield f"if (tiling.posts) {{ return {tensor.size()} * {bytes_each}; }}"
+        yield f"return tiling.sequences * ({self.nests.gathered(nests)}) * {bytes_each};"
 
     def hold(self, nests: tuple[CudaNestView, ...], loop: Loop) -> Iterator[str]:
         """The lines that bring a lane's share of the matrices to its registers."""
@@ -330,7 +353,13 @@ class _CudaText:
         return CarryView(size, self.nests.sizes(line, size), skip, line)
 
     def model(
-        self, loop: Loop, met: StepMeetings, nests: tuple[CudaNestView, ...], *, posts: bool
+        self,
+        loop: Loop,
+        met: StepMeetings,
+        nests: tuple[CudaNestView, ...],
+        tensor: TensorLoop | None,
+        *,
+        posts: bool,
     ) -> Iterator[str]:
         """What the model of costs is told of a loop."""
         sizes = []
@@ -346,10 +375,10 @@ class _CudaText:
         units = largest(nest.size for nest in nests if nest.size)
         operands = [factor(operand.depth) for nest in nests for operand in nest.operands]
         awaited = " + ".join(operands) or "0"
-        near, can = (str(fact).lower() for fact in (met.all_near, posts))
+        facts = ", ".join(str(fact).lower() for fact in (met.all_near, posts, tensor is not None))
         yield (
             f"const grugen_loop loop = {{{weights}, {units}, {awaited}, {met.of_all}, "
-            f"{len(nests)}, {near}, {can}}};"
+            f"{len(nests)}, {facts}}};"
         )
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:

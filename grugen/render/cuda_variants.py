@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from grugen.render.c_expr import ElementType
 from grugen.render.cuda_memory import Panel, depth_of
+from grugen.render.cuda_tensor import TensorLoop
 from grugen.render.cuda_views import VariantView
 from grugen.render.places import Spelling
 from grugen.target.schedule import cuda_tile_rows
@@ -23,8 +24,8 @@ _FEW = 4
 """Fours of each matrix that a lane holds in a block that has its units to itself."""
 _MANY = 16
 """Of blocks that share units, at most: products of few units are as deep as others."""
-_ALONE, _CLUSTER, _POSTED, _SHARING = (
-    f"grugen_{team}" for team in ("block", "cluster", "posted", "blocks")
+_ALONE, _CLUSTER, _POSTED, _TENSOR, _SHARING = (
+    f"grugen_{team}" for team in ("block", "cluster", "posted", "tensor_posted", "blocks")
 )
 
 
@@ -52,15 +53,17 @@ def held_fours(element: ElementType, matrices: int) -> Held:
     return Held({rows: min(fours, _FEW) for rows, fours in sharing.items()}, sharing)
 
 
-def variants(held: Held, *, posts: bool) -> Iterator[VariantView]:
+def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[VariantView]:
     """The kernels for each kind of team; another one serves what is left over.
 
     Blocks that can post what they share meet only if they lack memory, for matrices as well.
     """
     kinds = [(_ALONE, "is_alone", held.alone), (_CLUSTER, "is_cluster", held.sharing)]
-    if posts:
+    if posts and tensor is None:
         kinds.append((_POSTED, "tiling.posts", held.sharing))
     kinds.append((_SHARING, "", dict.fromkeys(held.sharing, 0) if posts else held.sharing))
+    if tensor is not None:
+        yield VariantView("tiling.posts", f"{_TENSOR}, 1, {tensor.steps}")
     for team, kind, by_rows in kinds:
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
@@ -72,8 +75,12 @@ def variants(held: Held, *, posts: bool) -> Iterator[VariantView]:
             yield VariantView(condition, f"{team}, {rows}, 0")
 
 
-def can_hold(spelling: Spelling, panels: Sequence[Panel], held: Held) -> Iterator[str]:
-    """The lines that tell how many fours of each matrix a lane holds."""
+def can_hold(
+    spelling: Spelling, panels: Sequence[Panel], held: Held, tensor: TensorLoop | None
+) -> Iterator[str]:
+    """The lines that tell how many fours of each matrix a lane holds, or tensor cores' pieces."""
+    if tensor is not None:
+        yield f"if (posts) {{ return {tensor.fits(spelling, panels)} ? {tensor.steps} : 0; }}"
     if not held:
         yield "return 0;"
         return

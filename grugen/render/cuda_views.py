@@ -47,8 +47,9 @@ class CudaNestView:
     It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for all
     rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
-    for it; `hints` have a later step's elements, of `hint_rows`, brought near. One that `collects`
-    waits for vectors that other blocks post. The `plan` spreads it over threads: the
+    for it; `hints` have a later step's elements, of `hint_rows`, brought near. In a loop whose
+    blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor` cores
+    multiply them, whose warps put their sums at `shares`. The `plan` spreads it over threads: the
     `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
     its packed matrices are for who keeps none, `meet` who must wait for each other before it in a
     loop. One that has `products` is for tiles of many rows, and `tile_sizes` declares what its
@@ -66,7 +67,10 @@ class CudaNestView:
     size: str
     operands: tuple[CudaOperandView, ...] = ()
     multiplies: tuple[str, ...] = ()
+    posts: bool = False
     collects: bool = False
+    shares: str = ""
+    tensor: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
     tile_sizes: tuple[str, ...] = ()
     wide: str = ""
@@ -124,7 +128,8 @@ class CudaPhaseView:
     they take what is `kept`. `items` is how many threads a sequence can use. One that runs
     `in_place` is a single nest over the elements of its states, with `states` in registers and
     `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
-    a block `can_hold` them.
+    a block `can_hold` them: what a lane has is a template, `held_by` such parameters, of which a
+    kernel is the `holder`.
     """
 
     name: str
@@ -146,6 +151,9 @@ class CudaPhaseView:
     items: BlockView = NOTHING
     plan_sizes: tuple[str, ...] = ()
     holds: bool = False
+    held_by: str = ""
+    holder: str = ""
+    or_sums: str = ""
     held: tuple[str, ...] = ()
     gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()

@@ -48,6 +48,11 @@ class Stage:
     inner: frozenset[str]
     segments: tuple[Segment, ...]
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The vectors that are multiplied, each once."""
+        return tuple(dict.fromkeys(segment.operand for segment in self.segments))
+
 
 def use_counts(function: Function) -> Counter[str]:
     """How often each value is read by lines and results."""

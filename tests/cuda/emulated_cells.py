@@ -29,6 +29,11 @@ WORDS = ("", "block", "grid", "steps", "cluster")
 """What a library calls the way in which it runs a loop; one that has none says `rows`."""
 
 
+def products_of(element: str, regime: int) -> str:
+    """What a yardstick calls the products inside of loops that run so."""
+    return "bfloat16" if (element, regime) == ("bfloat16", GRID) else "ieee"
+
+
 class ExactPool(DevicePool):
     """Memory of just the size that was asked for, as nobody has written it; none is kept."""
 
@@ -41,11 +46,12 @@ class ExactPool(DevicePool):
 
 
 class Listening:
-    """An engine that remembers how its last calls ran."""
+    """An engine that remembers how its last calls ran, and how their loops were cut."""
 
     def __init__(self, engine: CudaEngine) -> None:
         self._engine = engine
         self.heard: list[str] = []
+        self.cuts: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -58,6 +64,7 @@ class Listening:
 
     def _remember(self, plan: Plan) -> Plan:
         self.heard.append(plan.name)
+        self.cuts += plan.loops
         return plan
 
 
@@ -76,6 +83,7 @@ class Emulated:
         """Forward and backward; fails with what the emulator has to say."""
         self.engine.regime = regime
         self.listening.heard.clear()
+        self.listening.cuts.clear()
         with self.silence():
             return run(self.module, call, "cuda", name_of(self.engine.dtype), tape=tape)
 

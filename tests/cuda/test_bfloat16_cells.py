@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from calls import Call, random_call, run, stored
 from emulated import build_emulated
-from emulated_cells import REGIMES, Emulated, emulated
+from emulated_cells import REGIMES, Emulated, emulated, products_of
 from trials import compiled
 from yardstick import Interpreter, Yardstick
 
@@ -105,7 +105,8 @@ def test_emulated_is_interpreted(spec: Compiled, library: Emulated, regime: int,
     for seed in (0, 1):
         call = call_of(spec, seed)
         found = library.run(call, regime=regime, tape=tape)
-        Yardstick(spec, call).check(found, BFLOAT16, f"regime {regime}, {tape}:")
+        what, products = f"regime {regime}, {tape}:", products_of(BFLOAT16, regime)
+        Yardstick(spec, call).check(found, BFLOAT16, what, products)
 
 
 WRONG = {

@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 from calls import Call, random_call, run
 from emulated_calls import drawn_call
-from emulated_cells import BLOCK, CLUSTER, GRID, REGIMES, WORDS, Emulated, emulated
+from emulated_cells import (
+    BLOCK,
+    CLUSTER,
+    GRID,
+    REGIMES,
+    WORDS,
+    Emulated,
+    emulated,
+    products_of,
+)
 from emulator.build import Order
 from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
 from pairwise import Row, pairwise, product_of
@@ -75,7 +84,8 @@ def _check(library: Emulated, cell: Compiled, call: Call, row: Row, seed: int) -
     """How the two kernels say that they ran."""
     library.device(row["processors"], row["order"], seed + 1)
     found = library.run(call, regime=row["regime"], tape=row["tape"])
-    Yardstick(cell, call).check(found, row["element"], f"{row}:")
+    products = products_of(row["element"], row["regime"])
+    Yardstick(cell, call).check(found, row["element"], f"{row}:", products)
     assert set(library.heard) <= {WORDS[row["regime"]], "rows"}, row
     return set(library.heard)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from calls import Call
 from emulated_calls import drawn_call
-from emulated_cells import REGIMES, WORDS, emulated
+from emulated_cells import REGIMES, WORDS, emulated, products_of
 from emulator.build import Order
 from trials import compiled, invented
 from yardstick import Yardstick
@@ -78,7 +78,7 @@ def test_emulated_is_interpreted(drawn: list[Drawn], capsys: pytest.CaptureFixtu
                 except AssertionError as error:
                     text = one.cell.spec.source.text
                     raise AssertionError(f"{what} {error}\n{call}\n{text}") from error
-                yardstick.check(found, one.element, what)
+                yardstick.check(found, one.element, what, products_of(one.element, regime))
                 heard.update(library.heard)
     with capsys.disabled():
         counts = ", ".join(f"{count} as {word}" for word, count in sorted(heard.items()))

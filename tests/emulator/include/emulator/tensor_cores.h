@@ -22,39 +22,69 @@ inline float as_tf32(unsigned bits) {
     return value;
 }
 
-struct Tf32Product {
+/// The number whose upper half these bits are.
+inline float as_bfloat16(unsigned half) {
+    const unsigned bits = half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+struct Product {
     float* sums;
     const unsigned* left;
     const unsigned* right;
     const float* before;
     Site site;
 };
-inline void multiply_tf32_of_lanes(void** lanes, unsigned) {
-    static float left[16][8], right[8][8];
+/// Sums of 16 x 8 over DEPTH, from factors that lie in the registers of lanes. A lane has PAIRED
+/// elements of the depth side by side, and `number_of(bits, i)` is one of those in a register.
+template <int DEPTH, int PAIRED, class NumberOf>
+void multiply_of_lanes(void** lanes, NumberOf number_of) {
+    static float left[16][DEPTH], right[8][DEPTH];
     for (int lane = 0; lane < 32; ++lane) {
-        const auto* mine = static_cast<Tf32Product*>(lanes[lane]);
+        const auto* mine = static_cast<Product*>(lanes[lane]);
         if (!mine) fail_at(EMULATOR_HERE, "mma.sync: a lane has exited");
-        const int group = lane / 4, place = lane % 4;
-        for (int i = 0; i < 4; ++i) {
-            left[group + i % 2 * 8][place + i / 2 * 4] = as_tf32(mine->left[i]);
+        const int group = lane / 4, place = lane % 4 * PAIRED;
+        for (int i = 0; i < PAIRED; ++i) {
+            for (int n = 0; n < 4; ++n) {
+                left[group + n % 2 * 8][place + n / 2 * DEPTH / 2 + i] = number_of(mine->left[n], i);
+            }
+            for (int n = 0; n < 2; ++n) {
+                right[group][place + n * DEPTH / 2 + i] = number_of(mine->right[n], i);
+            }
         }
-        for (int i = 0; i < 2; ++i) right[place + i * 4][group] = as_tf32(mine->right[i]);
     }
     for (int lane = 0; lane < 32; ++lane) {
-        const auto* mine = static_cast<Tf32Product*>(lanes[lane]);
+        const auto* mine = static_cast<Product*>(lanes[lane]);
         for (int i = 0; i < 4; ++i) {
             const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
             float sum = mine->before[i];
-            for (int k = 0; k < 8; ++k) sum += left[row][k] * right[k][column];
+            for (int k = 0; k < DEPTH; ++k) sum += left[row][k] * right[column][k];
             mine->sums[i] = sum;
         }
     }
 }
+inline void multiply_tf32_of_lanes(void** lanes, unsigned) {
+    multiply_of_lanes<8, 1>(lanes, [](unsigned bits, int) { return as_tf32(bits); });
+}
+inline void multiply_bfloat16_of_lanes(void** lanes, unsigned) {
+    multiply_of_lanes<16, 2>(lanes, [](unsigned bits, int i) {
+        return as_bfloat16(i ? bits >> 16 : bits & 0xffffu);
+    });
+}
 /// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32; the sums may be those before.
 inline void multiply_tf32(float (&sums)[4], const unsigned (&left)[4], const unsigned (&right)[2],
                           const float (&before)[4], Site site = EMULATOR_HERE) {
-    Tf32Product mine{sums, left, right, before, site};
+    Product mine{sums, left, right, before, site};
     warp_together(~0u, &mine, multiply_tf32_of_lanes, "mma.sync", site);
+}
+/// mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32; the first of two numbers is the lower half.
+inline void multiply_bfloat16(float (&sums)[4], const unsigned (&left)[4],
+                              const unsigned (&right)[2], const float (&before)[4],
+                              Site site = EMULATOR_HERE) {
+    Product mine{sums, left, right, before, site};
+    warp_together(~0u, &mine, multiply_bfloat16_of_lanes, "mma.sync", site);
 }
 
 }  // namespace emulator

@@ -1,0 +1,190 @@
+// Blocks that post, as in grugen_post.cuh, where weights are bfloat16: a post is an element rounded to
+// it and the turn, 16 bits each, and tensor cores multiply what was posted just as it comes. Each warp
+// of a block has a share of the depth and waits for that alone.
+#pragma once
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+#include "grugen_fragments.cuh"
+#include "grugen_post.cuh"
+
+// Four posts that lie side by side.
+struct grugen_four_posts {
+    uint32_t of[4];
+};
+
+__device__ inline void grugen_post_short(uint32_t *post, uint32_t element, unsigned turn)
+{
+    const uint32_t both = turn << 16 | element;
+#ifdef GRUGEN_EMULATOR
+    emulator::store_relaxed(post, both);
+#else
+    asm volatile("st.relaxed.gpu.global.b32 [%0], %1;" : : "l"(post), "r"(both) : "memory");
+#endif
+}
+
+__device__ __forceinline__ grugen_four_posts grugen_look_at_four(const uint32_t *posts)
+{
+    grugen_four_posts found;
+#ifdef GRUGEN_EMULATOR
+#pragma unroll
+    for (int e = 0; e < 4; ++e) { found.of[e] = emulator::load_relaxed(posts + e); }
+#else
+    asm volatile("ld.relaxed.gpu.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(found.of[0]), "=r"(found.of[1]), "=r"(found.of[2]), "=r"(found.of[3])
+                 : "l"(posts)
+                 : "memory");
+#endif
+    return found;
+}
+
+struct grugen_tensor_posted : grugen_posted {
+    static constexpr bool gathers = false;
+    static constexpr bool on_tensor_cores = true;
+
+    // Turns are counted in 16 bits: nobody is more than two of them behind the others.
+    __device__ uint32_t *post_of(const float *element) const
+    {
+        const int64_t before = element - reinterpret_cast<const float *>(common);
+        return reinterpret_cast<uint32_t *>(board) + before;
+    }
+
+    __device__ void share(float *element, float value) const
+    {
+        *element = value;
+        grugen_post_short(post_of(element), grugen_bits_of(grugen_stored_of(value)), turn);
+    }
+};
+
+// A lane's share of eight rows' vectors, on their way from other blocks.
+template <int STEPS>
+struct grugen_asked {
+    const uint32_t *posts; // of this lane's row, from its first element on
+    unsigned turn;
+    int left; // elements from there to the end of the vector
+    bool waits; // a row that does not exist is not posted
+    grugen_four_posts found[STEPS];
+
+    __device__ __forceinline__ void ask()
+    {
+#pragma unroll
+        for (int i = 0; i < STEPS; ++i) {
+            found[i] = {};
+            if (left > i * GRUGEN_STRIDE) { found[i] = grugen_look_at_four(posts + i * GRUGEN_STRIDE); }
+        }
+    }
+
+    // Bits of two posts that are not as they will be; of the elements from the first on `left` are
+    // in the vector.
+    __device__ __forceinline__ static unsigned
+    missing_of(uint32_t first, uint32_t second, unsigned both_turns, int left)
+    {
+        const unsigned wrong = (first >> 16 | (second & 0xffff0000u)) ^ both_turns;
+        return left > 1 ? wrong : left > 0 ? wrong & 0xffffu : 0u;
+    }
+
+    // Wait for all that is missing.
+    __device__ __forceinline__ void take()
+    {
+        const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
+        GRUGEN_MEETING_BEGINS
+        while (true) {
+            unsigned missing = 0;
+#pragma unroll
+            for (int i = 0; i < STEPS; ++i) {
+                const auto &posts_of = found[i].of;
+                const int rest = left - i * GRUGEN_STRIDE;
+                missing |= missing_of(posts_of[0], posts_of[1], both_turns, rest);
+                missing |= missing_of(posts_of[2], posts_of[3], both_turns, rest - 2);
+            }
+            if (missing == 0 || !waits) { break; }
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+            ask();
+        }
+        GRUGEN_MEETING_ENDS
+        __syncwarp();
+    }
+
+    // Elements of step i as tensor cores take them.
+    __device__ __forceinline__ grugen_pairs pairs(int i) const
+    {
+        const auto &posts_of = found[i].of;
+        return {{(posts_of[0] & 0xffffu) | posts_of[1] << 16,
+                 (posts_of[2] & 0xffffu) | posts_of[3] << 16}};
+    }
+};
+
+// Ask for this lane's share of a vector that other blocks post, which begins at `vectors` for the first
+// of all rows: what was computed BEFORE so many steps, 0 or 1. The rows are those from `eight` on.
+template <int BEFORE, int MATRICES, int STEPS, class Rows>
+__device__ __forceinline__ grugen_asked<STEPS> grugen_ask(
+    const grugen_fragments<MATRICES, STEPS> &,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int eight,
+    int depth,
+    const float *vectors)
+{
+    grugen_asked<STEPS> asked;
+    const int row = eight + team.lane() / 4;
+    const int first = grugen_first_element(team);
+    asked.posts = team.post_of(vectors) + rows.some(row) * grugen_padded(depth) + first;
+    asked.turn = team.turn - BEFORE;
+    asked.left = depth - first;
+    asked.waits = rows.locate(row).alive;
+    asked.ask();
+    return asked;
+}
+
+// The same of a vector that this block finds in memory, rounded here.
+template <int MATRICES, int STEPS, class Rows, class VectorOf>
+__device__ __forceinline__ grugen_asked<STEPS> grugen_bring(
+    const grugen_fragments<MATRICES, STEPS> &,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int eight,
+    int depth,
+    const VectorOf &vector_of)
+{
+    grugen_asked<STEPS> asked = {};
+    const grugen_here here = rows.locate(eight + team.lane() / 4);
+    if (!here.alive) { return asked; }
+    const auto *const vector = vector_of(here);
+    const int first = grugen_first_element(team);
+#pragma unroll
+    for (int i = 0; i < STEPS; ++i) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            const int k = first + i * GRUGEN_STRIDE + e;
+            if (k >= depth) { continue; }
+            asked.found[i].of[e] = grugen_bits_of(grugen_stored_of(grugen_real_of(vector[k])));
+        }
+    }
+    return asked;
+}
+
+// How a nest is spread: pairs of a row and a unit, each one thread's, or two threads' where rows are
+// few. All threads go through all tiles.
+__device__ inline grugen_tile grugen_first_tile(
+    const grugen_tensor_posted &team, int count, int units, int, int, int)
+{
+    grugen_tile at = {};
+    at.first = team.first_unit(units, team.part);
+    at.last = team.first_unit(units, team.part + 1);
+    at.split = count > team.warps() ? 1 : 2;
+    at.rows = team.warps() * (3 - at.split);
+    at.width = GRUGEN_UNITS;
+    at.own = team.lane() % GRUGEN_UNITS;
+    const int upper = team.lane() / GRUGEN_UNITS;
+    at.part = at.split > 1 ? upper : 0;
+    at.members = at.part == 0 ? 1 : 0;
+    at.member = at.split > 1 ? team.warp() : 2 * team.warp() + upper;
+    at.groups = 1;
+    at.step = 1;
+    at.tiles = (count + at.rows - 1) / at.rows;
+    at.place();
+    return at;
+}
