@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
 from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
-from grugen.render.cuda_tensor import AHEAD, TensorLoop
+from grugen.render.cuda_tensor import TensorLoop
 from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
@@ -122,7 +122,7 @@ class NestWriter:
             title = title_of(stage.segments)
             operands, multiplies = self.products(text, stage, inside)
             if inside and inside.tensor:
-                tensor = tuple(filter(None, self.on_tensor_cores(stage, operands)))
+                tensor = tuple(self.on_tensor_cores(stage, operands))
                 shares = inside.tensor.memory(stage)
         rows = text.rows(body.places)
         constants = tuple(text.constants.values())
@@ -232,17 +232,20 @@ class NestWriter:
         return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
 
     def on_tensor_cores(self, stage: Stage, operands: Sequence[CudaOperandView]) -> Iterator[str]:
-        """The lines that ask for eight rows' vectors, and multiply one while the next is coming."""
-        yield from (operand.ask for operand in operands[:AHEAD])
-        for number, value in enumerate(stage.operands):
-            operand = operands[number]
-            yield operand.take
+        """The lines that multiply what was asked for, and ask for what comes next."""
+        yield "#pragma unroll"
+        yield "for (int begin = 0; begin < Panels::steps; begin += Panels::room) {"
+        for value, operand in zip(stage.operands, operands, strict=True):
+            asked = f"{operand.name}_asked"
+            yield f"{asked}.take(begin);"
             for segment in stage.segments:
                 if segment.operand == value:
                     panel = f"panels.{self.spelling.panel(segment)}"
-                    given = f"{panel}, {operand.depth}, {operand.name}_asked"
-                    yield f"grugen_multiply<{segment.first}>({given}, shares);"
-            yield from (operand.ask for operand in operands[number + AHEAD : number + AHEAD + 1])
+                    given = f"{panel}, begin, {operand.depth}, {asked}, shares"
+                    yield f"grugen_multiply<{segment.first}, Panels::room>({given});"
+            rest = "begin + Panels::room"
+            yield f"if ({rest} < Panels::steps) {{ {asked}.ask({rest}); }}"
+        yield "}"
 
     def collect(
         self, text: PhaseText, stage: Stage, number: int, inside: InLoop | None
@@ -262,14 +265,11 @@ class NestWriter:
         age = int(place.array in inside.states)
         first = self.spelling.base(place.array)
         if inside.tensor:
-            panel = next(s for s in stage.segments if s.operand == values[number - 1])
-            given = f"panels.{self.spelling.panel(panel)}, team, rows, eight, {depth}"
-            call = (
-                f"grugen_ask<{age}>({given}, {first})"
-                if is_posted
-                else f"grugen_bring({given}, {name}_of)"
-            )
-            return f"auto {asked} = {call};", f"{asked}.take();" if is_posted else ""
+            given = f"team, rows, eight, {depth}"
+            call = f"grugen_find<Panels::room>({given}, {name}_of)"
+            if is_posted:
+                call = f"grugen_ask<Panels::room, {age}>({given}, {first})"
+            return f"auto {asked} = {call};", ""
         if not is_posted:
             found = f"{depth}, {name}_of, {name}_at"
             return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"

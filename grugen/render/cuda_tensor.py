@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grugen.render.cuda_memory import Panel, depth_of
 from grugen.render.places import Spelling
 from grugen.target.stages import Stage
 
-_REGISTERS = 160
-"""Of a lane, for matrices and for vectors that it asks for; others are for sums and the rest."""
-AHEAD = 2
-"""Vectors that a lane asks for at once."""
+_FEW, _MANY = 144, 136
+"""Registers of a lane for matrices and for what it asks for; others are for sums and the rest.
+
+In a kernel that asks for a vector in many turns there are fewer.
+"""
+_ROOM = 2
+"""Pieces of each vector that a lane asks for at once, where it does not ask for all of them."""
 _MOST_STEPS = 16
 _MOST_SUMS = 8
 """Of a stage: a lane has eight numbers for each."""
@@ -20,13 +23,15 @@ _MOST_SUMS = 8
 
 @dataclass(frozen=True, slots=True)
 class TensorLoop:
-    """What a lane holds of each matrix, in `steps` pieces, and the stages that put their sums.
+    """Into how many pieces of the depth a lane's share of each matrix can be cut.
 
-    Stages have at most `sums` sums for each pair of a row and a unit. Memory that one of them reads
-    is written anew behind another meeting: that of another stage, or of the step after the next.
+    For each such number there is a kernel, and `rooms` has how many pieces of each vector it asks
+    for at once: all of them, or some in deeper products. Warps put the sums of the `stages`, at
+    most `sums` for each pair of a row and a unit, to memory that is written anew behind another
+    meeting: that of another stage, or of the step after the next.
     """
 
-    steps: int
+    rooms: Mapping[int, int]
     stages: tuple[Stage, ...]
     sums: int
 
@@ -40,14 +45,25 @@ class TensorLoop:
         """How many elements of memory that takes in all."""
         return f"{max(len(self.stages), 2)} * grugen_shares_size(tiling.sequences, {self.sums})"
 
-    def fits(self, spelling: Spelling, panels: Sequence[Panel]) -> str:
-        """Whether a block can hold its share of all matrices."""
-        tests = []
-        for nest, _, segment in panels:
-            assert nest.size is not None
-            sizes = f"{spelling.dim(nest.size)}, {depth_of(spelling, segment)}"
-            tests.append(f"grugen_can_hold_fragments({sizes}, parts, {self.steps})")
-        return " && ".join(dict.fromkeys(tests))
+    def room(self) -> str:
+        """Pieces of each vector that a lane asks for at once, where `HELD` are held."""
+        *few, most = self.rooms
+        text = str(self.rooms[most])
+        for steps in reversed(few):
+            text = f"HELD > {steps} ? {text} : {self.rooms[steps]}"
+        return text
+
+    def held(self, spelling: Spelling, panels: Sequence[Panel]) -> str:
+        """How many pieces a block holds of all matrices; 0 if it cannot."""
+        text = "0"
+        for steps in reversed(self.rooms):
+            tests = []
+            for nest, _, segment in panels:
+                assert nest.size is not None
+                sizes = f"{spelling.dim(nest.size)}, {depth_of(spelling, segment)}"
+                tests.append(f"grugen_can_hold_fragments({sizes}, parts, {steps})")
+            text = f"{' && '.join(dict.fromkeys(tests))} ? {steps} : {text}"
+        return text
 
 
 def tensor_loop(spelling: Spelling, panels: Sequence[Panel]) -> TensorLoop | None:
@@ -56,7 +72,11 @@ def tensor_loop(spelling: Spelling, panels: Sequence[Panel]) -> TensorLoop | Non
     matrices = sum(len(segment.lets) for _, _, segment in panels)
     if spelling.stored != "bfloat16" or not stages:
         return None
-    operands = min(max(len(stage.operands) for stage in stages), AHEAD)
+    operands = max(len(stage.operands) for stage in stages)
     sums = max(len(stage.sums) for stage in stages)
-    steps = min(_REGISTERS // (4 * (matrices + operands)), _MOST_STEPS)
-    return TensorLoop(steps, stages, sums) if steps > 0 and sums <= _MOST_SUMS else None
+    few = min(_FEW // 4 // (matrices + operands), _MOST_STEPS)
+    many = min((_MANY // 4 - _ROOM * operands) // matrices, _MOST_STEPS)
+    rooms = {few: few} if few > 0 else {}
+    if many > max(few, _ROOM):
+        rooms[many] = _ROOM
+    return TensorLoop(rooms, stages, sums) if rooms and sums <= _MOST_SUMS else None

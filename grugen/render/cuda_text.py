@@ -289,6 +289,7 @@ class _CudaText:
             held_by="int HELD" if tensor is None else "class Team, int HELD",
             holder="HELD" if tensor is None else "Team, HELD",
             or_sums="" if tensor is None else ", or for the sums of their warps",
+            room="" if tensor is None else tensor.room(),
             held=tuple(self.held(panel, tensor) for panel in panels),
             gathered=self.block(self.gathered(nests, tensor)),
             hold_lines=tuple(self.hold(nests, loop)),

@@ -62,8 +62,8 @@ def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[
     if posts and tensor is None:
         kinds.append((_POSTED, "tiling.posts", held.sharing))
     kinds.append((_SHARING, "", dict.fromkeys(held.sharing, 0) if posts else held.sharing))
-    if tensor is not None:
-        yield VariantView("tiling.posts", f"{_TENSOR}, 1, {tensor.steps}")
+    for steps in tensor.rooms if tensor is not None else ():
+        yield VariantView(f"tiling.posts && tiling.held == {steps}", f"{_TENSOR}, 1, {steps}")
     for team, kind, by_rows in kinds:
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
@@ -80,7 +80,7 @@ def can_hold(
 ) -> Iterator[str]:
     """The lines that tell how many fours of each matrix a lane holds, or tensor cores' pieces."""
     if tensor is not None:
-        yield f"if (posts) {{ return {tensor.fits(spelling, panels)} ? {tensor.steps} : 0; }}"
+        yield f"if (posts) {{ return {tensor.held(spelling, panels)}; }}"
     if not held:
         yield "return 0;"
         return

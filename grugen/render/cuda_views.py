@@ -129,7 +129,7 @@ class CudaPhaseView:
     `in_place` is a single nest over the elements of its states, with `states` in registers and
     `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
     a block `can_hold` them: what a lane has is a template, `held_by` such parameters, of which a
-    kernel is the `holder`.
+    kernel is the `holder`, with `room` for vectors that tensor cores multiply.
     """
 
     name: str
@@ -154,6 +154,7 @@ class CudaPhaseView:
     held_by: str = ""
     holder: str = ""
     or_sums: str = ""
+    room: str = ""
     held: tuple[str, ...] = ()
     gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ __device__ __forceinline__ void grugen_hold(
     }
 }
 
-// Whether a loop's blocks can hold a panel so: `steps` are those that lanes have room for.
+// Whether a loop's blocks can hold a panel so: `steps` are the pieces that lanes have room for.
 static inline bool
 grugen_can_hold_fragments(int64_t units, int64_t depth, int64_t parts, int64_t steps)
 {
@@ -139,22 +139,24 @@ struct grugen_shares {
     }
 };
 
-// Add the products of the matrices of a panel with eight rows' vectors to sums FIRST..
-template <int FIRST, int MATRICES, int STEPS, class Asked, int SUMS>
+// Add the products of the matrices of a panel with eight rows' vectors to sums FIRST.., for the pieces
+// from number `begin` on that were asked for.
+template <int FIRST, int ROOM, int MATRICES, int STEPS, class Asked, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_fragments<MATRICES, STEPS> &held,
+    int begin,
     int depth,
     const Asked &asked,
     grugen_shares<SUMS> &shares)
 {
     const int first = 16 * ((int)threadIdx.x / GRUGEN_WARP);
 #pragma unroll
-    for (int i = 0; i < STEPS; ++i) {
-        if (first + i * GRUGEN_STRIDE >= depth) { break; }
+    for (int i = 0; i < ROOM; ++i) {
+        if (begin + i >= STEPS || first + (begin + i) * GRUGEN_STRIDE >= depth) { break; }
         const grugen_pairs pairs = asked.pairs(i);
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
-            grugen_multiply_bfloat16(shares.of[i % 2][FIRST + m], held.of[i][m], pairs);
+            grugen_multiply_bfloat16(shares.of[i % 2][FIRST + m], held.of[begin + i][m], pairs);
         }
     }
 }

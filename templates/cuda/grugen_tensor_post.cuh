@@ -57,44 +57,46 @@ struct grugen_tensor_posted : grugen_posted {
     }
 };
 
-// A lane's share of eight rows' vectors, on their way from other blocks.
-template <int STEPS>
+// A lane's share of eight rows' vectors: ROOM pieces of it are on their way from other blocks.
+template <int ROOM>
 struct grugen_asked {
     const uint32_t *posts; // of this lane's row, from its first element on
     unsigned turn;
     int left; // elements from there to the end of the vector
     bool waits; // a row that does not exist is not posted
-    grugen_four_posts found[STEPS];
+    grugen_four_posts found[ROOM];
 
-    __device__ __forceinline__ void ask()
+    // Ask for the pieces from number `begin` on.
+    __device__ __forceinline__ void ask(int begin)
     {
 #pragma unroll
-        for (int i = 0; i < STEPS; ++i) {
+        for (int i = 0; i < ROOM; ++i) {
+            const int before = (begin + i) * GRUGEN_STRIDE;
             found[i] = {};
-            if (left > i * GRUGEN_STRIDE) { found[i] = grugen_look_at_four(posts + i * GRUGEN_STRIDE); }
+            if (left > before) { found[i] = grugen_look_at_four(posts + before); }
         }
     }
 
-    // Bits of two posts that are not as they will be; of the elements from the first on `left` are
+    // Bits of two posts that are not as they will be; of the elements from the first on `rest` are
     // in the vector.
     __device__ __forceinline__ static unsigned
-    missing_of(uint32_t first, uint32_t second, unsigned both_turns, int left)
+    missing_of(uint32_t first, uint32_t second, unsigned both_turns, int rest)
     {
         const unsigned wrong = (first >> 16 | (second & 0xffff0000u)) ^ both_turns;
-        return left > 1 ? wrong : left > 0 ? wrong & 0xffffu : 0u;
+        return rest > 1 ? wrong : rest > 0 ? wrong & 0xffffu : 0u;
     }
 
-    // Wait for all that is missing.
-    __device__ __forceinline__ void take()
+    // Wait for what was asked for.
+    __device__ __forceinline__ void take(int begin)
     {
         const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
         GRUGEN_MEETING_BEGINS
         while (true) {
             unsigned missing = 0;
 #pragma unroll
-            for (int i = 0; i < STEPS; ++i) {
+            for (int i = 0; i < ROOM; ++i) {
                 const auto &posts_of = found[i].of;
-                const int rest = left - i * GRUGEN_STRIDE;
+                const int rest = left - (begin + i) * GRUGEN_STRIDE;
                 missing |= missing_of(posts_of[0], posts_of[1], both_turns, rest);
                 missing |= missing_of(posts_of[2], posts_of[3], both_turns, rest - 2);
             }
@@ -102,13 +104,13 @@ struct grugen_asked {
 #ifdef GRUGEN_EMULATOR
             emulator::let_others_run(false, emulator::Site::here());
 #endif
-            ask();
+            ask(begin);
         }
         GRUGEN_MEETING_ENDS
         __syncwarp();
     }
 
-    // Elements of step i as tensor cores take them.
+    // Elements of piece i of those as tensor cores take them.
     __device__ __forceinline__ grugen_pairs pairs(int i) const
     {
         const auto &posts_of = found[i].of;
@@ -119,51 +121,65 @@ struct grugen_asked {
 
 // Ask for this lane's share of a vector that other blocks post, which begins at `vectors` for the first
 // of all rows: what was computed BEFORE so many steps, 0 or 1. The rows are those from `eight` on.
-template <int BEFORE, int MATRICES, int STEPS, class Rows>
-__device__ __forceinline__ grugen_asked<STEPS> grugen_ask(
-    const grugen_fragments<MATRICES, STEPS> &,
-    const grugen_tensor_posted &team,
-    const Rows &rows,
-    int eight,
-    int depth,
-    const float *vectors)
+template <int ROOM, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_asked<ROOM> grugen_ask(
+    const grugen_tensor_posted &team, const Rows &rows, int eight, int depth, const float *vectors)
 {
-    grugen_asked<STEPS> asked;
+    grugen_asked<ROOM> asked;
     const int row = eight + team.lane() / 4;
     const int first = grugen_first_element(team);
     asked.posts = team.post_of(vectors) + rows.some(row) * grugen_padded(depth) + first;
     asked.turn = team.turn - BEFORE;
     asked.left = depth - first;
     asked.waits = rows.locate(row).alive;
-    asked.ask();
+    asked.ask(0);
     return asked;
 }
 
-// The same of a vector that this block finds in memory, rounded here.
-template <int MATRICES, int STEPS, class Rows, class VectorOf>
-__device__ __forceinline__ grugen_asked<STEPS> grugen_bring(
-    const grugen_fragments<MATRICES, STEPS> &,
+// The same of a vector that this block finds in memory, of which `vector` is this lane's row, if there
+// is one: it is rounded here.
+template <int ROOM, class Element>
+struct grugen_found {
+    const Element *vector;
+    int left;
+    grugen_pairs found[ROOM];
+
+    __device__ __forceinline__ void ask(int begin)
+    {
+#pragma unroll
+        for (int i = 0; i < ROOM; ++i) {
+            grugen_stored_four four = {};
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const int k = (begin + i) * GRUGEN_STRIDE + e;
+                if (k < left) { four.of[e] = grugen_stored_of(grugen_real_of(vector[k])); }
+            }
+            found[i] = grugen_pairs_of(four);
+        }
+    }
+
+    __device__ __forceinline__ void take(int) const { __syncwarp(); }
+    __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
+};
+
+template <int ROOM, class Rows, class VectorOf>
+__device__ __forceinline__ auto grugen_find(
     const grugen_tensor_posted &team,
     const Rows &rows,
     int eight,
     int depth,
     const VectorOf &vector_of)
 {
-    grugen_asked<STEPS> asked = {};
     const grugen_here here = rows.locate(eight + team.lane() / 4);
-    if (!here.alive) { return asked; }
-    const auto *const vector = vector_of(here);
-    const int first = grugen_first_element(team);
-#pragma unroll
-    for (int i = 0; i < STEPS; ++i) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int k = first + i * GRUGEN_STRIDE + e;
-            if (k >= depth) { continue; }
-            asked.found[i].of[e] = grugen_bits_of(grugen_stored_of(grugen_real_of(vector[k])));
-        }
+    using Pointer = decltype(vector_of(here));
+    grugen_found<ROOM, typename grugen_pointed<Pointer>::type> found = {};
+    if (here.alive) {
+        const int first = grugen_first_element(team);
+        found.vector = vector_of(here) + first;
+        found.left = depth - first;
     }
-    return asked;
+    found.ask(0);
+    return found;
 }
 
 // How a nest is spread: pairs of a row and a unit, each one thread's, or two threads' where rows are
