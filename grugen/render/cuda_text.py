@@ -385,7 +385,10 @@ class _CudaText:
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:
         """How many threads a sequence can use in one nest."""
         yield "int64_t items = GRUGEN_WARP;"
-        for size in dict.fromkeys(nest.size for nest in nests if nest.size):
+        # a warp for each unit of a tile of rows: its lanes share the depth of a product
+        lanes = "GRUGEN_WARP / GRUGEN_TILE_ROWS * "
+        sizes = [f"{lanes if n.multiplies else ''}{factor(n.size)}" for n in nests if n.size]
+        for size in dict.fromkeys(sizes):
             yield f"items = grugen_larger(items, {size});"
 
     def past_the_end(self) -> Iterator[BlockView]:

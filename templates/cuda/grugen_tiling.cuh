@@ -128,19 +128,26 @@ static inline double grugen_step_cycles(
     // stored elements are converted once for each tile of rows that they are multiplied with
     const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
     double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
-    // eight sequences at once, and one group of eight after the other
     const bool on_tensor_cores = tiling.posts && loop.on_tensor_cores;
-    const double eights = (double)grugen_tiles(tiling.sequences, 8);
-    if (on_tensor_cores) { multiplying = eights * (weights / 64.0 + 500.0); }
+    if (on_tensor_cores) {
+        // a warp multiplies 16 units of a matrix with eight sequences, a 128th of the depth at a time
+        const double products = (double)loop.weights / (128.0 * (double)loop.units);
+        multiplying = (double)grugen_tiles(tiling.sequences, 8) * (32.0 * products + 700.0);
+    }
     // measured: blocks of a cluster meet sooner than those of a grid, and do more to send
     double waiting = 0.0;
+    // what each block has of others
+    const double vectors = (double)(tiling.sequences * loop.awaited);
+    const double blocks = (double)(tiling.groups * tiling.parts);
     if (tiling.regime == GRUGEN_CLUSTER) {
         waiting = 2000.0 + 3400.0 * (double)loop.meetings;
+    } else if (on_tensor_cores) {
+        // half as many bytes, which all blocks ask the L2 cache for
+        waiting = 1500.0 * (double)loop.meetings + 0.25 * vectors * blocks / (double)device.processors;
     } else if (tiling.posts) {
-        const double each = on_tensor_cores ? 0.25 : 0.5; // as bytes are
-        waiting = 1500.0 * (double)loop.meetings + each * (double)(tiling.sequences * loop.awaited);
+        waiting = 1500.0 * (double)loop.meetings + 0.5 * vectors;
     } else if (tiling.parts > 1) {
-        waiting = 4800.0 * (double)loop.meetings;
+        waiting = 4800.0 * (double)loop.meetings + 0.5 * vectors;
     }
     const int64_t bytes_of_vectors =
         tiling.sequences * loop.awaited * (int64_t)sizeof(GRUGEN_REAL);
