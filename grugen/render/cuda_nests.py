@@ -157,9 +157,7 @@ class NestWriter:
             early=tuple(body.early),
             early_rows=text.rows(body.early_places),
             asks=tuple(body.asks),
-            hint_rows=text.rows(
-                [place for place in body.early_places if index_of(place.array) is Index.STEP]
-            ),
+            hint_rows=text.rows(body.hint_places),
             hints=tuple(body.hints),
             plan=plan,
             plan_type=plan_type,
@@ -265,11 +263,10 @@ class NestWriter:
         age = int(place.array in inside.states)
         first = self.spelling.base(place.array)
         if inside.tensor:
-            given = f"team, rows, eight, {depth}"
-            call = f"grugen_find<Panels::room>({given}, {name}_of)"
+            call = f"grugen_find<Panels>(at, team, rows, {depth}, {name}_of)"
             if is_posted:
-                call = f"grugen_ask<Panels::room, {age}>({given}, {first})"
-            return f"auto {asked} = {call};", ""
+                call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
+            return f"auto {asked} = {call};", f"{asked}.turn_to(eight + GRUGEN_EIGHT);"
         if not is_posted:
             found = f"{depth}, {name}_of, {name}_at"
             return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"

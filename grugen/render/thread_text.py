@@ -37,7 +37,8 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 class ThreadText(VectorText):
     """Writes one nest of a phase; `registers` names the states that a thread has in registers.
 
-    A stage that `is_early` asks for what it finds in memory before its products.
+    A nest that `is_early` has its elements of later steps brought near; a stage asks for what it
+    finds in memory before its products, too.
     """
 
     registers: Mapping[Buffer, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class ThreadText(VectorText):
     early_places: list[Place] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     """What says early which elements of a step's own row are wanted."""
+    hint_places: list[Place] = field(default_factory=list)
 
     def c_type(self, condition: bool) -> str:
         """The type of a value, or of a condition."""
@@ -114,6 +116,8 @@ class ThreadText(VectorText):
         is_row = index_of(array) is not Index.NONE and value not in self.phase.spelling.numbers
         if self.is_early and self.stage is not None and is_row:
             return self.asked(value)
+        if self.is_early and is_row and self.phase.spelling.types[value].shape:
+            self.hint(value)
         # not super(): a class with slots is made anew, and the bare form would look for the old one
         return VectorText.read(self, value)
 
@@ -132,9 +136,18 @@ class ThreadText(VectorText):
         zero = "false" if condition else "0"
         self.early.append(f"{self.c_type(condition)} {name} = {zero};")
         self.asks.append(f"{name} = {text};")
-        if index_of(place.array) is Index.STEP:
-            self.hints.append(f"grugen_hint({base} + {offsets});")
+        if shape:
+            self.hint(value)
         return Term(Atom(name), True)
+
+    def hint(self, value: str) -> None:
+        """Have an element of a step's own row brought near before its step begins."""
+        place = self.phase.place(value)
+        if index_of(place.array) is not Index.STEP:
+            return
+        offsets = " + ".join([*self.phase.spelling.offsets(place), "j"])
+        self.hint_places.append(place)
+        self.hints.append(f"grugen_hint({self.phase.base(value, place)} + {offsets});")
 
     def load(self, value: str, place: Place) -> str:
         """The current element as an expression."""

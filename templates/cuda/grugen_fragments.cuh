@@ -127,9 +127,10 @@ struct grugen_shares {
     {
         const int lane = (int)threadIdx.x % GRUGEN_WARP, warp = (int)threadIdx.x / GRUGEN_WARP;
         const int row = eight + 2 * (lane % 4), unit = lane / 4;
+        float *const near = const_cast<float *>(grugen_near<true>(static_cast<const float *>(memory)));
 #pragma unroll
         for (int sum = 0; sum < SUMS; ++sum) {
-            float *const first = memory + grugen_share_of<SUMS>(count, warp, sum, row) + unit;
+            float *const first = near + grugen_share_of<SUMS>(count, warp, sum, row) + unit;
             float *const second = first + GRUGEN_SHARE_LINE;
             first[0] = of[0][sum][0] + of[1][sum][0];
             second[0] = of[0][sum][1] + of[1][sum][1];
@@ -166,6 +167,7 @@ template <int SUMS>
 __device__ __forceinline__ void grugen_add_shares(
     const grugen_tile &at, int count, const float *memory, float (&sums)[1][SUMS])
 {
+    const float *const near = grugen_near<true>(memory);
 #pragma unroll
     for (int i = 0; i < GRUGEN_THREADS / GRUGEN_WARP; ++i) {
         const int warp = at.part + i * at.split;
@@ -173,7 +175,7 @@ __device__ __forceinline__ void grugen_add_shares(
 #pragma unroll
         for (int sum = 0; sum < SUMS; ++sum) {
             sums[0][sum] +=
-                memory[grugen_share_of<SUMS>(count, warp, sum, at.row + at.member) + at.own];
+                near[grugen_share_of<SUMS>(count, warp, sum, at.row + at.member) + at.own];
         }
     }
 }

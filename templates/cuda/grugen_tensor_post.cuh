@@ -58,11 +58,14 @@ struct grugen_tensor_posted : grugen_posted {
 };
 
 // A lane's share of eight rows' vectors: ROOM pieces of it are on their way from other blocks.
-template <int ROOM>
+template <int ROOM, class Rows>
 struct grugen_asked {
-    const uint32_t *posts; // of this lane's row, from its first element on
+    const Rows &rows;
+    const uint32_t *first; // of the first of all rows, from this lane's first element on
+    int line; // from row to row
     unsigned turn;
-    int left; // elements from there to the end of the vector
+    int left; // elements from there to the end of a vector
+    const uint32_t *posts; // of this lane's row
     bool waits; // a row that does not exist is not posted
     grugen_four_posts found[ROOM];
 
@@ -77,12 +80,22 @@ struct grugen_asked {
         }
     }
 
+    // Go on with the rows from number `eight` on, if there are any.
+    __device__ __forceinline__ void turn_to(int eight)
+    {
+        if (eight >= rows.count()) { return; }
+        const int row = eight + (int)threadIdx.x % GRUGEN_WARP / 4;
+        posts = first + rows.some(row) * line;
+        waits = rows.locate(row).alive;
+        ask(0);
+    }
+
     // Bits of two posts that are not as they will be; of the elements from the first on `rest` are
     // in the vector.
     __device__ __forceinline__ static unsigned
-    missing_of(uint32_t first, uint32_t second, unsigned both_turns, int rest)
+    missing_of(uint32_t first_post, uint32_t second_post, unsigned both_turns, int rest)
     {
-        const unsigned wrong = (first >> 16 | (second & 0xffff0000u)) ^ both_turns;
+        const unsigned wrong = (first_post >> 16 | (second_post & 0xffff0000u)) ^ both_turns;
         return rest > 1 ? wrong : rest > 0 ? wrong & 0xffffu : 0u;
     }
 
@@ -119,29 +132,34 @@ struct grugen_asked {
     }
 };
 
-// Ask for this lane's share of a vector that other blocks post, which begins at `vectors` for the first
-// of all rows: what was computed BEFORE so many steps, 0 or 1. The rows are those from `eight` on.
-template <int ROOM, int BEFORE, class Rows>
-__device__ __forceinline__ grugen_asked<ROOM> grugen_ask(
-    const grugen_tensor_posted &team, const Rows &rows, int eight, int depth, const float *vectors)
+// Ask for this lane's share of the first eight rows' vectors. Other blocks post them; `vectors` is the
+// first of all rows', as it was computed BEFORE so many steps, 0 or 1.
+template <class Panels, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
+    const grugen_tile &at,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int depth,
+    const float *vectors)
 {
-    grugen_asked<ROOM> asked;
-    const int row = eight + team.lane() / 4;
     const int first = grugen_first_element(team);
-    asked.posts = team.post_of(vectors) + rows.some(row) * grugen_padded(depth) + first;
-    asked.turn = team.turn - BEFORE;
-    asked.left = depth - first;
-    asked.waits = rows.locate(row).alive;
-    asked.ask(0);
+    // all is multiplied with the first tile
+    const int left = at.tile > 0 ? 0 : depth - first;
+    grugen_asked<Panels::room, Rows> asked = {
+        rows, team.post_of(vectors) + first, grugen_padded(depth), team.turn - BEFORE, left, nullptr,
+        false, {}};
+    asked.turn_to(0);
     return asked;
 }
 
-// The same of a vector that this block finds in memory, of which `vector` is this lane's row, if there
-// is one: it is rounded here.
-template <int ROOM, class Element>
+// As grugen_asked, of vectors that this block finds in memory, rounded here.
+template <int ROOM, class Rows, class VectorOf>
 struct grugen_found {
-    const Element *vector;
-    int left;
+    const Rows &rows;
+    const VectorOf &vector_of;
+    int first; // element of this lane
+    int end; // of a vector
+    grugen_here here;
     grugen_pairs found[ROOM];
 
     __device__ __forceinline__ void ask(int begin)
@@ -151,35 +169,56 @@ struct grugen_found {
             grugen_stored_four four = {};
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
-                const int k = (begin + i) * GRUGEN_STRIDE + e;
-                if (k < left) { four.of[e] = grugen_stored_of(grugen_real_of(vector[k])); }
+                const int k = first + (begin + i) * GRUGEN_STRIDE + e;
+                if (here.alive && k < end) {
+                    four.of[e] = grugen_stored_of(grugen_real_of(vector_of(here)[k]));
+                }
             }
             found[i] = grugen_pairs_of(four);
         }
+    }
+
+    __device__ __forceinline__ void turn_to(int eight)
+    {
+        if (eight >= rows.count()) { return; }
+        here = rows.locate(eight + (int)threadIdx.x % GRUGEN_WARP / 4);
+        ask(0);
     }
 
     __device__ __forceinline__ void take(int) const { __syncwarp(); }
     __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
 };
 
-template <int ROOM, class Rows, class VectorOf>
-__device__ __forceinline__ auto grugen_find(
+template <class Panels, class Rows, class VectorOf>
+__device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_find(
+    const grugen_tile &at,
     const grugen_tensor_posted &team,
     const Rows &rows,
-    int eight,
     int depth,
     const VectorOf &vector_of)
 {
-    const grugen_here here = rows.locate(eight + team.lane() / 4);
-    using Pointer = decltype(vector_of(here));
-    grugen_found<ROOM, typename grugen_pointed<Pointer>::type> found = {};
-    if (here.alive) {
-        const int first = grugen_first_element(team);
-        found.vector = vector_of(here) + first;
-        found.left = depth - first;
-    }
-    found.ask(0);
+    const int end = at.tile > 0 ? 0 : depth;
+    grugen_found<Panels::room, Rows, VectorOf> found = {
+        rows, vector_of, grugen_first_element(team), end, {}, {}};
+    found.turn_to(0);
     return found;
+}
+
+// Blocks that do without tensor cores ask for nothing before they multiply.
+struct grugen_nothing {};
+
+template <class Panels, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_nothing
+grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
+{
+    return {};
+}
+
+template <class Panels, class Rows, class VectorOf>
+__device__ __forceinline__ grugen_nothing
+grugen_find(const grugen_tile &, const grugen_team &, const Rows &, int, const VectorOf &)
+{
+    return {};
 }
 
 // How a nest is spread: pairs of a row and a unit, each one thread's, or two threads' where rows are
