@@ -8,9 +8,9 @@ be off by one rounding more.
 With bfloat16 the reference starts from the numbers that arrays of bfloat16 hold, and products over
 all rows are those of `tf32`, which has all of these. States are never rounded to bfloat16 on the
 way from step to step; outputs are rounded once, to half a unit in the last place. Gradients are
-taken at values that a tape has rounded: they may be four times as far as those of an interpreter
-with such a tape, and once rounded. Where tensor cores form the products inside a loop, too, those
-are `bfloat16`: the interpreter rounds what it multiplies matrices with to that.
+taken at values that a tape has rounded, and so are the factors of their products: they may be four
+times as far as those of an interpreter with such a tape and such products, and once rounded. Where
+tensor cores form the products inside a loop, factors of those are rounded on the way forward, too.
 """
 
 from __future__ import annotations
@@ -53,19 +53,15 @@ def in_bits(array: np.ndarray[Any, Any], bits: int) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def rounded_products(bits: int) -> Iterator[None]:
-    """In the block, the interpreter rounds the factors of products, of weight gradients less."""
+    """In the block, the interpreter rounds the factors of its products."""
     kept = {op: interpret.STRUCTURAL[op] for op in (*PRODUCTS, Op.OUTER)}
 
-    def rounding(product: Any, bits: int) -> Any:
-        def rounded(step: Any, let: Any, *factors: Any) -> Any:
-            return product(step, let, *(in_bits(factor, bits) for factor in factors))
+    def rounding(product: Any) -> Any:
+        return lambda step, let, *factors: product(
+            step, let, *(in_bits(factor, bits) for factor in factors)
+        )
 
-        return rounded
-
-    interpret.STRUCTURAL.update(
-        (op, rounding(product, BITS["tf32"] if op is Op.OUTER else bits))
-        for op, product in kept.items()
-    )
+    interpret.STRUCTURAL.update((op, rounding(product)) for op, product in kept.items())
     try:
         yield
     finally:
@@ -197,9 +193,9 @@ class Yardstick:
         """e_ref of a tensor, and how far it may be away."""
         if dtype == "float64":
             return 0.0, FLOAT64_BOUND
-        if dtype == "bfloat16":
-            products = "tf32" if products == "ieee" else products
         is_gradient = name.startswith("d ")
+        if dtype == "bfloat16" and products == "ieee":
+            products = dtype if is_gradient else "tf32"
         error = self.reference_errors(dtype if is_gradient else "float32", products)[name]
         is_rounded = dtype == "bfloat16" and not name.startswith("state ")
         eps = TF32_EPS if products in BITS else 16 * FLOAT32_EPS

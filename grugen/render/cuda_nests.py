@@ -151,6 +151,7 @@ class NestWriter:
             shares=shares,
             tensor=tensor,
             products=self.tiled(text, stage) if stage and inside is None else (),
+            shape=self.shape(text, stage) if stage else "",
             tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
@@ -315,6 +316,17 @@ class NestWriter:
                 )
             )
         return tuple(found)
+
+    def shape(self, text: PhaseText, stage: Stage) -> str:
+        """The arguments of the templates for tiles: how many sums, and what they are formed of.
+
+        Where that loses nothing, and of gradients, factors are bfloat16 if arrays are.
+        """
+        sums = str(len(stage.sums))
+        if self.spelling.stored != "bfloat16":
+            return sums
+        is_stored = all(self.spelling.converts(text.place(v).array) for v in stage.operands)
+        return f"{sums}, GRUGEN_BFLOAT16" if is_stored or self.back else sums
 
     def read_only(self, place: Place) -> str:
         """The pointer to a row, which nobody writes through."""

@@ -52,8 +52,8 @@ class CudaNestView:
     multiply them, whose warps put their sums at `shares`. The `plan` spreads it over threads: the
     `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
     its packed matrices are for who keeps none, `meet` who must wait for each other before it in a
-    loop. One that has `products` is for tiles of many rows, and `tile_sizes` declares what its
-    `size` is made of.
+    loop. One that has `products` is for tiles of many rows, of a `shape` for so many sums, and
+    `tile_sizes` declares what its `size` is made of.
     """
 
     name: str
@@ -72,6 +72,7 @@ class CudaNestView:
     shares: str = ""
     tensor: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
+    shape: str = ""
     tile_sizes: tuple[str, ...] = ()
     wide: str = ""
     most_rows: str = ""

@@ -31,7 +31,8 @@ _COMMON = (
 )
 _CUDA = (
     "bfloat16 stored math memory host elements rows team panel product sum cluster tiling graph "
-    "told held post fragments tensor_post fetch shape sums tensor_sums block_product total outer"
+    "told held post fragments tensor_post fetch shape sums tensor_sums total paired block_product "
+    "outer"
 )
 SUPPORT = {
     "cuda": tuple(f"cuda/grugen_{name}.cuh" for name in _CUDA.split()),

@@ -4,8 +4,9 @@ ieee             multiplied and added as the element type is, the same everywher
 tf32             float32 on tensor cores: factors are rounded to 11 bits, sums are float32
 3xtf32           float32 on tensor cores: factors in two parts of 11 bits, so that little is lost
 
-With arrays of bfloat16 they are those of tf32: that loses nothing of elements of 8 bits, and rounds
-factors that were computed in float32. Infinities, and what is above 4e34, become NaN on the way.
+With arrays of bfloat16 elements are multiplied as they are. Factors that were computed in float32
+are rounded to 11 bits as in tf32, or to bfloat16 where they are gradients, or what tensor cores
+multiply inside a loop. In tf32 infinities, and what is above 4e34, become NaN on the way.
 """
 
 from __future__ import annotations

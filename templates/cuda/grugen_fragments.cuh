@@ -8,6 +8,7 @@
 
 #include "grugen_panel.cuh"
 #include "grugen_product.cuh"
+#include "grugen_tensor_sums.cuh"
 #include "grugen_tiling.cuh"
 
 enum {
@@ -16,11 +17,6 @@ enum {
     GRUGEN_STRIDE = 16 * GRUGEN_THREADS / GRUGEN_WARP, // elements that a block's warps have together
     GRUGEN_SHARE_LINE = GRUGEN_UNITS + 4, // sums of a row lie on other banks than those of the next
 };
-
-__device__ __forceinline__ uint32_t grugen_bits_of(GRUGEN_STORED element)
-{
-    return __bfloat16_as_ushort(element);
-}
 
 // Four elements of a vector: two for each half of what is multiplied at once.
 struct grugen_pairs {
@@ -38,21 +34,6 @@ __device__ __forceinline__ grugen_pairs grugen_pairs_of(const grugen_stored_four
 __device__ __forceinline__ int grugen_first_element(const grugen_team &team)
 {
     return 16 * team.warp() + 4 * (team.lane() % 4);
-}
-
-// Sums of 16 units and 8 rows over a depth of 16, added to those before.
-__device__ __forceinline__ void
-grugen_multiply_bfloat16(float (&sums)[4], const uint32_t (&left)[4], const grugen_pairs &right)
-{
-#ifdef GRUGEN_EMULATOR
-    emulator::multiply_bfloat16(sums, left, right.of, sums);
-#else
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right.of[0]),
-                   "r"(right.of[1]));
-#endif
 }
 
 // A lane's share of a panel.
@@ -157,7 +138,7 @@ __device__ __forceinline__ void grugen_multiply(
         const grugen_pairs pairs = asked.pairs(i);
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
-            grugen_multiply_bfloat16(shares.of[i % 2][FIRST + m], held.of[begin + i][m], pairs);
+            grugen_multiply_bfloat16(shares.of[i % 2][FIRST + m], held.of[begin + i][m], pairs.of);
         }
     }
 }
