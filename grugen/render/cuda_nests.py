@@ -149,6 +149,9 @@ class NestWriter:
             posts=posts,
             collects=posts and not tensor,
             shares=shares,
+            ask_first=(f"{operands[0].name}_asked.ask(0);",)
+            if tensor and len(operands) == 1
+            else (),
             tensor=tensor,
             products=self.tiled(text, stage) if stage and inside is None else (),
             shape=self.shape(text, stage) if stage else "",
@@ -232,6 +235,10 @@ class NestWriter:
 
     def on_tensor_cores(self, stage: Stage, operands: Sequence[CudaOperandView]) -> Iterator[str]:
         """The lines that multiply what was asked for, and ask for what comes next."""
+        if len(operands) > 1:
+            # what is asked for in vain takes its time: with so much to ask for, they wait first
+            yield f"{operands[-1].name}_asked.look_out();"
+            yield from (f"{operand.name}_asked.ask(0);" for operand in operands)
         yield "#pragma unroll"
         yield "for (int begin = 0; begin < Panels::steps; begin += Panels::room) {"
         for value, operand in zip(stage.operands, operands, strict=True):

@@ -49,8 +49,8 @@ class CudaNestView:
     rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
     for it; `hints` have a later step's elements, of `hint_rows`, brought near. In a loop whose
     blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor` cores
-    multiply them, whose warps put their sums at `shares`. The `plan` spreads it over threads: the
-    `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
+    multiply them, whose warps put their sums at `shares`; they may `ask_first`. The `plan` spreads
+    it over threads: the `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
     its packed matrices are for who keeps none, `meet` who must wait for each other before it in a
     loop. One that has `products` is for tiles of many rows, of a `shape` for so many sums, and
     `tile_sizes` declares what its `size` is made of.
@@ -70,6 +70,7 @@ class CudaNestView:
     posts: bool = False
     collects: bool = False
     shares: str = ""
+    ask_first: tuple[str, ...] = ()
     tensor: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
     shape: str = ""

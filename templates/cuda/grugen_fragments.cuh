@@ -143,20 +143,37 @@ __device__ __forceinline__ void grugen_multiply(
     }
 }
 
-// Add up what the warps have put; lanes that share a pair of a row and a unit have some warps each.
+// Add up what every SPLIT-th warp has put, from the part of a lane on.
+template <int SPLIT, int SUMS>
+__device__ __forceinline__ void grugen_add_some_shares(
+    const grugen_tile &at, int count, const float *memory, float (&sums)[SUMS])
+{
+    const float *const first = grugen_near<true>(memory) +
+        grugen_share_of<SUMS>(count, at.part, 0, at.row + at.member) + at.own;
+    const int from_warp = SPLIT * grugen_shares_before(count, SUMS, 1);
+    const int from_sum = grugen_shares_before(count, 1, 1);
+    constexpr int warps = GRUGEN_THREADS / GRUGEN_WARP / SPLIT;
+    float found[warps][SUMS];
+#pragma unroll
+    for (int i = 0; i < warps; ++i) {
+#pragma unroll
+        for (int sum = 0; sum < SUMS; ++sum) { found[i][sum] = first[i * from_warp + sum * from_sum]; }
+    }
+#pragma unroll
+    for (int i = 0; i < warps; ++i) {
+#pragma unroll
+        for (int sum = 0; sum < SUMS; ++sum) { sums[sum] += found[i][sum]; }
+    }
+}
+
+// Add up what the warps have put; two lanes that share a pair of a row and a unit have half of them.
 template <int SUMS>
 __device__ __forceinline__ void grugen_add_shares(
     const grugen_tile &at, int count, const float *memory, float (&sums)[1][SUMS])
 {
-    const float *const near = grugen_near<true>(memory);
-#pragma unroll
-    for (int i = 0; i < GRUGEN_THREADS / GRUGEN_WARP; ++i) {
-        const int warp = at.part + i * at.split;
-        if (warp >= GRUGEN_THREADS / GRUGEN_WARP) { break; }
-#pragma unroll
-        for (int sum = 0; sum < SUMS; ++sum) {
-            sums[0][sum] +=
-                near[grugen_share_of<SUMS>(count, warp, sum, at.row + at.member) + at.own];
-        }
+    if (at.split > 1) {
+        grugen_add_some_shares<2>(at, count, memory, sums[0]);
+    } else {
+        grugen_add_some_shares<1>(at, count, memory, sums[0]);
     }
 }

@@ -77,7 +77,7 @@ __device__ __forceinline__ void grugen_fetch_vectors_paired(
     const int place = (int)threadIdx.x % 4 * 4;
     const int k = start + 2 * place;
     // what is rounded on its way passes through registers
-    constexpr int side = std::is_same<Element, GRUGEN_STORED>::value ? Shape::rows / apart + 1 : 1;
+    [[maybe_unused]] constexpr int side = std::is_same<Element, GRUGEN_STORED>::value ? Shape::rows / apart + 1 : 1;
 #pragma unroll side
     for (int first = 0; first < Shape::rows; first += apart) {
         const int row = first + (int)threadIdx.x / 4;

@@ -69,51 +69,66 @@ struct grugen_asked {
     bool waits; // a row that does not exist is not posted
     grugen_four_posts found[ROOM];
 
-    // Ask for the pieces from number `begin` on.
+    // Ask for the pieces from number `begin` on. What is behind the end has come already.
     __device__ __forceinline__ void ask(int begin)
     {
 #pragma unroll
         for (int i = 0; i < ROOM; ++i) {
             const int before = (begin + i) * GRUGEN_STRIDE;
-            found[i] = {};
+            found[i] = {{turn << 16, turn << 16, turn << 16, turn << 16}};
             if (left > before) { found[i] = grugen_look_at_four(posts + before); }
         }
     }
 
-    // Go on with the rows from number `eight` on, if there are any.
+    // Go to the rows from number `eight` on.
     __device__ __forceinline__ void turn_to(int eight)
     {
-        if (eight >= rows.count()) { return; }
         const int row = eight + (int)threadIdx.x % GRUGEN_WARP / 4;
         posts = first + rows.some(row) * line;
         waits = rows.locate(row).alive;
-        ask(0);
     }
 
-    // Bits of two posts that are not as they will be; of the elements from the first on `rest` are
-    // in the vector.
-    __device__ __forceinline__ static unsigned
-    missing_of(uint32_t first_post, uint32_t second_post, unsigned both_turns, int rest)
+    // Whether posts are as they will be; of the elements from the first on `rest` are in the vector.
+    __device__ __forceinline__ bool are_there(const grugen_four_posts &four, int rest) const
     {
-        const unsigned wrong = (first_post >> 16 | (second_post & 0xffff0000u)) ^ both_turns;
-        return rest > 1 ? wrong : rest > 0 ? wrong & 0xffffu : 0u;
+        const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
+        const auto &posts_of = four.of;
+        unsigned lower = (posts_of[0] >> 16 | (posts_of[1] & 0xffff0000u)) ^ both_turns;
+        unsigned upper = (posts_of[2] >> 16 | (posts_of[3] & 0xffff0000u)) ^ both_turns;
+        // the same for all lanes
+        if (left % 4 != 0) {
+            lower &= rest > 1 ? ~0u : rest > 0 ? 0xffffu : 0u;
+            upper &= rest > 3 ? ~0u : rest > 2 ? 0xffffu : 0u;
+        }
+        return (lower | upper) == 0u;
+    }
+
+    // Wait for the last piece. What is asked for in vain keeps waiting what is posted meanwhile.
+    __device__ __forceinline__ void look_out() const
+    {
+        const int before = left > 0 ? (left - 1) / GRUGEN_STRIDE * GRUGEN_STRIDE : 0;
+        GRUGEN_MEETING_BEGINS
+        while (waits && left > 0 &&
+               !are_there(grugen_look_at_four(posts + before), left - before)) {
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+        }
+        GRUGEN_MEETING_ENDS
+        __syncwarp();
     }
 
     // Wait for what was asked for.
     __device__ __forceinline__ void take(int begin)
     {
-        const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
         GRUGEN_MEETING_BEGINS
         while (true) {
-            unsigned missing = 0;
+            bool is_there = true;
 #pragma unroll
             for (int i = 0; i < ROOM; ++i) {
-                const auto &posts_of = found[i].of;
-                const int rest = left - (begin + i) * GRUGEN_STRIDE;
-                missing |= missing_of(posts_of[0], posts_of[1], both_turns, rest);
-                missing |= missing_of(posts_of[2], posts_of[3], both_turns, rest - 2);
+                is_there &= are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
             }
-            if (missing == 0 || !waits) { break; }
+            if (is_there || !waits) { break; }
 #ifdef GRUGEN_EMULATOR
             emulator::let_others_run(false, emulator::Site::here());
 #endif
@@ -132,8 +147,8 @@ struct grugen_asked {
     }
 };
 
-// Ask for this lane's share of the first eight rows' vectors. Other blocks post them; `vectors` is the
-// first of all rows', as it was computed BEFORE so many steps, 0 or 1.
+// This lane's share of the first eight rows' vectors, which it may ask for. Other blocks post them;
+// `vectors` is the first of all rows', as it was computed BEFORE so many steps, 0 or 1.
 template <class Panels, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
     const grugen_tile &at,
@@ -180,10 +195,10 @@ struct grugen_found {
 
     __device__ __forceinline__ void turn_to(int eight)
     {
-        if (eight >= rows.count()) { return; }
         here = rows.locate(eight + (int)threadIdx.x % GRUGEN_WARP / 4);
-        ask(0);
     }
+
+    __device__ __forceinline__ void look_out() const {}
 
     __device__ __forceinline__ void take(int) const { __syncwarp(); }
     __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
@@ -205,7 +220,9 @@ __device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_fin
 }
 
 // Blocks that do without tensor cores ask for nothing before they multiply.
-struct grugen_nothing {};
+struct grugen_nothing {
+    __device__ static void ask(int) {}
+};
 
 template <class Panels, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_nothing
