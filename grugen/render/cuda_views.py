@@ -45,15 +45,16 @@ class CudaNestView:
     """One nest as a function of its own, for rows of any kind.
 
     It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
-    numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for all
-    rows. What a stage finds in memory that its loop does not write is declared `early`, and `asks`
-    for it; `hints` have a later step's elements, of `hint_rows`, brought near. In a loop whose
-    blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor` cores
-    multiply them, whose warps put their sums at `shares`; they may `ask_first`. The `plan` spreads
-    it over threads: the `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says where
-    its packed matrices are for who keeps none, `meet` who must wait for each other before it in a
-    loop. One that has `products` is for tiles of many rows, of a `shape` for so many sums, and
-    `tile_sizes` declares what its `size` is made of.
+    numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for
+    all rows. What a stage finds in memory that its loop does not write is declared `early`, and
+    `asks` for it; `hints` have a later step's elements, of `hint_rows`, brought near. In a loop
+    whose blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor`
+    cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
+    `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all
+    steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
+    who must wait for each other before it in a loop. One that has `products` is for tiles of
+    many rows, of a `shape` for so many sums, and `tile_sizes` declares what its `size` is made
+    of.
     """
 
     name: str

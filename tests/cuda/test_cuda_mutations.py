@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from calls import Call
+from calls import Call, stored
 from emulated_cells import BLOCK, CLUSTER, GRID, Emulated, emulated
 from emulator.mutate import ARGUED, DECLARED, SWITCH, mutations, switched
 from raced_cells import calls_of, cell_of
@@ -29,10 +29,12 @@ WEAKER = {
 """Accesses that order others, and what they are without that."""
 SHARED = "every_meeting"
 """The cell that needs all of the headers but those of OTHERS."""
-OTHERS = {"grugen_post.cuh": "gru"}
+TENSOR = "gru bfloat16"
+"""The one whose blocks multiply on tensor cores what others post."""
+OTHERS = {"grugen_post.cuh": "gru", "grugen_tensor_post.cuh": TENSOR}
 """Headers that another cell needs: one whose blocks need not meet."""
 ALL = bool(os.environ.get("GRUGEN_ALL"))
-NAMES = (SHARED, "gru", "layernorm_gru", *(("lstm",) if ALL else ()))
+NAMES = (SHARED, "gru", "layernorm_gru", TENSOR, *(("lstm",) if ALL else ()))
 
 pytestmark = pytest.mark.compiles
 
@@ -43,6 +45,7 @@ class Site:
     line: int
     call: str
     is_argued: bool
+    on_tensor_cores: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.call}"
@@ -58,12 +61,20 @@ def all_sites(sources: SourceBundle) -> tuple[SourceBundle, list[Site]]:
             # the first one is number 1
             behind, count = switched(text, HELPERS, len(sites) + 1)
             assert count == len(found)
-            sites += [Site(name, one.line, one.call, one.is_argued) for one in found]
+            sites += [
+                Site(name, one.line, one.call, one.is_argued, _is_of_tensor_cores(text, one.line))
+                for one in found
+            ]
             behind = _weakened(name, behind, sites)
             files.append((name, DECLARED + behind if name == sources.main else behind))
         else:
             files.append((name, text))
     return SourceBundle(sources.stem, tuple(files)), sites
+
+
+def _is_of_tensor_cores(text: str, line: int) -> bool:
+    """Whether the sums of warps are added up behind a barrier."""
+    return any("grugen_add_shares(" in after for after in text.splitlines()[line : line + 4])
 
 
 def _weakened(name: str, text: str, sites: list[Site]) -> str:
@@ -108,10 +119,13 @@ class Mutated:
 
 @pytest.fixture(scope="module", params=NAMES)
 def mutated(request: pytest.FixtureRequest) -> Mutated:
-    cell = cell_of(request.param)
-    sources, sites = all_sites(bundle(cell, "cuda", "float32"))
-    library = emulated(cell, "float32", "race", sources, ("-O0", "-w"))
-    return Mutated(request.param, library, sites, calls_of(cell))
+    name, *elements = request.param.split()
+    element = elements[0] if elements else "float32"
+    cell = cell_of(name)
+    sources, sites = all_sites(bundle(cell, "cuda", element))
+    library = emulated(cell, element, "race", sources, ("-O0", "-w"))
+    calls = [stored(call, element) for call in calls_of(cell)]
+    return Mutated(request.param, library, sites, calls)
 
 
 def test_nothing_is_wrong_to_begin_with(mutated: Mutated) -> None:
@@ -131,8 +145,10 @@ def test_each_is_noticed(mutated: Mutated) -> None:
     unseen: list[Site] = []
     argued = 0
     for number, site in enumerate(mutated.sites, start=1):
-        # the headers are the same for all cells
+        # the headers are the same for all cells, and so is most of a text for all element types
         if site.file.endswith(".cuh") and mutated.name != OTHERS.get(site.file, SHARED):
+            continue
+        if site.file.endswith(".cu") and mutated.name == TENSOR and not site.on_tensor_cores:
             continue
         if mutated.message_without(number):
             argued += site.is_argued

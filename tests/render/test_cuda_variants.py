@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grugen.render.c_expr import ElementType
+from grugen.render.cuda_tensor import TensorLoop
 from grugen.render.cuda_variants import held_fours, variants
 
 
@@ -31,7 +32,7 @@ def test_held_as_far_as_registers_go(
 
 def test_every_cut_has_a_kernel() -> None:
     held = held_fours("float32", 4)
-    found = {one.condition: one.arguments for one in variants(held, posts=False)}
+    found = {one.condition: one.arguments for one in variants(held, None, posts=False)}
     # each team: three kernels that hold, and one for each number of rows that does not
     assert len(found) == 18
     assert found["is_alone && holds && rows == 1"] == "grugen_block, 1, 4"
@@ -42,7 +43,7 @@ def test_every_cut_has_a_kernel() -> None:
 
 def test_blocks_that_can_post_hold_nothing_where_they_meet() -> None:
     held = held_fours("float32", 4)
-    found = {one.condition: one.arguments for one in variants(held, posts=True)}
+    found = {one.condition: one.arguments for one in variants(held, None, posts=True)}
     assert len(found) == 21
     assert found["tiling.posts && holds && rows == 4"] == "grugen_posted, 4, 4"
     assert found["tiling.posts && rows == 4"] == "grugen_posted, 4, 0"
@@ -52,5 +53,14 @@ def test_blocks_that_can_post_hold_nothing_where_they_meet() -> None:
 
 def test_nothing_is_held_where_there_is_nothing_to_hold() -> None:
     assert not any(
-        "holds" in one.condition for one in variants(held_fours("float32", 0), posts=True)
+        "holds" in one.condition for one in variants(held_fours("float32", 0), None, posts=True)
     )
+
+
+def test_tensor_cores_multiply_all_that_is_posted() -> None:
+    held = held_fours("float32", 3)
+    tensor = TensorLoop({6: 6, 9: 2}, (), 1)
+    found = {one.condition: one.arguments for one in variants(held, tensor, posts=True)}
+    assert found["tiling.posts && tiling.held == 6"] == "grugen_tensor_posted, 1, 6"
+    assert found["tiling.posts && tiling.held == 9"] == "grugen_tensor_posted, 1, 9"
+    assert "grugen_posted" not in " ".join(found.values()).replace("grugen_tensor_posted", "")

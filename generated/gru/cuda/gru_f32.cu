@@ -219,16 +219,6 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(W_z_x_at + row * grugen_padded(H) + j);
-                grugen_hint(W_r_x_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -263,6 +253,16 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             t10_at[slot * grugen_padded(H) + j] = t10;
             if (keep_tape) {
                 h_tape[row * H + j] = h;
+            }
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(W_z_x_at + row * grugen_padded(H) + j);
+                grugen_hint(W_r_x_at + row * grugen_padded(H) + j);
             }
         }
     }
@@ -339,15 +339,6 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(W_n_x_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -370,6 +361,15 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             const float h_next = t10 + z * n;
             team.share(h_next_at + slot * grugen_padded(H) + j, h_next);
             y_out[row * H + j] = h_next;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(W_n_x_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -476,7 +476,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_f32_forward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_forward_step_h_take_numbers(tiling.sequences, &own, &tile);
@@ -527,8 +527,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) { gru_f32_forward_step_h_finish(call, &tile,
-                rows, team); }
+        if (rows.have_lengths()) { gru_f32_forward_step_h_finish(call, &tile, rows, team); }
         gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_2);
         team.meet_others();
@@ -600,10 +599,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_st
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_f32_forward_step_h_gathered(
         [[maybe_unused]] const gru_f32_forward_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
+    return tiling.sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
 }
 
 // Bytes of shared memory that a block takes.
@@ -623,8 +622,7 @@ static int64_t gru_f32_forward_step_h_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
-    if (tiling.posts) { grugen_take(&arena, gru_f32_forward_step_h_gathered(call,
-            tiling.sequences)); }
+    if (tiling.posts) { grugen_take(&arena, gru_f32_forward_step_h_gathered(call, tiling)); }
     return arena.used;
 }
 
@@ -650,7 +648,8 @@ static int64_t gru_f32_forward_step_h_common(
 static int gru_f32_forward_step_h_holds(
         [[maybe_unused]] const gru_f32_forward_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -665,14 +664,14 @@ static grugen_tiling gru_f32_forward_step_h_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 2, true, true};
+    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 2, true, true, false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return gru_f32_forward_step_h_holds(call,
-            sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_f32_forward_step_h_holds(call, sequences, parts, posts); },
             [&](const grugen_tiling &tried) { return gru_f32_forward_step_h_shared(call, tried); });
     tiling.common = gru_f32_forward_step_h_common(call, tiling);
-    grugen_find_room(device, gru_f32_forward_step_h_gathered(call, tiling.sequences), &tiling);
+    grugen_find_room(device, gru_f32_forward_step_h_gathered(call, tiling), &tiling);
     return tiling;
 }
 
@@ -716,7 +715,7 @@ static cudaError_t gru_f32_forward_step_h_launch_steps(
 {
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
-    items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_h, 0};
@@ -1077,6 +1076,22 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
         }
     }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(z_given + row * H + j);
+                grugen_hint(n_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(h_given + row * H + j);
+            }
+        }
+    }
 }
 
 // U_n^T @ d_n_pre    gru.yaml:20
@@ -1151,16 +1166,6 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(h_given + row * H + j);
-                grugen_hint(r_given + row * H + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -1181,6 +1186,16 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // back through z    gru.yaml:18
             const float t1 = t16 + U_n_T_d_n_pre * r;
             t1_at[slot * grugen_padded(H) + j] = t1;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+            }
         }
     }
 }
@@ -1400,7 +1415,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_f32_backward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -1456,8 +1471,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) { gru_f32_backward_step_d_h_carried_finish(call,
-                &tile, rows, team); }
+        if (rows.have_lengths()) { gru_f32_backward_step_d_h_carried_finish(call, &tile, rows,
+                team); }
         gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
         team.meet_others();
         gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
@@ -1553,10 +1568,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_f32_backward_step_d_h_carried_gathered(
         [[maybe_unused]] const gru_f32_backward_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_larger(grugen_padded(H),
+    return tiling.sequences * (grugen_larger(grugen_padded(H),
             grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
 }
 
@@ -1579,7 +1594,7 @@ static int64_t gru_f32_backward_step_d_h_carried_shared(
     }
 
     if (tiling.posts) { grugen_take(&arena, gru_f32_backward_step_d_h_carried_gathered(call,
-            tiling.sequences)); }
+            tiling)); }
     return arena.used;
 }
 
@@ -1605,7 +1620,8 @@ static int64_t gru_f32_backward_step_d_h_carried_common(
 static int gru_f32_backward_step_d_h_carried_holds(
         [[maybe_unused]] const gru_f32_backward_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -1620,16 +1636,17 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
+            false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return
-            gru_f32_backward_step_d_h_carried_holds(call, sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_f32_backward_step_d_h_carried_holds(call, sequences, parts,
+            posts); },
             [&](const grugen_tiling &tried) { return gru_f32_backward_step_d_h_carried_shared(call,
             tried); });
     tiling.common = gru_f32_backward_step_d_h_carried_common(call, tiling);
-    grugen_find_room(device, gru_f32_backward_step_d_h_carried_gathered(call, tiling.sequences),
-            &tiling);
+    grugen_find_room(device, gru_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
     return tiling;
 }
 
@@ -1677,6 +1694,7 @@ static cudaError_t gru_f32_backward_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};
@@ -2381,6 +2399,24 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
         }
     }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(n_at + row * grugen_padded(H) + j);
+                grugen_hint(z_at + row * grugen_padded(H) + j);
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(t9_at + row * grugen_padded(H) + j);
+                grugen_hint(t21_at + row * grugen_padded(H) + j);
+                grugen_hint(t42_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
 }
 
 // U_n^T @ d_n_pre    gru.yaml:20
@@ -2455,17 +2491,6 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(h_given + row * H + j);
-                grugen_hint(r_at + row * grugen_padded(H) + j);
-                grugen_hint(t32_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -2486,6 +2511,17 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // back through z    gru.yaml:18
             const float t14 = t16 + U_n_T_d_n_pre * r;
             t14_at[slot * grugen_padded(H) + j] = t14;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(r_at + row * grugen_padded(H) + j);
+                grugen_hint(t32_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -2703,7 +2739,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_f32_backward_states_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -2759,8 +2795,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) {
-                gru_f32_backward_states_step_d_h_carried_finish(call, &tile, rows, team); }
+        if (rows.have_lengths()) { gru_f32_backward_states_step_d_h_carried_finish(call, &tile,
+                rows, team); }
         gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3);
         team.meet_others();
         gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
@@ -2856,10 +2892,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_f32_backward_states_step_d_h_carried_gathered(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_larger(grugen_padded(H),
+    return tiling.sequences * (grugen_larger(grugen_padded(H),
             grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
 }
 
@@ -2882,7 +2918,7 @@ static int64_t gru_f32_backward_states_step_d_h_carried_shared(
     }
 
     if (tiling.posts) { grugen_take(&arena, gru_f32_backward_states_step_d_h_carried_gathered(call,
-            tiling.sequences)); }
+            tiling)); }
     return arena.used;
 }
 
@@ -2908,7 +2944,8 @@ static int64_t gru_f32_backward_states_step_d_h_carried_common(
 static int gru_f32_backward_states_step_d_h_carried_holds(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -2923,16 +2960,18 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
+            false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return
-            gru_f32_backward_states_step_d_h_carried_holds(call, sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_f32_backward_states_step_d_h_carried_holds(call, sequences,
+            parts, posts); },
             [&](const grugen_tiling &tried) { return
             gru_f32_backward_states_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_f32_backward_states_step_d_h_carried_common(call, tiling);
-    grugen_find_room(device, gru_f32_backward_states_step_d_h_carried_gathered(call,
-            tiling.sequences), &tiling);
+    grugen_find_room(device, gru_f32_backward_states_step_d_h_carried_gathered(call, tiling),
+            &tiling);
     return tiling;
 }
 
@@ -2980,6 +3019,7 @@ static cudaError_t gru_f32_backward_states_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};

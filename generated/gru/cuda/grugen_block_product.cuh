@@ -8,6 +8,7 @@
 
 #include "grugen_fetch.cuh"
 #include "grugen_memory.cuh"
+#include "grugen_paired.cuh"
 #include "grugen_panel.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_shape.cuh"
@@ -163,10 +164,13 @@ __device__ __forceinline__ void grugen_multiply_tile(
         memory.vectors[row] = here.alive ? vector_of(here) : nullptr;
     }
     grugen_multiply_chunks<FIRST, MATRICES>(
-        memory, (depth + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
+        memory, (depth + Shape::deep - 1) / Shape::deep,
         [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            const int start = chunk * GRUGEN_CHUNK;
-            if constexpr (Shape::is_along) {
+            const int start = chunk * Shape::deep;
+            if constexpr (Shape::is_paired) {
+                grugen_fetch_vectors_paired<Shape, element>(memory.vectors, start, depth, xs);
+                grugen_fetch_weights_paired<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+            } else if constexpr (Shape::is_along) {
                 grugen_fetch_vectors_along<Shape, element>(memory.vectors, start, depth, xs);
                 grugen_fetch_weights_along<MATRICES, Shape>(panel, at.unit, start, depth, weights);
             } else {
@@ -190,7 +194,9 @@ grugen_spread_sums(int slice, const grugen_sums<Shape> &sums, grugen_block_memor
 
 // Start a kernel for tiles of rows and units: in larger tiles, if they keep most processors busy.
 // Each sum is formed in the same order in both.
-template <int SUMS, class... Parameters, class... Arguments>
+template <
+    int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS, class... Parameters,
+    class... Arguments>
 static inline cudaError_t grugen_start_tiles(
     void (*large)(Parameters...),
     void (*small)(Parameters...),
@@ -203,12 +209,13 @@ static inline cudaError_t grugen_start_tiles(
     const auto tiles = [&](int64_t high, int64_t wide) {
         return (rows + high - 1) / high * ((units + wide - 1) / wide);
     };
-    const int64_t count = tiles(grugen_large<SUMS>::rows, grugen_large<SUMS>::units);
+    using Large = grugen_large<SUMS, ARITHMETIC>;
+    using Small = grugen_small<SUMS, ARITHMETIC>;
+    const int64_t count = tiles(Large::rows, Large::units);
     const bool is_large = 2 * count > device.processors;
-    const int64_t wanted =
-        is_large ? count : tiles(grugen_small<SUMS>::rows, grugen_small<SUMS>::units);
+    const int64_t wanted = is_large ? count : tiles(Small::rows, Small::units);
     const dim3 blocks((unsigned)grugen_larger(wanted, 1));
-    const int threads = is_large ? grugen_large<SUMS>::threads : grugen_small<SUMS>::threads;
+    const int threads = is_large ? Large::threads : Small::threads;
     return grugen_start(
         is_large ? large : small, {blocks, threads, 0, false, stream},
         std::forward<Arguments>(arguments)...);

@@ -11,10 +11,11 @@ enum grugen_arithmetic {
     GRUGEN_IEEE, // multiplied and added as GRUGEN_REAL
     GRUGEN_TF32, // on tensor cores, from factors of 11 bits
     GRUGEN_3XTF32, // on tensor cores, from factors in two parts of 11 bits
+    GRUGEN_BFLOAT16, // on tensor cores, from factors of bfloat16
 };
 
 enum {
-    GRUGEN_CHUNK = 64 / (int)sizeof(GRUGEN_REAL), // elements of the depth that are fetched together
+    GRUGEN_CHUNK = 64 / (int)sizeof(GRUGEN_REAL), // places of the depth that are fetched together
     GRUGEN_STAGES = 2, // chunks in shared memory at a time
     GRUGEN_HELD = 256 / (int)sizeof(GRUGEN_REAL), // sums of a thread, at most
 };
@@ -43,6 +44,8 @@ constexpr int grugen_slices_of(int sums, int room)
 // take XS elements and the weights WEIGHTS; the sums of a row are handed out in lines of LINE.
 template <int SUMS, int ROWS, int UNITS, int THREADS, int XS, int WEIGHTS, int LINE>
 struct grugen_sizes {
+    static constexpr bool is_paired = false;
+    static constexpr int deep = GRUGEN_CHUNK; // elements of the depth in a chunk
     static constexpr int sums = SUMS;
     static constexpr int threads = THREADS;
     static constexpr int rows = ROWS;
@@ -97,7 +100,8 @@ constexpr int grugen_warps_down(int sums, int rows, int units, int warps)
     return best;
 }
 
-// A tile for tensor cores. Chunks are [vector][depth] if IS_ALONG, else [depth][vector].
+// A tile for tensor cores. Chunks are [vector][depth] if IS_ALONG, else [depth][vector]. Of bfloat16
+// two elements that follow each other in the depth share a place.
 template <grugen_arithmetic ARITHMETIC, int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
 struct grugen_tensor_shape
     : grugen_sizes<
@@ -106,6 +110,8 @@ struct grugen_tensor_shape
           // four rows of eight sums lie on banks of their own
           UNITS + 8> {
     static constexpr bool is_along = IS_ALONG;
+    static constexpr bool is_paired = ARITHMETIC == GRUGEN_BFLOAT16;
+    static constexpr int deep = is_paired ? 2 * GRUGEN_CHUNK : GRUGEN_CHUNK;
     static constexpr int row_stride = IS_ALONG ? GRUGEN_CHUNK : grugen_apart(ROWS);
     static constexpr int unit_stride = IS_ALONG ? GRUGEN_CHUNK : grugen_apart(SUMS * UNITS);
     static constexpr int warps = THREADS / GRUGEN_WARP;
@@ -124,7 +130,7 @@ constexpr bool grugen_on_tensor_cores(int sums)
 
 // A large tile is for very many rows: what a thread reads for a step of the depth, it uses most
 // often. A small one is for so few rows that large ones would leave processors without work.
-template <int SUMS, bool ON_TENSOR_CORES = grugen_on_tensor_cores(SUMS)>
+template <int SUMS, grugen_arithmetic ARITHMETIC, bool ON_TENSOR_CORES = grugen_on_tensor_cores(SUMS)>
 struct grugen_shapes {
     static constexpr int large_units = grugen_power(GRUGEN_HELD / 8 / SUMS);
     static constexpr int most_rows = grugen_power(GRUGEN_HELD / (large_units * SUMS));
@@ -135,22 +141,22 @@ struct grugen_shapes {
     using small = grugen_shape<SUMS, small_rows, small_units, 16>;
 };
 
-template <int SUMS>
-struct grugen_shapes<SUMS, true> {
+template <int SUMS, grugen_arithmetic ARITHMETIC>
+struct grugen_shapes<SUMS, ARITHMETIC, true> {
     static constexpr int large_units = grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // eight warps have work
     static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
     template <int ROWS, int UNITS, int THREADS>
-    using shape = grugen_tensor_shape<GRUGEN_PRODUCTS, SUMS, ROWS, UNITS, THREADS, true>;
+    using shape = grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, true>;
     using large = shape<128, large_units, GRUGEN_TENSOR_THREADS>;
     using small = shape<small_rows, small_units, 256>;
 };
 
-template <int SUMS>
-using grugen_large = typename grugen_shapes<SUMS>::large;
-template <int SUMS>
-using grugen_small = typename grugen_shapes<SUMS>::small;
+template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
+using grugen_large = typename grugen_shapes<SUMS, ARITHMETIC>::large;
+template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
+using grugen_small = typename grugen_shapes<SUMS, ARITHMETIC>::small;
 
 // A block's shared memory: chunks of the operands, or sums; and where each row's vector is.
 template <class Shape>

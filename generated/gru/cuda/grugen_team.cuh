@@ -58,11 +58,12 @@ struct grugen_team {
     // Whether kernels for such a team are compiled.
     static constexpr bool is_there = true;
     // Whether its blocks have the vectors of their sequences in their own shared memory; whether they
-    // bring them there for each product; whether others post them; whether matrices that lanes do not
-    // hold are kept in shared memory for sure.
+    // bring them there for each product; whether others post them; whether tensor cores multiply them;
+    // whether matrices that lanes do not hold are kept in shared memory for sure.
     static constexpr bool has_vectors = false;
     static constexpr bool gathers = false;
     static constexpr bool posts = false;
+    static constexpr bool on_tensor_cores = false;
     static constexpr bool keeps = false;
 
     // What blocks with the same sequences have in common has its place.

@@ -369,6 +369,18 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
             }
         }
     }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
 }
 
 // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
@@ -446,16 +458,6 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(t25_at + row * grugen_padded(H) + j);
-                grugen_hint(t30_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -488,6 +490,16 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
             const float t27 = (1.0f - z) * h_hat;
             t27_at[slot * grugen_padded(H) + j] = t27;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(t25_at + row * grugen_padded(H) + j);
+                grugen_hint(t30_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -563,15 +575,6 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(t32_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -594,6 +597,15 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             const float h_next = t27 + z * n;
             h_next_at[slot * grugen_padded(H) + j] = h_next;
             y_out[row * H + j] = h_next;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(t32_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -702,7 +714,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_d_f32_forward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_forward_step_h_take_numbers(tiling.sequences, &own, &tile);
@@ -754,8 +766,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) { gru_d_f32_forward_step_h_finish(call, &tile,
-                rows, team); }
+        if (rows.have_lengths()) { gru_d_f32_forward_step_h_finish(call, &tile, rows, team); }
         gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5);
         team.meet_others();
         gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
@@ -844,10 +855,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_d_f32_forward_step_h_gathered(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
+    return tiling.sequences * (grugen_padded(H)) * (int64_t)sizeof(float);
 }
 
 // Bytes of shared memory that a block takes.
@@ -867,8 +878,7 @@ static int64_t gru_d_f32_forward_step_h_shared(
         grugen_take(&arena, grugen_kept_size(H, 1, H, tiling.parts) * (int64_t)sizeof(float));
     }
 
-    if (tiling.posts) { grugen_take(&arena, gru_d_f32_forward_step_h_gathered(call,
-            tiling.sequences)); }
+    if (tiling.posts) { grugen_take(&arena, gru_d_f32_forward_step_h_gathered(call, tiling)); }
     return arena.used;
 }
 
@@ -894,7 +904,8 @@ static int64_t gru_d_f32_forward_step_h_common(
 static int gru_d_f32_forward_step_h_holds(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -909,15 +920,15 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 3, true, true};
+    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 3, true, true, false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return gru_d_f32_forward_step_h_holds(call,
-            sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_d_f32_forward_step_h_holds(call, sequences, parts, posts); },
             [&](const grugen_tiling &tried) { return gru_d_f32_forward_step_h_shared(call,
             tried); });
     tiling.common = gru_d_f32_forward_step_h_common(call, tiling);
-    grugen_find_room(device, gru_d_f32_forward_step_h_gathered(call, tiling.sequences), &tiling);
+    grugen_find_room(device, gru_d_f32_forward_step_h_gathered(call, tiling), &tiling);
     return tiling;
 }
 
@@ -964,6 +975,7 @@ static cudaError_t gru_d_f32_forward_step_h_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_d_f32_forward_step_h_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_h, 0};
@@ -1357,6 +1369,23 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
         }
     }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(gamma_h_given + row * H + j);
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(z_given + row * H + j);
+                grugen_hint(n_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+                grugen_hint(d_y_given + row * H + j);
+            }
+        }
+    }
 }
 
 // U_n^T @ d_n_pre    gru_d.yaml:37
@@ -1431,15 +1460,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(r_given + row * H + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -1460,6 +1480,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // back through z    gru_d.yaml:35
             const float t4 = t35 + U_n_T_d_n_pre * r;
             t4_at[slot * grugen_padded(H) + j] = t4;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(r_given + row * H + j);
+            }
         }
     }
 }
@@ -1553,15 +1582,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(gamma_h_given + row * H + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -1580,6 +1600,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // back through h_hat    gru_d.yaml:33
             const float d_h = d_h_hat * gamma_h;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(gamma_h_given + row * H + j);
+            }
         }
     }
 }
@@ -1699,7 +1728,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_d_f32_backward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -1755,8 +1784,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) {
-                gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows, team); }
+        if (rows.have_lengths()) { gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows,
+                team); }
         gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
         team.meet_others();
         gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
@@ -1852,10 +1881,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_d_f32_backward_step_d_h_carried_gathered(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_larger(grugen_padded(H),
+    return tiling.sequences * (grugen_larger(grugen_padded(H),
             grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
 }
 
@@ -1878,7 +1907,7 @@ static int64_t gru_d_f32_backward_step_d_h_carried_shared(
     }
 
     if (tiling.posts) { grugen_take(&arena, gru_d_f32_backward_step_d_h_carried_gathered(call,
-            tiling.sequences)); }
+            tiling)); }
     return arena.used;
 }
 
@@ -1904,7 +1933,8 @@ static int64_t gru_d_f32_backward_step_d_h_carried_common(
 static int gru_d_f32_backward_step_d_h_carried_holds(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -1919,16 +1949,17 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
+            false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return
-            gru_d_f32_backward_step_d_h_carried_holds(call, sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_d_f32_backward_step_d_h_carried_holds(call, sequences, parts,
+            posts); },
             [&](const grugen_tiling &tried) { return
             gru_d_f32_backward_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_step_d_h_carried_common(call, tiling);
-    grugen_find_room(device, gru_d_f32_backward_step_d_h_carried_gathered(call, tiling.sequences),
-            &tiling);
+    grugen_find_room(device, gru_d_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
     return tiling;
 }
 
@@ -1976,6 +2007,7 @@ static cudaError_t gru_d_f32_backward_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_d_f32_backward_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};
@@ -3016,6 +3048,24 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
         }
     }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(n_at + row * grugen_padded(H) + j);
+                grugen_hint(z_at + row * grugen_padded(H) + j);
+                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
+                grugen_hint(t26_at + row * grugen_padded(H) + j);
+                grugen_hint(t40_at + row * grugen_padded(H) + j);
+                grugen_hint(t65_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
 }
 
 // U_n^T @ d_n_pre    gru_d.yaml:37
@@ -3090,17 +3140,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
-                grugen_hint(r_at + row * grugen_padded(H) + j);
-                grugen_hint(t53_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
@@ -3121,6 +3160,17 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // back through z    gru_d.yaml:35
             const float t37 = t35 + U_n_T_d_n_pre * r;
             t37_at[slot * grugen_padded(H) + j] = t37;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
+                grugen_hint(r_at + row * grugen_padded(H) + j);
+                grugen_hint(t53_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -3214,15 +3264,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             const grugen_here here = rows.locate(at.row + at.member);
             if (here.alive) { ask(here); }
         }
-
-        if constexpr (Team::posts) {
-            // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
-            if (here.alive) {
-                const int64_t row = here.row;
-                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
-            }
-        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -3241,6 +3282,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // back through h_hat    gru_d.yaml:33
             const float d_h = d_h_hat * gamma_h;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+        }
+
+        if constexpr (Team::posts) {
+            // a later step finds it in the L2 cache
+            const grugen_here here = rows.ahead(at.row + at.member);
+            if (here.alive) {
+                const int64_t row = here.row;
+                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
+            }
         }
     }
 }
@@ -3356,7 +3406,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS>(all);
     gru_d_f32_backward_states_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -3412,8 +3462,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const int longest = grugen_longest(rows);
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
-        if (ROWS > 1 && call->lengths != nullptr) {
-                gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile, rows, team); }
+        if (rows.have_lengths()) { gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile,
+                rows, team); }
         gru_d_f32_backward_states_5_step_d_h_carried(call, work, &tile, rows, team, plan_5);
         team.meet_others();
         gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
@@ -3509,10 +3559,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
 // Bytes of shared memory for rows that blocks bring together.
 static int64_t gru_d_f32_backward_states_step_d_h_carried_gathered(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
-        const int64_t sequences)
+        const grugen_tiling &tiling)
 {
     const int H = (int)call->dims.H;
-    return sequences * (grugen_larger(grugen_padded(H),
+    return tiling.sequences * (grugen_larger(grugen_padded(H),
             grugen_padded(H) + grugen_padded(H))) * (int64_t)sizeof(float);
 }
 
@@ -3535,7 +3585,7 @@ static int64_t gru_d_f32_backward_states_step_d_h_carried_shared(
     }
 
     if (tiling.posts) { grugen_take(&arena,
-            gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling.sequences)); }
+            gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling)); }
     return arena.used;
 }
 
@@ -3561,7 +3611,8 @@ static int64_t gru_d_f32_backward_states_step_d_h_carried_common(
 static int gru_d_f32_backward_states_step_d_h_carried_holds(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
         [[maybe_unused]] const int64_t sequences,
-        [[maybe_unused]] const int64_t parts)
+        [[maybe_unused]] const int64_t parts,
+        [[maybe_unused]] const bool posts)
 {
     const int H = (int)call->dims.H;
     const int rows = grugen_tile_rows(sequences);
@@ -3576,16 +3627,18 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true};
+    const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
+            false};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
-            [&](int64_t sequences, int64_t parts) { return
-            gru_d_f32_backward_states_step_d_h_carried_holds(call, sequences, parts); },
+            [&](int64_t sequences, int64_t parts,
+            bool posts) { return gru_d_f32_backward_states_step_d_h_carried_holds(call, sequences,
+            parts, posts); },
             [&](const grugen_tiling &tried) { return
             gru_d_f32_backward_states_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_states_step_d_h_carried_common(call, tiling);
-    grugen_find_room(device, gru_d_f32_backward_states_step_d_h_carried_gathered(call,
-            tiling.sequences), &tiling);
+    grugen_find_room(device, gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling),
+            &tiling);
     return tiling;
 }
 
@@ -3633,6 +3686,7 @@ static cudaError_t gru_d_f32_backward_states_step_d_h_carried_launch_steps(
     const int H = (int)call->dims.H;
     int64_t items = GRUGEN_WARP;
     items = grugen_larger(items, H);
+    items = grugen_larger(items, GRUGEN_WARP / GRUGEN_TILE_ROWS * H);
     const dim3 blocks = grugen_blocks_for(device, call->B * items);
     gru_d_f32_backward_states_step_d_h_carried_steps steps = {*call, *work, {}, nullptr, blocks.x};
     grugen_arena arena = {work->grugen_step_d_h_carried, 0};

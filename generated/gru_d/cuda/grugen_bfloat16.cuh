@@ -20,3 +20,8 @@ __host__ __device__ __forceinline__ __nv_bfloat16 grugen_stored_of(float number)
 {
     return __float2bfloat16_rn(number);
 }
+
+__host__ __device__ __forceinline__ unsigned grugen_bits_of(__nv_bfloat16 element)
+{
+    return __bfloat16_as_ushort(element);
+}

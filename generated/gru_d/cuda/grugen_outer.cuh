@@ -17,7 +17,8 @@ struct grugen_outer {
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
 template <int SIDE, int THREADS>
-using grugen_outer_tensor = grugen_tensor_shape<GRUGEN_PRODUCTS, 1, SIDE, SIDE, THREADS, false>;
+using grugen_outer_tensor = grugen_tensor_shape<
+    GRUGEN_CONVERTS ? GRUGEN_BFLOAT16 : GRUGEN_PRODUCTS, 1, SIDE, SIDE, THREADS, false>;
 using grugen_outer_large = std::conditional_t<
     grugen_on_tensor_cores(1), grugen_outer_tensor<128, GRUGEN_TENSOR_THREADS>,
     grugen_shape<1, 8, GRUGEN_HELD / 8, 16>>;
@@ -71,7 +72,8 @@ grugen_cut_outers(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
     int64_t least = INT64_MAX;
     for (int64_t slices = 1; slices <= GRUGEN_OUTER_SLICES; ++slices) {
         const int64_t whole = (rows + slices - 1) / slices;
-        const int64_t slice = (whole + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK * GRUGEN_CHUNK;
+        const int64_t deep = grugen_outer_large::deep;
+        const int64_t slice = (whole + deep - 1) / deep * deep;
         const int64_t rounds = (best.tiles * slices + at_once - 1) / at_once;
         const int64_t time = rounds * (slice + GRUGEN_OUTER_OVERHEAD);
         if (time >= least) { continue; }
@@ -141,18 +143,25 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     const int size = slice < left_over ? (int)slice : left_over;
     grugen_sums<Shape> sums;
     grugen_multiply_chunks<0, 1>(
-        memory, (size + GRUGEN_CHUNK - 1) / GRUGEN_CHUNK,
+        memory, (size + Shape::deep - 1) / Shape::deep,
         [&](int chunk, GRUGEN_REAL *lefts, GRUGEN_REAL *rights) {
-            const int row = first + chunk * GRUGEN_CHUNK;
+            const int row = first + chunk * Shape::deep;
             // each lane looks for one of the rows
-            const int mine = chunk * GRUGEN_CHUNK + (int)threadIdx.x % GRUGEN_WARP;
+            const int mine = chunk * Shape::deep + (int)threadIdx.x % GRUGEN_WARP;
             const bool is_there = mine < size &&
                 (rows.lengths == nullptr || rows.locate(first + mine).alive);
             const unsigned alive = __ballot_sync(0xffffffffu, is_there);
-            grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
-                member.left, row, alive, left, lefts);
-            grugen_fetch_kept<Shape::units, Shape::unit_stride, Shape::threads>(
-                member.right, row, alive, right, rights);
+            if constexpr (Shape::is_paired) {
+                grugen_fetch_pairs<Shape::rows, Shape::row_stride, Shape::threads>(
+                    member.left, row, alive, left, lefts);
+                grugen_fetch_pairs<Shape::units, Shape::unit_stride, Shape::threads>(
+                    member.right, row, alive, right, rights);
+            } else {
+                grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
+                    member.left, row, alive, left, lefts);
+                grugen_fetch_kept<Shape::units, Shape::unit_stride, Shape::threads>(
+                    member.right, row, alive, right, rights);
+            }
         },
         sums);
     parts += blockIdx.y * member.left.units * member.right.units;

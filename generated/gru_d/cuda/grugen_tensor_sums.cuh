@@ -34,6 +34,21 @@ __device__ __forceinline__ void grugen_multiply_tf32(
 #endif
 }
 
+// The same over a depth of 16, from pairs of bfloat16; the first of two is the lower half.
+__device__ __forceinline__ void grugen_multiply_bfloat16(
+    float (&sums)[4], const unsigned (&left)[4], const unsigned (&right)[2])
+{
+#ifdef GRUGEN_EMULATOR
+    emulator::multiply_bfloat16(sums, left, right, sums);
+#else
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]),
+                   "r"(right[1]));
+#endif
+}
+
 // Factors of a lane as tensor cores take them.
 template <grugen_arithmetic ARITHMETIC, int COUNT>
 struct grugen_factors;
@@ -62,6 +77,22 @@ struct grugen_factors<GRUGEN_3XTF32, COUNT> {
         rest[i] = __float_as_uint(x - rounded);
     }
 };
+
+// Two of bfloat16, as they lie in a chunk.
+template <int COUNT>
+struct grugen_factors<GRUGEN_BFLOAT16, COUNT> {
+    unsigned of[COUNT];
+
+    __device__ __forceinline__ void set(int i, float pair) { of[i] = __float_as_uint(pair); }
+};
+
+__device__ __forceinline__ void grugen_multiply_factors(
+    float (&sums)[4],
+    const grugen_factors<GRUGEN_BFLOAT16, 4> &left,
+    const grugen_factors<GRUGEN_BFLOAT16, 2> &right)
+{
+    grugen_multiply_bfloat16(sums, left.of, right.of);
+}
 
 __device__ __forceinline__ void grugen_multiply_factors(
     float (&sums)[4],

@@ -48,10 +48,11 @@ struct grugen_tiling {
 
 // What the model knows of a loop: packed elements that a step multiplies, units that blocks can
 // share, elements of the vectors that it multiplies, how often all blocks meet in it, nests; whether
-// what blocks read of others is in memory that a cluster can share, and whether they can post it.
+// what blocks read of others is in memory that a cluster can share, whether they can post it, and
+// whether those that do multiply it on tensor cores.
 struct grugen_loop {
     int64_t weights, units, awaited, meetings, nests;
-    bool can_cluster, can_post;
+    bool can_cluster, can_post, on_tensor_cores;
 };
 
 struct grugen_device {
@@ -126,15 +127,27 @@ static inline double grugen_step_cycles(
     const double reading = tiling.held > 0 ? 0.0 : 2.0 * bytes / bandwidth;
     // stored elements are converted once for each tile of rows that they are multiplied with
     const double converting = GRUGEN_CONVERTS && tiling.held == 0 ? tiles : 0.0;
-    const double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
+    double multiplying = weights * ((double)tiling.sequences + converting) / 128.0;
+    const bool on_tensor_cores = tiling.posts && loop.on_tensor_cores;
+    if (on_tensor_cores) {
+        // a warp multiplies 16 units of a matrix with eight sequences, a 128th of the depth at a time
+        const double products = (double)loop.weights / (128.0 * (double)loop.units);
+        multiplying = (double)grugen_tiles(tiling.sequences, 8) * (32.0 * products + 700.0);
+    }
     // measured: blocks of a cluster meet sooner than those of a grid, and do more to send
     double waiting = 0.0;
+    // what each block has of others
+    const double vectors = (double)(tiling.sequences * loop.awaited);
+    const double blocks = (double)(tiling.groups * tiling.parts);
     if (tiling.regime == GRUGEN_CLUSTER) {
         waiting = 2000.0 + 3400.0 * (double)loop.meetings;
+    } else if (on_tensor_cores) {
+        // half as many bytes, which all blocks ask the L2 cache for
+        waiting = 1500.0 * (double)loop.meetings + 0.25 * vectors * blocks / (double)device.processors;
     } else if (tiling.posts) {
-        waiting = 1500.0 * (double)loop.meetings + 0.5 * (double)(tiling.sequences * loop.awaited);
+        waiting = 1500.0 * (double)loop.meetings + 0.5 * vectors;
     } else if (tiling.parts > 1) {
-        waiting = 4800.0 * (double)loop.meetings;
+        waiting = 4800.0 * (double)loop.meetings + 0.5 * vectors;
     }
     const int64_t bytes_of_vectors =
         tiling.sequences * loop.awaited * (int64_t)sizeof(GRUGEN_REAL);
@@ -172,7 +185,7 @@ static inline grugen_tiling grugen_tiling_of(
     return tiling;
 }
 
-// The cheapest cut; `held` as above for so many sequences and parts.
+// The cheapest cut; `held` as above for so many sequences and parts, in blocks that post or do not.
 template <class Held, class SharedBytes>
 static inline grugen_tiling grugen_cut(
     const grugen_device &device,
@@ -197,7 +210,9 @@ static inline grugen_tiling grugen_cut(
         for (int64_t sequences = (B + most - 1) / most; sequences > 0; sequences /= 2) {
             // blocks that could post have no kernel that meets and holds matrices
             const bool can_hold = posts || regime != GRUGEN_GRID || !loop.can_post;
-            const int fours = can_hold ? held(sequences, parts) : 0;
+            const int fours = can_hold ? held(sequences, parts, posts) : 0;
+            // tensor cores multiply what is in registers
+            if (posts && loop.on_tensor_cores && fours == 0) { continue; }
             const grugen_tiling tiling = grugen_tiling_of(
                 device, B, regime, parts, sequences, fours, posts, shared_bytes);
             // blocks of a grid that wait for each other must all be running
@@ -263,11 +278,11 @@ __device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows
     return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length};
 }
 
-template <int ROWS>
+template <class Team, int ROWS>
 __device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
 {
     // a kernel for one row a tile is started where each block has one sequence
-    if constexpr (ROWS == 1) {
+    if constexpr (ROWS == 1 && !Team::on_tensor_cores) {
         return grugen_single(rows);
     } else {
         return rows;

@@ -19,7 +19,10 @@ grugen_tell_cut(const char *loop, const grugen_tiling &tiling, grugen_text *cons
 {
     static const char *const words[] = {"", "block", "grid", "steps", "cluster"};
     const char *const posts = tiling.posts ? " that post" : "";
-    const char *const where = tiling.held > 0 ? "in registers"
+    // elements of bfloat16 are posted for nothing else
+    const bool on_tensor_cores = tiling.posts && GRUGEN_CONVERTS;
+    const char *const where = on_tensor_cores ? "in registers for tensor cores"
+        : tiling.held > 0                     ? "in registers"
         : tiling.keeps                        ? "in shared memory"
                                               : "read from memory";
     int written = 0;

@@ -130,6 +130,45 @@ __global__ void product_registers(float* numbers) {
     }
 }
 
+__device__ void multiply_pairs_by_lanes(float (&sums)[4], const unsigned (&left)[4],
+                                         const unsigned (&right)[2]) {
+#ifdef GRUGEN_EMULATOR
+    emulator::multiply_bfloat16(sums, left, right, sums);
+#else
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+#endif
+}
+
+/// The same of bfloat16: a register has two elements that follow each other.
+__global__ void product_pairs(float* numbers) {
+    const int group = threadIdx.x % 32 / 4, place = threadIdx.x % 4;
+    const auto pair = [](const float* two) {
+        const unsigned first = __bfloat16_as_ushort(__float2bfloat16_rn(two[0]));
+        return first | static_cast<unsigned>(__bfloat16_as_ushort(__float2bfloat16_rn(two[1]))) << 16;
+    };
+    for (int side = 0; side < tile; side += 8) {
+        const int column = threadIdx.x / 32 * tile + side;
+        const float* left = numbers + group * depth + 2 * place;
+        const float* right = numbers + (tile + column + group) * depth + 2 * place;
+        float sums[4] = {};
+        for (int k = 0; k < depth; k += 16) {
+            const unsigned a[4] = {pair(left + k), pair(left + 8 * depth + k), pair(left + k + 8),
+                                   pair(left + 8 * depth + k + 8)};
+            const unsigned b[2] = {pair(right + k), pair(right + k + 8)};
+            multiply_pairs_by_lanes(sums, a, b);
+        }
+        float* result = numbers + depth * (tile + columns) + group * columns + column + 2 * place;
+        result[0] = sums[0];
+        result[1] = sums[1];
+        result[8 * columns] = sums[2];
+        result[8 * columns + 1] = sums[3];
+    }
+}
+
 /// Relies on where a lane's elements are, which CUDA does not say.
 __global__ void guessed_map(float* numbers) {
     wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;
@@ -175,4 +214,7 @@ EXPORTED int multiply_tf32(const float* left, const float* right, float* result)
 }
 EXPORTED int multiply_registers(const float* left, const float* right, float* result) {
     return multiply(product_registers, left, right, result);
+}
+EXPORTED int multiply_pairs(const float* left, const float* right, float* result) {
+    return multiply(product_pairs, left, right, result);
 }

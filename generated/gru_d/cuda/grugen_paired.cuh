@@ -1,0 +1,179 @@
+// Chunks of bfloat16 for tensor cores: two elements that follow each other in the depth share a place
+// of GRUGEN_REAL, the first one its lower half.
+#pragma once
+
+#include <stdint.h>
+
+#include <type_traits>
+
+#include "grugen_fetch.cuh"
+#include "grugen_panel.cuh"
+#include "grugen_stored.cuh"
+#include "grugen_sums.cuh"
+#include "grugen_total.cuh"
+
+// Start to copy a four; one that does not exist becomes zeros.
+template <class Element>
+__device__ __forceinline__ void
+grugen_fetch_four(GRUGEN_REAL *to, const grugen_four_of<Element> *from, bool is_there)
+{
+    static_assert(sizeof(*from) == 8);
+#ifdef GRUGEN_EMULATOR
+    __pipeline_memcpy_async(to, from, 8, is_there ? 0 : 8);
+#else
+    const unsigned bytes = is_there ? 8u : 0u;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;"
+                 :
+                 : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from), "r"(bytes)
+                 : "memory");
+#endif
+}
+
+// Start to copy eight elements, of which the first `count` exist: at once, if all do and lie so.
+// Numbers that were computed are rounded on their way.
+template <class Element>
+__device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Element *from, int count)
+{
+    using eight = grugen_elements_of<GRUGEN_STORED, 8>;
+    const bool is_whole = count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0;
+    if constexpr (std::is_same<Element, GRUGEN_STORED>::value) {
+        if (is_whole) {
+#ifdef GRUGEN_EMULATOR
+            __pipeline_memcpy_async(to, from, 16, 0);
+#else
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                         :
+                         : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+                         : "memory");
+#endif
+            return;
+        }
+    }
+    eight rounded = {};
+    if (is_whole) {
+#pragma unroll
+        for (int four = 0; four < 2; ++four) {
+            const auto found = reinterpret_cast<const grugen_four_of<Element> *>(from)[four];
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                rounded.of[4 * four + e] = grugen_stored_of(grugen_real_of(found.of[e]));
+            }
+        }
+    } else {
+#pragma unroll
+        for (int e = 0; e < 8; ++e) {
+            if (e < count) { rounded.of[e] = grugen_stored_of(grugen_real_of(from[e])); }
+        }
+    }
+    *reinterpret_cast<eight *>(to) = rounded;
+}
+
+// Fetch a chunk of the vectors of a tile's rows: four threads fetch a row's, eight elements each.
+template <class Shape, class Element>
+__device__ __forceinline__ void grugen_fetch_vectors_paired(
+    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
+{
+    constexpr int apart = Shape::threads / 4;
+    const int place = (int)threadIdx.x % 4 * 4;
+    const int k = start + 2 * place;
+    // what is rounded on its way passes through registers
+    [[maybe_unused]] constexpr int side = std::is_same<Element, GRUGEN_STORED>::value ? Shape::rows / apart + 1 : 1;
+#pragma unroll side
+    for (int first = 0; first < Shape::rows; first += apart) {
+        const int row = first + (int)threadIdx.x / 4;
+        if (Shape::rows < apart && row >= Shape::rows) { continue; }
+        const Element *const vector = static_cast<const Element *>(vectors[row]);
+        grugen_fetch_eight(
+            xs + row * Shape::row_stride + place, vector + k, vector != nullptr ? depth - k : 0);
+    }
+}
+
+// Fetch a chunk of MATRICES packed matrices: four threads fetch a unit's, two fours each.
+template <int MATRICES, class Shape>
+__device__ __forceinline__ void grugen_fetch_weights_paired(
+    const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
+{
+    constexpr int together = Shape::threads / 4;
+    constexpr int across = Shape::units < together ? Shape::units : together;
+    constexpr int down = together / across;
+    const int place = (int)threadIdx.x % 4 * 4;
+    const int own_unit = (int)threadIdx.x / 4 % across;
+    const int own_matrix = (int)threadIdx.x / 4 / across;
+    const int four = start / 4 + place / 2;
+    const grugen_stored_four *const from = panel.fours + four * panel.line + first;
+#pragma unroll
+    for (int step = 0; step < MATRICES; step += down) {
+        const int m = own_matrix + step;
+        if (MATRICES % down != 0 && m >= MATRICES) { continue; }
+#pragma unroll
+        for (int apart = 0; apart < Shape::units; apart += across) {
+            const int unit = own_unit + apart;
+            GRUGEN_REAL *const to = weights + (m * Shape::units + unit) * Shape::unit_stride + place;
+#pragma unroll
+            for (int next = 0; next < 2; ++next) {
+                const bool is_there = 4 * (four + next) < depth && first + unit < panel.units;
+                grugen_fetch_four(
+                    to + 2 * next, from + next * panel.line + m * panel.units + unit, is_there);
+            }
+        }
+    }
+}
+
+// Four units of two rows that follow each other, as pairs: the lower half is of the first row.
+template <class Element>
+__device__ __forceinline__ grugen_some<4>
+grugen_pairs_of_rows(const grugen_four_of<Element> &upper, const grugen_four_of<Element> &lower)
+{
+    grugen_some<4> pairs;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+        const unsigned first = grugen_bits_of(grugen_stored_of(grugen_real_of(upper.of[e])));
+        const unsigned second = grugen_bits_of(grugen_stored_of(grugen_real_of(lower.of[e])));
+        pairs.of[e] = __uint_as_float(second << 16 | first);
+    }
+    return pairs;
+}
+
+// Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
+template <int UNITS, int STRIDE, int THREADS>
+__device__ __forceinline__ void grugen_fetch_pairs(
+    const grugen_kept &kept, int row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
+{
+    constexpr int across = UNITS / 4;
+    static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
+    const int unit = (int)threadIdx.x % across * 4;
+    const int own_line = (int)threadIdx.x / across;
+    const int count = (int)(kept.units - first) - unit;
+    kept.with_first([&](const auto *values) {
+        using some = grugen_four_of<typename grugen_pointed<decltype(values)>::type>;
+        const auto *const from = values + (int64_t)row * kept.stride + first + unit;
+        const bool is_aligned = reinterpret_cast<uintptr_t>(from) % sizeof(some) == 0 &&
+            kept.stride % 4 == 0 && count >= 4;
+        // all of them are asked for before the first is waited for
+        constexpr int lines = GRUGEN_CHUNK * across / THREADS;
+        some found[lines][2] = {};
+#pragma unroll
+        for (int i = 0; i < lines; ++i) {
+#pragma unroll
+            for (int next = 0; next < 2; ++next) {
+                const int line = 2 * (own_line + i * (THREADS / across)) + next;
+                if ((alive >> line & 1u) == 0) { continue; }
+                const auto *const of_row = from + line * kept.stride;
+                if (is_aligned) {
+                    found[i][next] = *reinterpret_cast<const some *>(of_row);
+                    continue;
+                }
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    if (e < count) { found[i][next].of[e] = of_row[e]; }
+                }
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < lines; ++i) {
+            *reinterpret_cast<grugen_some<4> *>(
+                chunk + (own_line + i * (THREADS / across)) * STRIDE + unit) =
+                grugen_pairs_of_rows(found[i][0], found[i][1]);
+        }
+    });
+}

@@ -1,0 +1,262 @@
+// Blocks that post, as in grugen_post.cuh, where weights are bfloat16: a post is an element rounded to
+// it and the turn, 16 bits each, and tensor cores multiply what was posted just as it comes. Each warp
+// of a block has a share of the depth and waits for that alone.
+#pragma once
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+#include "grugen_fragments.cuh"
+#include "grugen_post.cuh"
+
+// Four posts that lie side by side.
+struct grugen_four_posts {
+    uint32_t of[4];
+};
+
+__device__ inline void grugen_post_short(uint32_t *post, uint32_t element, unsigned turn)
+{
+    const uint32_t both = turn << 16 | element;
+#ifdef GRUGEN_EMULATOR
+    emulator::store_relaxed(post, both);
+#else
+    asm volatile("st.relaxed.gpu.global.b32 [%0], %1;" : : "l"(post), "r"(both) : "memory");
+#endif
+}
+
+__device__ __forceinline__ grugen_four_posts grugen_look_at_four(const uint32_t *posts)
+{
+    grugen_four_posts found;
+#ifdef GRUGEN_EMULATOR
+#pragma unroll
+    for (int e = 0; e < 4; ++e) { found.of[e] = emulator::load_relaxed(posts + e); }
+#else
+    asm volatile("ld.relaxed.gpu.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(found.of[0]), "=r"(found.of[1]), "=r"(found.of[2]), "=r"(found.of[3])
+                 : "l"(posts)
+                 : "memory");
+#endif
+    return found;
+}
+
+struct grugen_tensor_posted : grugen_posted {
+    static constexpr bool gathers = false;
+    static constexpr bool on_tensor_cores = true;
+
+    // Turns are counted in 16 bits: nobody is more than two of them behind the others.
+    __device__ uint32_t *post_of(const float *element) const
+    {
+        const int64_t before = element - reinterpret_cast<const float *>(common);
+        return reinterpret_cast<uint32_t *>(board) + before;
+    }
+
+    __device__ void share(float *element, float value) const
+    {
+        *element = value;
+        grugen_post_short(post_of(element), grugen_bits_of(grugen_stored_of(value)), turn);
+    }
+};
+
+// A lane's share of eight rows' vectors: ROOM pieces of it are on their way from other blocks.
+template <int ROOM, class Rows>
+struct grugen_asked {
+    const Rows &rows;
+    const uint32_t *first; // of the first of all rows, from this lane's first element on
+    int line; // from row to row
+    unsigned turn;
+    int left; // elements from there to the end of a vector
+    const uint32_t *posts; // of this lane's row
+    bool waits; // a row that does not exist is not posted
+    grugen_four_posts found[ROOM];
+
+    // Ask for the pieces from number `begin` on. What is behind the end has come already.
+    __device__ __forceinline__ void ask(int begin)
+    {
+#pragma unroll
+        for (int i = 0; i < ROOM; ++i) {
+            const int before = (begin + i) * GRUGEN_STRIDE;
+            found[i] = {{turn << 16, turn << 16, turn << 16, turn << 16}};
+            if (left > before) { found[i] = grugen_look_at_four(posts + before); }
+        }
+    }
+
+    // Go to the rows from number `eight` on.
+    __device__ __forceinline__ void turn_to(int eight)
+    {
+        const int row = eight + (int)threadIdx.x % GRUGEN_WARP / 4;
+        posts = first + rows.some(row) * line;
+        waits = rows.locate(row).alive;
+    }
+
+    // Whether posts are as they will be; of the elements from the first on `rest` are in the vector.
+    __device__ __forceinline__ bool are_there(const grugen_four_posts &four, int rest) const
+    {
+        const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
+        const auto &posts_of = four.of;
+        unsigned lower = (posts_of[0] >> 16 | (posts_of[1] & 0xffff0000u)) ^ both_turns;
+        unsigned upper = (posts_of[2] >> 16 | (posts_of[3] & 0xffff0000u)) ^ both_turns;
+        // the same for all lanes
+        if (left % 4 != 0) {
+            lower &= rest > 1 ? ~0u : rest > 0 ? 0xffffu : 0u;
+            upper &= rest > 3 ? ~0u : rest > 2 ? 0xffffu : 0u;
+        }
+        return (lower | upper) == 0u;
+    }
+
+    // Wait for the last piece. What is asked for in vain keeps waiting what is posted meanwhile.
+    __device__ __forceinline__ void look_out() const
+    {
+        const int before = left > 0 ? (left - 1) / GRUGEN_STRIDE * GRUGEN_STRIDE : 0;
+        GRUGEN_MEETING_BEGINS
+        while (waits && left > 0 &&
+               !are_there(grugen_look_at_four(posts + before), left - before)) {
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+        }
+        GRUGEN_MEETING_ENDS
+        __syncwarp();
+    }
+
+    // Wait for what was asked for.
+    __device__ __forceinline__ void take(int begin)
+    {
+        GRUGEN_MEETING_BEGINS
+        while (true) {
+            bool is_there = true;
+#pragma unroll
+            for (int i = 0; i < ROOM; ++i) {
+                is_there &= are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
+            }
+            if (is_there || !waits) { break; }
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+            ask(begin);
+        }
+        GRUGEN_MEETING_ENDS
+        __syncwarp();
+    }
+
+    // Elements of piece i of those as tensor cores take them.
+    __device__ __forceinline__ grugen_pairs pairs(int i) const
+    {
+        const auto &posts_of = found[i].of;
+        return {{(posts_of[0] & 0xffffu) | posts_of[1] << 16,
+                 (posts_of[2] & 0xffffu) | posts_of[3] << 16}};
+    }
+};
+
+// This lane's share of the first eight rows' vectors, which it may ask for. Other blocks post them;
+// `vectors` is the first of all rows', as it was computed BEFORE so many steps, 0 or 1.
+template <class Panels, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
+    const grugen_tile &at,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int depth,
+    const float *vectors)
+{
+    const int first = grugen_first_element(team);
+    // all is multiplied with the first tile
+    const int left = at.tile > 0 ? 0 : depth - first;
+    grugen_asked<Panels::room, Rows> asked = {
+        rows, team.post_of(vectors) + first, grugen_padded(depth), team.turn - BEFORE, left, nullptr,
+        false, {}};
+    asked.turn_to(0);
+    return asked;
+}
+
+// As grugen_asked, of vectors that this block finds in memory, rounded here.
+template <int ROOM, class Rows, class VectorOf>
+struct grugen_found {
+    const Rows &rows;
+    const VectorOf &vector_of;
+    int first; // element of this lane
+    int end; // of a vector
+    grugen_here here;
+    grugen_pairs found[ROOM];
+
+    __device__ __forceinline__ void ask(int begin)
+    {
+#pragma unroll
+        for (int i = 0; i < ROOM; ++i) {
+            grugen_stored_four four = {};
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const int k = first + (begin + i) * GRUGEN_STRIDE + e;
+                if (here.alive && k < end) {
+                    four.of[e] = grugen_stored_of(grugen_real_of(vector_of(here)[k]));
+                }
+            }
+            found[i] = grugen_pairs_of(four);
+        }
+    }
+
+    __device__ __forceinline__ void turn_to(int eight)
+    {
+        here = rows.locate(eight + (int)threadIdx.x % GRUGEN_WARP / 4);
+    }
+
+    __device__ __forceinline__ void look_out() const {}
+
+    __device__ __forceinline__ void take(int) const { __syncwarp(); }
+    __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
+};
+
+template <class Panels, class Rows, class VectorOf>
+__device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_find(
+    const grugen_tile &at,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int depth,
+    const VectorOf &vector_of)
+{
+    const int end = at.tile > 0 ? 0 : depth;
+    grugen_found<Panels::room, Rows, VectorOf> found = {
+        rows, vector_of, grugen_first_element(team), end, {}, {}};
+    found.turn_to(0);
+    return found;
+}
+
+// Blocks that do without tensor cores ask for nothing before they multiply.
+struct grugen_nothing {
+    __device__ static void ask(int) {}
+};
+
+template <class Panels, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_nothing
+grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
+{
+    return {};
+}
+
+template <class Panels, class Rows, class VectorOf>
+__device__ __forceinline__ grugen_nothing
+grugen_find(const grugen_tile &, const grugen_team &, const Rows &, int, const VectorOf &)
+{
+    return {};
+}
+
+// How a nest is spread: pairs of a row and a unit, each one thread's, or two threads' where rows are
+// few. All threads go through all tiles.
+__device__ inline grugen_tile grugen_first_tile(
+    const grugen_tensor_posted &team, int count, int units, int, int, int)
+{
+    grugen_tile at = {};
+    at.first = team.first_unit(units, team.part);
+    at.last = team.first_unit(units, team.part + 1);
+    at.split = count > team.warps() ? 1 : 2;
+    at.rows = team.warps() * (3 - at.split);
+    at.width = GRUGEN_UNITS;
+    at.own = team.lane() % GRUGEN_UNITS;
+    const int upper = team.lane() / GRUGEN_UNITS;
+    at.part = at.split > 1 ? upper : 0;
+    at.members = at.part == 0 ? 1 : 0;
+    at.member = at.split > 1 ? team.warp() : 2 * team.warp() + upper;
+    at.groups = 1;
+    at.step = 1;
+    at.tiles = (count + at.rows - 1) / at.rows;
+    at.place();
+    return at;
+}
