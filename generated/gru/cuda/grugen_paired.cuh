@@ -34,7 +34,6 @@ grugen_fetch_four(GRUGEN_REAL *to, const grugen_four_of<Element> *from, bool is_
 template <class Element>
 __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Element *from, int count)
 {
-    using eight = grugen_elements_of<GRUGEN_STORED, 8>;
     const bool is_whole = count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0;
     if constexpr (std::is_same<Element, GRUGEN_STORED>::value) {
         if (is_whole) {
@@ -49,23 +48,26 @@ __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Elemen
             return;
         }
     }
-    eight rounded = {};
-    if (is_whole) {
-#pragma unroll
-        for (int four = 0; four < 2; ++four) {
-            const auto found = reinterpret_cast<const grugen_four_of<Element> *>(from)[four];
+    // one four after the other: the registers are the sums'
+#pragma unroll 1
+    for (int first = 0; first < 8; first += 4) {
+        grugen_stored_four rounded = {};
+        if (is_whole) {
+            const auto four = *reinterpret_cast<const grugen_four_of<Element> *>(from + first);
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
-                rounded.of[4 * four + e] = grugen_stored_of(grugen_real_of(found.of[e]));
+                rounded.of[e] = grugen_stored_of(grugen_real_of(four.of[e]));
+            }
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                if (first + e < count) {
+                    rounded.of[e] = grugen_stored_of(grugen_real_of(from[first + e]));
+                }
             }
         }
-    } else {
-#pragma unroll
-        for (int e = 0; e < 8; ++e) {
-            if (e < count) { rounded.of[e] = grugen_stored_of(grugen_real_of(from[e])); }
-        }
+        *reinterpret_cast<grugen_stored_four *>(to + first / 2) = rounded;
     }
-    *reinterpret_cast<eight *>(to) = rounded;
 }
 
 // Fetch a chunk of the vectors of a tile's rows: four threads fetch a row's, eight elements each.
