@@ -132,7 +132,6 @@ class NestWriter:
             found(self.spelling, "tile.", panel) for panel in panels_of(self.spelling, [nest])
         )
         posts = inside is not None and inside.states is not None
-        one_asks = bool(tensor) and len(operands) == 1
         pointers = [operand.pointer for operand in operands]
         code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
         return CudaNestView(
@@ -150,9 +149,9 @@ class NestWriter:
             posts=posts,
             collects=posts and not tensor,
             shares=shares,
-            ask_first=(f"{operands[0].name}_asked.ask(0);",) if one_asks else (),
-            ask_early=("ask(plan, 0);",) if body.early else (),
-            ask_again=(f"{operands[0].name}_asked.ask_again(0);",) if one_asks else (),
+            ask_first=(f"{operands[0].name}_asked.ask(0);",)
+            if tensor and len(operands) == 1
+            else (),
             tensor=tensor,
             products=self.tiled(text, stage) if stage and inside is None else (),
             shape=self.shape(text, stage) if stage else "",
@@ -272,9 +271,9 @@ class NestWriter:
         age = int(place.array in inside.states)
         first = self.spelling.base(place.array)
         if inside.tensor:
-            call = f"grugen_find<Panels>(team, rows, {depth}, {name}_of)"
+            call = f"grugen_find<Panels>(at, team, rows, {depth}, {name}_of)"
             if is_posted:
-                call = f"grugen_ask<Panels, {age}>(team, rows, {depth}, {first})"
+                call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
             return f"auto {asked} = {call};", f"{asked}.turn_to(eight + GRUGEN_EIGHT);"
         if not is_posted:
             found = f"{depth}, {name}_of, {name}_at"

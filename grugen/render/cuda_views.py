@@ -49,12 +49,12 @@ class CudaNestView:
     all rows. What a stage finds in memory that its loop does not write is declared `early`, and
     `asks` for it; `hints` have a later step's elements, of `hint_rows`, brought near. In a loop
     whose blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor`
-    cores multiply them, whose warps put their sums at `shares`; they `ask_first` and
-    `ask_again` behind what is asked for `ask_early`. The `plan` spreads it over threads: the
-    `plan_argument` of a call, or `planned` once for all steps by `plan_line`. `panels` says
-    where its packed matrices are for who keeps none, `meet` who must wait for each other before
-    it in a loop. One that has `products` is for tiles of many rows, of a `shape` for so many
-    sums, and `tile_sizes` declares what its `size` is made of.
+    cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
+    `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all
+    steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
+    who must wait for each other before it in a loop. One that has `products` is for tiles of
+    many rows, of a `shape` for so many sums, and `tile_sizes` declares what its `size` is made
+    of.
     """
 
     name: str
@@ -72,8 +72,6 @@ class CudaNestView:
     collects: bool = False
     shares: str = ""
     ask_first: tuple[str, ...] = ()
-    ask_early: tuple[str, ...] = ()
-    ask_again: tuple[str, ...] = ()
     tensor: tuple[str, ...] = ()
     products: tuple[ProductView, ...] = ()
     shape: str = ""

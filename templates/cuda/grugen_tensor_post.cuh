@@ -119,31 +119,19 @@ struct grugen_asked {
 #endif
         }
         GRUGEN_MEETING_ENDS
-        grugen_gather_lanes();
-    }
-
-    // Whether all that was asked for has come.
-    __device__ __forceinline__ bool has_come(int begin) const
-    {
-        bool has_come = true;
-#pragma unroll
-        for (int i = 0; i < ROOM; ++i) {
-            has_come &= are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
-        }
-        return has_come || !waits;
-    }
-
-    // Ask once more if something is missing: whoever has other things to do now does them meanwhile.
-    __device__ __forceinline__ void ask_again(int begin)
-    {
-        if (__any_sync(0xffffffffu, !has_come(begin))) { ask(begin); }
     }
 
     // Wait for what was asked for.
     __device__ __forceinline__ void take(int begin)
     {
         GRUGEN_MEETING_BEGINS
-        while (!has_come(begin)) {
+        while (true) {
+            bool is_there = true;
+#pragma unroll
+            for (int i = 0; i < ROOM; ++i) {
+                is_there &= are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
+            }
+            if (is_there || !waits) { break; }
 #ifdef GRUGEN_EMULATOR
             emulator::let_others_run(false, emulator::Site::here());
 #endif
@@ -166,12 +154,18 @@ struct grugen_asked {
 // `vectors` is the first of all rows', as it was computed BEFORE so many steps, 0 or 1.
 template <class Panels, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
-    const grugen_tensor_posted &team, const Rows &rows, int depth, const float *vectors)
+    const grugen_tile &at,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int depth,
+    const float *vectors)
 {
     const int first = grugen_first_element(team);
+    // all is multiplied with the first tile
+    const int left = at.tile > 0 ? 0 : depth - first;
     grugen_asked<Panels::room, Rows> asked = {
-        rows, team.post_of(vectors) + first, grugen_padded(depth), team.turn - BEFORE, depth - first,
-        nullptr, false, {}};
+        rows, team.post_of(vectors) + first, grugen_padded(depth), team.turn - BEFORE, left, nullptr,
+        false, {}};
     asked.turn_to(0);
     return asked;
 }
@@ -208,7 +202,6 @@ struct grugen_found {
     }
 
     __device__ __forceinline__ void look_out() const {}
-    __device__ __forceinline__ void ask_again(int) const {}
 
     __device__ __forceinline__ void take(int) const { grugen_gather_lanes(); }
     __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
@@ -216,10 +209,15 @@ struct grugen_found {
 
 template <class Panels, class Rows, class VectorOf>
 __device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_find(
-    const grugen_tensor_posted &team, const Rows &rows, int depth, const VectorOf &vector_of)
+    const grugen_tile &at,
+    const grugen_tensor_posted &team,
+    const Rows &rows,
+    int depth,
+    const VectorOf &vector_of)
 {
+    const int end = at.tile > 0 ? 0 : depth;
     grugen_found<Panels::room, Rows, VectorOf> found = {
-        rows, vector_of, grugen_first_element(team), depth, {}, {}};
+        rows, vector_of, grugen_first_element(team), end, {}, {}};
     found.turn_to(0);
     return found;
 }
@@ -227,19 +225,18 @@ __device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_fin
 // Blocks that do without tensor cores ask for nothing before they multiply.
 struct grugen_nothing {
     __device__ static void ask(int) {}
-    __device__ static void ask_again(int) {}
 };
 
 template <class Panels, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_nothing
-grugen_ask(const grugen_team &, const Rows &, int, const float *)
+grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
 {
     return {};
 }
 
 template <class Panels, class Rows, class VectorOf>
 __device__ __forceinline__ grugen_nothing
-grugen_find(const grugen_team &, const Rows &, int, const VectorOf &)
+grugen_find(const grugen_tile &, const grugen_team &, const Rows &, int, const VectorOf &)
 {
     return {};
 }

@@ -173,32 +173,14 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float W_z_x = 0;
-    float W_r_x = 0;
-    float h = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        W_z_x = W_z_x_at[row * grugen_padded(H) + j];
-        W_r_x = W_r_x_at[row * grugen_padded(H) + j];
-        h = h_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -222,14 +204,28 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float W_z_x = 0;
+        float W_r_x = 0;
+        float h = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            W_z_x = W_z_x_at[row * grugen_padded(H) + j];
+            W_r_x = W_r_x_at[row * grugen_padded(H) + j];
+            h = h_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[2] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -298,32 +294,14 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float W_n_x = 0;
-    float z = 0;
-    float t10 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        W_n_x = W_n_x_at[row * grugen_padded(H) + j];
-        z = z_at[slot * grugen_padded(H) + j];
-        t10 = t10_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -346,14 +324,28 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_n = __ldg(b_n_given + j);
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float W_n_x = 0;
+        float z = 0;
+        float t10 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            W_n_x = W_n_x_at[row * grugen_padded(H) + j];
+            z = z_at[slot * grugen_padded(H) + j];
+            t10 = t10_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -1127,35 +1119,15 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float h = 0;
-    float r = 0;
-    float t32_2 = 0;
-    float t16 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        h = __ldg(h_given + row * H + j);
-        r = __ldg(r_given + row * H + j);
-        t32_2 = t32_2_at[slot * grugen_padded(H) + j];
-        t16 = t16_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -1177,14 +1149,30 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float h = 0;
+        float r = 0;
+        float t32_2 = 0;
+        float t16 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            h = __ldg(h_given + row * H + j);
+            r = __ldg(r_given + row * H + j);
+            t32_2 = t32_2_at[slot * grugen_padded(H) + j];
+            t16 = t16_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -1236,15 +1224,6 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t1 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t slot = here.slot;
-        t1 = t1_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1254,18 +1233,11 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
                 operand_1_at);
         auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
                 operand_2_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
-
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -1302,7 +1274,16 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t1 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t slot = here.slot;
+            t1 = t1_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -1310,7 +1291,7 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t slot = here.slot;
@@ -2463,35 +2444,15 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float h = 0;
-    float r = 0;
-    float t32 = 0;
-    float t16 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        h = __ldg(h_given + row * H + j);
-        r = r_at[row * grugen_padded(H) + j];
-        t32 = t32_at[row * grugen_padded(H) + j];
-        t16 = t16_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -2513,14 +2474,30 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float h = 0;
+        float r = 0;
+        float t32 = 0;
+        float t16 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            h = __ldg(h_given + row * H + j);
+            r = r_at[row * grugen_padded(H) + j];
+            t32 = t32_at[row * grugen_padded(H) + j];
+            t16 = t16_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -2573,15 +2550,6 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t14 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t slot = here.slot;
-        t14 = t14_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -2591,18 +2559,11 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
                 operand_1_at);
         auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
                 operand_2_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
-
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -2639,7 +2600,16 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t14 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t slot = here.slot;
+            t14 = t14_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -2647,7 +2617,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t slot = here.slot;

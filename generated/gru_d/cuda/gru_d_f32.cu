@@ -412,32 +412,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t25 = 0;
-    float t30 = 0;
-    float h_hat = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        t25 = t25_at[row * grugen_padded(H) + j];
-        t30 = t30_at[row * grugen_padded(H) + j];
-        h_hat = h_hat_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -461,14 +443,28 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t25 = 0;
+        float t30 = 0;
+        float h_hat = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            t25 = t25_at[row * grugen_padded(H) + j];
+            t30 = t30_at[row * grugen_padded(H) + j];
+            h_hat = h_hat_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[2] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -534,32 +530,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t32 = 0;
-    float z = 0;
-    float t27 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        t32 = t32_at[row * grugen_padded(H) + j];
-        z = z_at[slot * grugen_padded(H) + j];
-        t27 = t27_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -582,14 +560,28 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_n = __ldg(b_n_given + j);
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t32 = 0;
+        float z = 0;
+        float t27 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            t32 = t32_at[row * grugen_padded(H) + j];
+            z = z_at[slot * grugen_padded(H) + j];
+            t27 = t27_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -1421,35 +1413,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float h_hat_2 = 0;
-    float r = 0;
-    float t53_2 = 0;
-    float t35 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        h_hat_2 = h_hat_2_at[slot * grugen_padded(H) + j];
-        r = __ldg(r_given + row * H + j);
-        t53_2 = t53_2_at[slot * grugen_padded(H) + j];
-        t35 = t35_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -1471,14 +1443,30 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float h_hat_2 = 0;
+        float r = 0;
+        float t53_2 = 0;
+        float t35 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            h_hat_2 = h_hat_2_at[slot * grugen_padded(H) + j];
+            r = __ldg(r_given + row * H + j);
+            t53_2 = t53_2_at[slot * grugen_padded(H) + j];
+            t35 = t35_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -1531,18 +1519,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t4 = 0;
-    float gamma_h = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        t4 = t4_at[slot * grugen_padded(H) + j];
-        gamma_h = __ldg(gamma_h_given + row * H + j);
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1552,18 +1528,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
                 operand_1_at);
         auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
                 operand_2_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
-
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -1600,7 +1569,19 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t4 = 0;
+        float gamma_h = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            t4 = t4_at[slot * grugen_padded(H) + j];
+            gamma_h = __ldg(gamma_h_given + row * H + j);
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -1608,7 +1589,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -3112,35 +3093,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float h_hat = 0;
-    float r = 0;
-    float t53 = 0;
-    float t35 = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        h_hat = h_hat_at[row * grugen_padded(H) + j];
-        r = r_at[row * grugen_padded(H) + j];
-        t53 = t53_at[row * grugen_padded(H) + j];
-        t35 = t35_at[slot * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     if constexpr (Team::posts) {
         auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
                 operand_1_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -3162,14 +3123,30 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float h_hat = 0;
+        float r = 0;
+        float t53 = 0;
+        float t35 = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            h_hat = h_hat_at[row * grugen_padded(H) + j];
+            r = r_at[row * grugen_padded(H) + j];
+            t53 = t53_at[row * grugen_padded(H) + j];
+            t35 = t35_at[slot * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
@@ -3224,18 +3201,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
     if (Team::posts && plan.first == plan.last) { return; }
-    // what this lane finds in memory is asked for before anything is waited for
-    float t37 = 0;
-    float gamma_h = 0;
-    const auto ask = [&](const grugen_tile &of_tile, const int own) {
-        const grugen_here here = rows.locate(of_tile.row + of_tile.member + own);
-        if (!here.alive || !of_tile.more()) { return; }
-        const int j = of_tile.unit < of_tile.last ? of_tile.unit : of_tile.last - 1;
-        const int64_t row = here.row;
-        const int64_t slot = here.slot;
-        t37 = t37_at[slot * grugen_padded(H) + j];
-        gamma_h = gamma_h_at[row * grugen_padded(H) + j];
-    };
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -3245,18 +3210,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
                 operand_1_at);
         auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
                 operand_2_at);
-        ask(plan, 0);
         operand_1_asked.take(rows);
         operand_2_asked.take(rows);
-    } else {
-        ask(plan, 0);
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        }
-
-        if (gathered != nullptr) {
-            grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        }
+    } else if (gathered != nullptr) {
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
     }
 
     if (gathered != nullptr) { team.meet(); }
@@ -3293,7 +3251,19 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
-        if (at.tile != plan.tile) { ask(at, 0); }
+        // what the first row of this lane finds in memory is asked for before the products
+        float t37 = 0;
+        float gamma_h = 0;
+        const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
+            const int64_t row = here.row;
+            const int64_t slot = here.slot;
+            t37 = t37_at[slot * grugen_padded(H) + j];
+            gamma_h = gamma_h_at[row * grugen_padded(H) + j];
+        };
+        {
+            const grugen_here here = rows.locate(at.row + at.member);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
@@ -3301,7 +3271,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
             const grugen_here here = rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
-            if (own > 0) { ask(at, own); }
+            if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(sums, own, sum);
             const int64_t row = here.row;
