@@ -119,6 +119,8 @@ struct grugen_asked {
 #endif
         }
         GRUGEN_MEETING_ENDS
+        // they ask together, once and not each for itself
+        grugen_gather_lanes();
     }
 
     // Wait for what was asked for.

@@ -57,6 +57,10 @@ struct grugen_tensor_posted : grugen_posted {
     }
 };
 
+// Lanes that went on one by one: a tensor core takes all of a warp at once. The instruction itself
+// brings them together in the emulator, so no test can show that a device needs this.
+__device__ __forceinline__ void grugen_gather_lanes() { __syncwarp(); }
+
 // A lane's share of eight rows' vectors: ROOM pieces of it are on their way from other blocks.
 template <int ROOM, class Rows>
 struct grugen_asked {
@@ -115,7 +119,8 @@ struct grugen_asked {
 #endif
         }
         GRUGEN_MEETING_ENDS
-        __syncwarp();
+        // they ask together, once and not each for itself
+        grugen_gather_lanes();
     }
 
     // Wait for what was asked for.
@@ -135,7 +140,7 @@ struct grugen_asked {
             ask(begin);
         }
         GRUGEN_MEETING_ENDS
-        __syncwarp();
+        grugen_gather_lanes();
     }
 
     // Elements of piece i of those as tensor cores take them.
@@ -200,7 +205,7 @@ struct grugen_found {
 
     __device__ __forceinline__ void look_out() const {}
 
-    __device__ __forceinline__ void take(int) const { __syncwarp(); }
+    __device__ __forceinline__ void take(int) const { grugen_gather_lanes(); }
     __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
 };
 
