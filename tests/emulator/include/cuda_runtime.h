@@ -24,8 +24,8 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 #define __cluster_dims__(...)
-// copies of a body cost more to compile than its calls; the race detector sees what it returns
-// written only in a copy
+// a call is compiled sooner than a copy of the body; but for the race detector, which may not see
+// written what a function that is called puts where it is returned to
 #ifdef EMULATOR_RACE
 #define __forceinline__ inline __attribute__((always_inline))
 #else
