@@ -5,8 +5,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
 # half of them, by time
-CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_nvcc_texts.py \
-	tests/cuda/test_products.py tests/cuda/test_cuda_races.py
+CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_emulated_random_cells.py \
+	tests/cuda/test_nvcc_texts.py tests/cuda/test_products.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cells test-parts test-cuda test-cuda-cells test-cuda-parts test-all \

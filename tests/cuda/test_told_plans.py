@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from emulated import build_emulated
+from emulator.build import Order, set_device, set_order
 
 from grugen.driver import bundle, compile_spec
 from grugen.runtime import CellModule, cuda_engine
+from grugen.toolchain.build import BuildOptions, SourceBundle
 
-pytestmark = pytest.mark.usefixtures("_cache")
+pytestmark = pytest.mark.compiles
 LOOP = (
     r"step_h: (block|grid|cluster), (\d+) x (\d+) blocks(?: that post)?, (\d+) sequences a block, "
     r"matrices (in registers|in shared memory|read from memory), (\d+) bytes of shared memory, "
@@ -20,11 +23,12 @@ LOOP = (
 )
 
 
-@pytest.fixture(scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRUGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+def build_as_new(bundle: SourceBundle, options: BuildOptions, *, afresh: bool = False) -> Path:
+    """A library that other tests may have set a device for: this one is as it was at first."""
+    library = build_emulated(bundle, options, afresh=afresh)
+    set_device(library)
+    set_order(library, Order.FORWARD)
+    return library
 
 
 def told(regime: int, *, batch: int = 5) -> tuple[str, ...]:
@@ -34,7 +38,7 @@ def told(regime: int, *, batch: int = 5) -> tuple[str, ...]:
 
     def engine(_: str, dtype: Any) -> Any:
         return cuda_engine(
-            sources, cell.interface, dtype, regime=regime, build_library=build_emulated
+            sources, cell.interface, dtype, regime=regime, build_library=build_as_new
         )
 
     made = CellModule(cell.interface, engine, "cuda").Cell(D=3, H=12, seed=0, dtype="float32")

@@ -45,9 +45,11 @@ SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 # the kernel alone is instrumented. The runtime is the detector of races: libtsan must not come in
 # by the linker
 KERNEL_FLAGS: Mapping[Mode, tuple[str, ...]] = {
-    "plain": ("-O2",),
-    "race": ("-g", "-O1", "-fsanitize=thread", "-DEMULATOR_RACE", "-Wno-tsan"),
-    "asan": ("-g", "-O1", "-DEMULATOR_ASAN", *SANITIZED),
+    # nothing is thrown in a kernel, and nobody looks at the stack of one
+    "plain": ("-O2", "-fno-exceptions", "-fno-asynchronous-unwind-tables"),
+    # lines are all that messages name
+    "race": ("-g1", "-O1", "-fsanitize=thread", "-DEMULATOR_RACE", "-Wno-tsan"),
+    "asan": ("-g1", "-O1", "-DEMULATOR_ASAN", *SANITIZED),
 }
 RUNTIME_FLAGS: Mapping[Mode, tuple[str, ...]] = {
     "plain": ("-O2",),

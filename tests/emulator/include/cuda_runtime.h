@@ -15,6 +15,7 @@
 #undef __launch_bounds__
 #undef __cluster_dims__
 #undef __shared__
+#undef __forceinline__
 #define __global__
 #define __device__
 #define __host__
@@ -23,6 +24,13 @@
 #define __grid_constant__
 #define __launch_bounds__(...)
 #define __cluster_dims__(...)
+// a call is compiled sooner than a copy of the body; but for the race detector, which may not see
+// written what a function that is called puts where it is returned to
+#ifdef EMULATOR_RACE
+#define __forceinline__ inline __attribute__((always_inline))
+#else
+#define __forceinline__ inline
+#endif
 // a block lives on one thread of the operating system; __constinit spares guards around the
 // elements of classes such as __half
 #define __shared__ __constinit thread_local

@@ -125,6 +125,34 @@ __global__ void relaxed_flag(float* results) {
 }
 ENTRY(relaxed_flag, 4, 64, 0, true)
 
+// a release says nothing about what is written after it
+__global__ void after_release(float* results) {
+    const int i = number();
+    flags[i] = 0;
+    cg::this_grid().sync();
+    emulator::store_release(&flags[i], 1u);
+    while (emulator::load_acquire(&flags[i ^ 64]) == 0) __nanosleep(20);
+    results[i] = i;  // at after_release
+    emulator::store_relaxed(&flags[i], 2u);
+    while (emulator::load_relaxed(&flags[i ^ 64]) < 2) __nanosleep(20);
+    results[256 + i] = results[i ^ 64];  // at after_release
+}
+ENTRY(after_release, 4, 64, 0, true)
+
+// but the next release of the same thread does
+__global__ void released_twice(float* results) {
+    const int i = number();
+    flags[i] = 0;
+    cg::this_grid().sync();
+    for (unsigned round = 1; round <= 2; ++round) {
+        if (round == 2) results[i] = i;
+        emulator::store_release(&flags[i], round);
+        while (emulator::load_acquire(&flags[i ^ 64]) < round) __nanosleep(20);
+    }
+    results[256 + i] = results[i ^ 64];
+}
+ENTRY(released_twice, 4, 64, 0, true)
+
 __global__ void waits_for_nobody(float* results) {
     results[number()] = 0;
     if (threadIdx.x) return;

@@ -38,7 +38,7 @@ void wait_for_copies(unsigned prior, Site site) {
             memcpy(copy.to, copy.from, moved);
             memset(copy.to + moved, 0, copy.zeros);
         }
-        me.committed.pop_front();
+        me.committed.erase(me.committed.begin());
     }
 }
 

@@ -2,9 +2,12 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "device_memory.h"
 #include "grid.h"
@@ -74,17 +77,42 @@ cudaError_t check_launch(const Launch& launch) {
 
 }  // namespace
 
-int launch(const Launch& launch, void* stream, std::function<void()> body,
-           const std::vector<const void*>& words) {
+/// Copies of arguments, each with nothing behind it.
+struct Kept {
+    std::vector<std::unique_ptr<std::max_align_t[]>> copies;
+    std::vector<const void*> places;
+
+    void add(const Argument& argument) {
+        constexpr size_t part = sizeof(std::max_align_t);
+        copies.push_back(std::make_unique<std::max_align_t[]>((argument.bytes + part - 1) / part));
+        memcpy(copies.back().get(), argument.start, argument.bytes);
+        places.push_back(copies.back().get());
+    }
+};
+
+/// The words of an argument that point to device memory.
+static void add_pointers(const Argument& argument, std::vector<const void*>& found) {
+    const char* bytes = static_cast<const char*>(argument.start);
+    for (size_t at = 0; at + sizeof(void*) <= argument.bytes; at += sizeof(void*)) {
+        const void* word;
+        memcpy(&word, bytes + at, sizeof word);
+        if (is_device_memory(word, 1)) found.push_back(word);
+    }
+}
+
+int launch(const Launch& launch, void* stream, Caller caller, const Argument* arguments,
+           size_t count) {
     const cudaError_t status = check_launch(launch);
     if (status != cudaSuccess) return noted(status);
     if (call_must_fail()) return noted(cudaErrorMemoryAllocation);
-    const auto run = [launch, body] {
-        return run_grid(launch, body) ? cudaSuccess : cudaErrorLaunchFailure;
-    };
-    Operation operation{Kind::kernel, run};
-    for (const void* word : words) {
-        if (is_device_memory(word, 1)) operation.memory.push_back(word);
+    const auto kept = std::make_shared<Kept>();
+    Operation operation{Kind::kernel, [launch, caller, kept] {
+                            const auto body = [&] { caller(launch.kernel, kept->places.data()); };
+                            return run_grid(launch, body) ? cudaSuccess : cudaErrorLaunchFailure;
+                        }};
+    for (size_t i = 0; i < count; ++i) {
+        kept->add(arguments[i]);
+        add_pointers(arguments[i], operation.memory);
     }
     return enqueue(static_cast<cudaStream_t>(stream), std::move(operation));
 }

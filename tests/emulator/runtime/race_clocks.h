@@ -6,8 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <vector>
 
 #include "emulator/interface.h"
 

@@ -1,7 +1,12 @@
 // The regions of memory that are watched, and who runs.
 #include "race_regions.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <vector>
+
+#include <sys/mman.h>
 
 #include "race.h"
 #include "state.h"
@@ -26,6 +31,21 @@ Region* found(Region* region) {
 }
 
 }  // namespace
+
+Cells::Cells(size_t count) : _count(count) {
+    // pages of zeros, one by one as they are touched
+    void* mapped = mmap(nullptr, count * sizeof(Cell), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) {
+        perror("emulator: no memory to watch memory");
+        abort();
+    }
+    _first = static_cast<Cell*>(mapped);
+}
+
+Cells::~Cells() {
+    munmap(_first, _count * sizeof(Cell));
+}
 
 Region* region_of(const char* pointer) {
     if (last_found && last_found->contains(pointer)) return last_found;

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
+#include <cstddef>
+#include <string>
 
 #include "race_clocks.h"
 #include "race_places.h"
@@ -26,6 +27,24 @@ struct Cell {
 // so small that neighbours of half or bf16 are no race
 constexpr size_t cell_bytes = 2;
 
+/// Cells of which most are never touched: those are zeros, which take neither time nor memory.
+class Cells {
+public:
+    explicit Cells(size_t count);
+    ~Cells();
+    Cells(const Cells&) = delete;
+    Cells& operator=(const Cells&) = delete;
+
+    size_t size() const { return _count; }
+    Cell& operator[](size_t number) { return _first[number]; }
+    Cell* begin() { return _first; }
+    Cell* end() { return _first + _count; }
+
+private:
+    size_t _count;
+    Cell* _first;
+};
+
 struct Region {
     char* start;
     size_t bytes;
@@ -34,7 +53,7 @@ struct Region {
     size_t closed;
     size_t open_again;
     bool ended = false;
-    std::vector<Cell> cells;
+    Cells cells;
 
     Region(void* memory, size_t size, bool is_shared, size_t from, size_t until)
         : start(static_cast<char*>(memory)),

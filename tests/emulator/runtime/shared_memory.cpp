@@ -48,13 +48,18 @@ static int take_if_own(dl_phdr_info* info, size_t, void* data) {
     return 0;
 }
 
-/// All thread-local variables of the library.
+/// All thread-local variables of the library, of this thread.
 static Found find_thread_local() {
     // the first access makes them
     *static_cast<volatile unsigned char*>(grugen_smem) = poison;
-    Found found{};
-    dl_iterate_phdr(take_if_own, &found);
-    return found;
+    // each thread has them in the same order, and looking for them means to look at all libraries
+    static const Found first = [] {
+        Found found{};
+        dl_iterate_phdr(take_if_own, &found);
+        return found;
+    }();
+    static const ptrdiff_t in_front = grugen_smem - first.start;
+    return {grugen_smem - in_front, first.bytes};
 }
 
 HostVariables::HostVariables() {

@@ -3,7 +3,7 @@
 
 #include <array>
 #include <condition_variable>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,7 +33,8 @@ struct Fiber {
     Site site{"(start)", 0};
     int predicate = 0;
     int reduced = 0;
-    std::deque<std::vector<AsyncCopy>> committed;
+    // the oldest first; few, and of most threads none
+    std::vector<std::vector<AsyncCopy>> committed;
     std::vector<AsyncCopy> uncommitted;
 };
 

@@ -5,8 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <vector>
 
 /// Defined where the emulator compiles, for the few lines of a kernel that must know.
 #define GRUGEN_EMULATOR 1
@@ -94,9 +92,16 @@ struct Launch {
     size_t shared_bytes;
     bool cooperative;
 };
-/// Runs `body` in each thread, or records it where the stream is being captured. `words` may be
-/// pointers that the kernel is handed.
-int launch(const Launch& launch, void* stream, std::function<void()> body,
-           const std::vector<const void*>& words);
+struct Argument {
+    const void* start;
+    size_t bytes;
+};
+/// Calls a kernel with arguments of its types that are at these places.
+using Caller = void (*)(const void* kernel, const void* const* arguments);
+
+/// Runs `launch.kernel` in each thread, or records it where the stream is being captured. Arguments
+/// are copied byte by byte, and their words may be pointers.
+int launch(const Launch& launch, void* stream, Caller caller, const Argument* arguments,
+           size_t count);
 
 }  // namespace emulator

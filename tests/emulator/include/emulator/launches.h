@@ -3,47 +3,43 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <cstring>
-#include <memory>
-#include <tuple>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "interface.h"
 
 namespace emulator {
 
-/// All words of an argument, which are pointers or are not.
-template <class T>
-void add_words(const T& argument, std::vector<const void*>& words) {
-    const char* bytes = reinterpret_cast<const char*>(&argument);
-    for (size_t at = 0; at + sizeof(void*) <= sizeof argument; at += sizeof(void*)) {
-        const void* word;
-        std::memcpy(&word, bytes + at, sizeof word);
-        words.push_back(word);
+/// Kernels of one type. There are many in a library, and all that is a template is compiled for
+/// each: what does not need the types is the runtime's.
+template <class... P>
+struct Kernels {
+    static_assert((std::is_trivially_copyable_v<P> && ...), "arguments are copied byte by byte");
+    static_assert(((alignof(P) <= alignof(std::max_align_t)) && ...));
+
+    static int launch(const Launch& launch, void* stream, const P&... arguments) {
+        const Argument places[] = {{&arguments, sizeof(P)}..., {}};
+        return emulator::launch(launch, stream, call, places, sizeof...(P));
     }
-}
+    static int launch_packed(const Launch& launch, void* stream, void** packed) {
+        const Argument places[] = {{*packed++, sizeof(P)}..., {}};
+        return emulator::launch(launch, stream, call, places, sizeof...(P));
+    }
 
-/// A kernel and its arguments, kept by value as a launch keeps them.
-struct Bound {
-    std::function<void()> body;
-    std::vector<const void*> words;
+private:
+    static void call(const void* kernel, const void* const* arguments) {
+        call_with(kernel, arguments, std::index_sequence_for<P...>());
+    }
+    template <size_t... I>
+    static void call_with(const void* kernel, const void* const* arguments,
+                          std::index_sequence<I...>) {
+        (void)arguments;
+        const auto function = reinterpret_cast<void (*)(P...)>(const_cast<void*>(kernel));
+        function(*static_cast<const P*>(arguments[I])...);
+    }
 };
-
-template <class... P, class... A>
-Bound bound(void (*kernel)(P...), A&&... arguments) {
-    using Kept = std::tuple<std::decay_t<P>...>;
-    const auto kept = std::make_shared<Kept>(std::forward<A>(arguments)...);
-    Bound made{[kernel, kept] { std::apply(kernel, *kept); }, {}};
-    std::apply([&](const auto&... each) { (add_words(each, made.words), ...); }, *kept);
-    return made;
-}
-
-template <class... P, size_t... I>
-Bound bound_packed(void (*kernel)(P...), void** packed, std::index_sequence<I...>) {
-    (void)packed;
-    return bound(kernel, *static_cast<std::decay_t<P>*>(packed[I])...);
-}
 
 template <class F>
 const void* address(F* function) {
@@ -69,25 +65,21 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
             launch.cluster = dim3(value.clusterDim.x, value.clusterDim.y, value.clusterDim.z);
         }
     }
-    const auto made = emulator::bound(kernel, std::forward<A>(arguments)...);
+    // what an argument is converted to lives until the launch has its copy
     return static_cast<cudaError_t>(
-        emulator::launch(launch, config->stream, made.body, made.words));
+        emulator::Kernels<P...>::launch(launch, config->stream, arguments...));
 }
 template <class... P>
 cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** packed,
                              size_t shared = 0, cudaStream_t stream = nullptr) {
-    const auto made = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
-    return static_cast<cudaError_t>(
-        emulator::launch({emulator::address(kernel), grid, block, dim3(1), shared, false}, stream,
-                         made.body, made.words));
+    return static_cast<cudaError_t>(emulator::Kernels<P...>::launch_packed(
+        {emulator::address(kernel), grid, block, dim3(1), shared, false}, stream, packed));
 }
 template <class... P>
 cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(P...), dim3 grid, dim3 block, void** packed,
                                         size_t shared = 0, cudaStream_t stream = nullptr) {
-    const auto made = emulator::bound_packed(kernel, packed, std::index_sequence_for<P...>());
-    return static_cast<cudaError_t>(
-        emulator::launch({emulator::address(kernel), grid, block, dim3(1), shared, true}, stream,
-                         made.body, made.words));
+    return static_cast<cudaError_t>(emulator::Kernels<P...>::launch_packed(
+        {emulator::address(kernel), grid, block, dim3(1), shared, true}, stream, packed));
 }
 
 template <class T>

@@ -80,6 +80,12 @@ T reduce(unsigned mask, T value, Operation, const char* name, Site site) {
     return value;
 }
 
+struct Sum {
+    template <class T>
+    T operator()(T a, T b) const {
+        return a + b;
+    }
+};
 struct Larger {
     template <class T>
     T operator()(T a, T b) const {
@@ -138,7 +144,7 @@ inline int __all_sync(unsigned mask, int predicate, emulator::Site site = EMULAT
 template <class T>
 T __reduce_add_sync(unsigned mask, T value, emulator::Site site = EMULATOR_HERE) {
     static_assert(std::is_integral_v<T>, "as in CUDA: for whole numbers only");
-    return emulator::reduce(mask, value, std::plus<T>(), "__reduce_add_sync", site);
+    return emulator::reduce(mask, value, emulator::Sum(), "__reduce_add_sync", site);
 }
 template <class T>
 T __reduce_max_sync(unsigned mask, T value, emulator::Site site = EMULATOR_HERE) {
