@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from grugen.render.c_expr import c_text
 from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
-from grugen.render.cuda_tensor import TensorLoop
-from grugen.render.cuda_views import CudaNestView, CudaOperandView, ProductView
+from grugen.render.cuda_operands import (
+    InLoop,
+    operand_views,
+    tensor_lines,
+    tile_shape,
+    tiled_products,
+)
+from grugen.render.cuda_views import CudaNestView, CudaOperandView
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
 from grugen.render.places import Spelling, factor, index_of
@@ -17,7 +23,7 @@ from grugen.render.words import sizes_of, words_of
 from grugen.spec.dims import Dim
 from grugen.target.meetings import Array
 from grugen.target.nests import Join, Nest, Pointwise
-from grugen.target.plan import Buffer, Copy, Index, Loop, Phase, Place
+from grugen.target.plan import Copy, Index, Loop, Phase, Place
 from grugen.target.schedule import cuda_tile_rows
 from grugen.target.stages import Stage
 
@@ -26,13 +32,6 @@ _ROWS = {
     Index.TILE_SEQUENCE: "const int64_t slot = here.slot;",
     Index.BATCH: "const int64_t b = here.b;",
 }
-
-
-_SIDE = 6
-"""Pairs of elements that a thread asks for at the same time; of several vectors fewer of each."""
-
-MOST_TILED_SUMS = 20
-"""With more sums for a unit, a block's tile would not fit its shared memory."""
 
 
 def largest(sizes: Iterable[str]) -> str:
@@ -47,23 +46,6 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
     """What tells whether the caller wants a tape, where code asks for it."""
     line = "const int keep_tape = call->keep_tape;"
     return (line,) if "keep_tape" in words_of(code) else ()
-
-
-@dataclass(frozen=True, slots=True)
-class InLoop:
-    """What a nest of a loop knows beside its lines.
-
-    `meet` is who waits for each other before it, `copies` are made beside its own work, and of
-    `shared` arrays other blocks read what it writes. Where blocks can post that to each
-    other there are `states`: vectors that the step before computed. They may be multiplied on
-    `tensor` cores.
-    """
-
-    meet: str
-    copies: tuple[Copy, ...]
-    shared: frozenset[Array]
-    states: frozenset[Buffer] | None
-    tensor: TensorLoop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +102,9 @@ class NestWriter:
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
             title = title_of(stage.segments)
-            operands, multiplies = self.products(text, stage, inside)
+            operands, multiplies = operand_views(text, stage, inside)
             if inside and inside.tensor:
-                tensor = tuple(self.on_tensor_cores(stage, operands))
+                tensor = tuple(tensor_lines(self.spelling, stage, operands))
                 shares = inside.tensor.memory(stage)
         rows = text.rows(body.places)
         constants = tuple(text.constants.values())
@@ -153,8 +135,8 @@ class NestWriter:
             if tensor and len(operands) == 1
             else (),
             tensor=tensor,
-            products=self.tiled(text, stage) if stage and inside is None else (),
-            shape=self.shape(text, stage) if stage else "",
+            products=tiled_products(text, stage) if stage and inside is None else (),
+            shape=tile_shape(text, stage, back=self.back) if stage else "",
             tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
@@ -192,111 +174,6 @@ class NestWriter:
             return f"grugen_spread_over(team, {size})", "grugen_spread"
         return "", ""
 
-    def products(
-        self, text: PhaseText, stage: Stage, inside: InLoop | None
-    ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
-        """The vectors that a stage multiplies, and the calls that do it."""
-        values = stage.operands
-        names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
-        operands = []
-        offset = ""
-        for number, value in enumerate(values, start=1):
-            depth = self.spelling.dim(self.spelling.types[value].shape[0])
-            operands.append(
-                CudaOperandView(
-                    names[value],
-                    self.spelling.c_type(text.place(value).array),
-                    text.rows([text.place(value)]),
-                    self.spelling.row(text.place(value)),
-                    depth,
-                    str(self.is_own(text.place(value))).lower(),
-                    str(self.is_aligned(text.place(value))).lower(),
-                    self.layout(text.place(value)),
-                    self.gathered_at(text.place(value), offset),
-                    *self.collect(text, stage, number, inside),
-                )
-            )
-            offset += f" + rows.count() * grugen_padded({depth})"
-        calls = []
-        for segment in stage.segments:
-            template = f"{segment.first}, {len(segment.lets)}, {names[segment.operand]}_is"
-            calls.append(
-                f"grugen_multiply<{template}>(at, panels.{self.spelling.panel(segment)}, "
-                f"{depth_of(self.spelling, segment)}, {names[segment.operand]}, sums);"
-            )
-        return tuple(operands), tuple(calls)
-
-    def gathered_at(self, place: Place, offset: str) -> str:
-        """Where gathered rows of a vector begin; elements that are shorter have room to spare."""
-        start = f"gathered{offset}"
-        if not self.spelling.converts(place.array):
-            return start
-        return f"reinterpret_cast<{self.spelling.c_type(place.array)} *>({start})"
-
-    def on_tensor_cores(self, stage: Stage, operands: Sequence[CudaOperandView]) -> Iterator[str]:
-        """The lines that multiply what was asked for, and ask for what comes next."""
-        if len(operands) > 1:
-            # what is asked for in vain takes its time: with so much to ask for, they wait first
-            yield f"{operands[-1].name}_asked.look_out();"
-            yield from (f"{operand.name}_asked.ask(0);" for operand in operands)
-        yield "#pragma unroll"
-        yield "for (int begin = 0; begin < Panels::steps; begin += Panels::room) {"
-        for value, operand in zip(stage.operands, operands, strict=True):
-            asked = f"{operand.name}_asked"
-            yield f"{asked}.take(begin);"
-            for segment in stage.segments:
-                if segment.operand == value:
-                    panel = f"panels.{self.spelling.panel(segment)}"
-                    given = f"{panel}, begin, {operand.depth}, {asked}, shares"
-                    yield f"grugen_multiply<{segment.first}, Panels::room>({given});"
-            rest = "begin + Panels::room"
-            yield f"if ({rest} < Panels::steps) {{ {asked}.ask({rest}); }}"
-        yield "}"
-
-    def collect(
-        self, text: PhaseText, stage: Stage, number: int, inside: InLoop | None
-    ) -> tuple[str, str]:
-        """The lines that ask for operand `number` of all rows, and that have it come.
-
-        Only where blocks post; tensor cores have eight rows at a time.
-        """
-        if inside is None or inside.states is None:
-            return "", ""
-        values = stage.operands
-        place = text.place(values[number - 1])
-        depth = self.spelling.dim(self.spelling.types[values[number - 1]].shape[0])
-        name = f"operand_{number}"
-        asked = f"{name}_asked"
-        is_posted = place.array in inside.shared
-        age = int(place.array in inside.states)
-        first = self.spelling.base(place.array)
-        if inside.tensor:
-            call = f"grugen_find<Panels>(at, team, rows, {depth}, {name}_of)"
-            if is_posted:
-                call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
-            return f"auto {asked} = {call};", f"{asked}.turn_to(eight + GRUGEN_EIGHT);"
-        if not is_posted:
-            found = f"{depth}, {name}_of, {name}_at"
-            return "", f"grugen_gather<{self.layout(place)}>(team, rows, {found});"
-        side = max(2, _SIDE // len(values))
-        ask = f"grugen_collect<{age}, {side}>"
-        return (
-            f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
-            f"{asked}.take(rows);",
-        )
-
-    def layout(self, place: Place) -> str:
-        """How the rows of a vector lie where nobody brought them."""
-        return "GRUGEN_ALIGNED" if self.is_aligned(place) else "GRUGEN_LOOSE"
-
-    def is_own(self, place: Place) -> bool:
-        """Whether the sequences of a block have memory of their own for it."""
-        return isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
-
-    def is_aligned(self, place: Place) -> bool:
-        """Whether a row can be read by fours to its end, where zeros fill it up."""
-        return self.is_own(place) and self.spelling.is_whole(place)
-
     def gathered(self, views: Iterable[CudaNestView]) -> str:
         """Elements of memory that the stage with most operands gathers for a sequence."""
         sizes = [
@@ -305,42 +182,6 @@ class NestWriter:
             if view.operands
         ]
         return largest(sizes)
-
-    def tiled(self, text: PhaseText, stage: Stage) -> tuple[ProductView, ...]:
-        """The products of a stage for tiles of many rows."""
-        if len(stage.sums) > MOST_TILED_SUMS:
-            return ()
-        found = []
-        for segment in stage.segments:
-            place = text.place(segment.operand)
-            found.append(
-                ProductView(
-                    f"{segment.first}, {len(segment.lets)}",
-                    self.spelling.panel(segment),
-                    depth_of(self.spelling, segment),
-                    text.rows([place]),
-                    self.read_only(place),
-                )
-            )
-        return tuple(found)
-
-    def shape(self, text: PhaseText, stage: Stage) -> str:
-        """The arguments of the templates for tiles: how many sums, and what they are formed of.
-
-        Where that loses nothing, and of gradients, factors are bfloat16 if arrays are.
-        """
-        sums = str(len(stage.sums))
-        if self.spelling.stored != "bfloat16":
-            return sums
-        is_stored = all(self.spelling.converts(text.place(v).array) for v in stage.operands)
-        return f"{sums}, GRUGEN_BFLOAT16" if is_stored or self.back else sums
-
-    def read_only(self, place: Place) -> str:
-        """The pointer to a row, which nobody writes through."""
-        row = self.spelling.row(place)
-        # what is cast for its type is read only already
-        given = self.spelling.converts(place.array)
-        return row if given else f"static_cast<const {self.spelling.c_type(place.array)} *>({row})"
 
     def in_place(
         self, loop: Loop, reads: Mapping[str, Place], number: int
