@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,17 @@ class Order:
     threads: int
 
 
+def environment_of(threads: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an engine's process, from those of ours.
+
+    Threads of OpenMP stay on their processors, as those of some engines do by themselves: after a
+    rest, which is when the others run, Linux may wake all of a team on one processor, and then
+    milliseconds pass until it looks again.
+    """
+    numbers = dict.fromkeys(THREAD_SETTINGS, str(threads))
+    return {"OMP_PROC_BIND": "true", **given, **numbers}
+
+
 class Worker:
     """One engine in a process of its own. Raises Skipped and Failed."""
 
@@ -61,7 +73,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env=os.environ | dict.fromkeys(THREAD_SETTINGS, str(order.threads)),
+            env=environment_of(order.threads, os.environ),
             start_new_session=True,
         )
         self._unread = b""

@@ -14,7 +14,7 @@ import samples
 from grugen.bench.command import thread_counts
 from grugen.bench.results import read, write
 from grugen.bench.roster import ENTRIES, Entry, entries_of
-from grugen.bench.workers import Failed, Order, Skipped, TooSlow, Worker
+from grugen.bench.workers import Failed, Order, Skipped, TooSlow, Worker, environment_of
 from grugen.cli import main
 from grugen.errors import UsageError
 
@@ -128,3 +128,13 @@ def test_no_heavy_package_is_imported_by_the_command_line() -> None:
     words = [sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_threads_stay_on_their_processors_unless_the_user_says_otherwise() -> None:
+    found = environment_of(3, {"HOME": "here", "OMP_NUM_THREADS": "9"})
+    assert (found["HOME"], found["OMP_NUM_THREADS"], found["OMP_PROC_BIND"]) == (
+        "here",
+        "3",
+        "true",
+    )
+    assert environment_of(3, {"OMP_PROC_BIND": "false"})["OMP_PROC_BIND"] == "false"
