@@ -65,7 +65,9 @@ class LoopWriter:
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
         met = step_meetings(plan, loop, reads)
         panels = list(panels_of(spelling, loop.phase.nests))
-        possible = tensor_loop(spelling, panels)
+        operands = {value for _, stage, _ in panels for value in stage.operands}
+        all_posted = all(reads[value].array in met.shared for value in operands)
+        possible = tensor_loop(spelling, panels) if all_posted else None
         posts = can_post(plan, loop, reads, met)
         posts &= possible is not None or spelling.stored != "bfloat16"
         tensor = possible if posts else None

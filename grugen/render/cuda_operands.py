@@ -120,9 +120,7 @@ def _collect(text: PhaseText, stage: Stage, number: int, inside: InLoop | None) 
     age = int(place.array in inside.states)
     first = text.spelling.base(place.array)
     if inside.tensor:
-        call = f"grugen_find<Panels>(at, team, rows, {depth}, {name}_of)"
-        if is_posted:
-            call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
+        call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
         return f"auto {asked} = {call};", f"{asked}.turn_to(eight + GRUGEN_EIGHT);"
     if not is_posted:
         found = f"{depth}, {name}_of, {name}_at"

@@ -12,8 +12,9 @@ class CudaOperandView:
     """A vector of `element`s that a stage multiplies: `name` holds where each row of a tile has it.
 
     Where rows are gathered, those of this vector are in the memory `gathered`: they come by `take`
-    after all that are posted were asked for by `ask`. One that sequences have their `own` memory
-    for may be in a block's shared memory.
+    after all that are posted were asked for by `ask`. On tensor cores `ask` declares what a lane
+    waits for, and `take` has it turn to the next eight rows. One that sequences have their `own`
+    memory for may be in a block's shared memory.
     """
 
     name: str

@@ -172,58 +172,6 @@ __device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
     return asked;
 }
 
-// As grugen_asked, of vectors that this block finds in memory, rounded here.
-template <int ROOM, class Rows, class VectorOf>
-struct grugen_found {
-    const Rows &rows;
-    const VectorOf &vector_of;
-    int first; // element of this lane
-    int end; // of a vector
-    grugen_here here;
-    grugen_pairs found[ROOM];
-
-    __device__ __forceinline__ void ask(int begin)
-    {
-#pragma unroll
-        for (int i = 0; i < ROOM; ++i) {
-            grugen_stored_four four = {};
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const int k = first + (begin + i) * GRUGEN_STRIDE + e;
-                if (here.alive && k < end) {
-                    four.of[e] = grugen_stored_of(grugen_real_of(vector_of(here)[k]));
-                }
-            }
-            found[i] = grugen_pairs_of(four);
-        }
-    }
-
-    __device__ __forceinline__ void turn_to(int eight)
-    {
-        here = rows.locate(eight + (int)threadIdx.x % GRUGEN_WARP / 4);
-    }
-
-    __device__ __forceinline__ void look_out() const {}
-
-    __device__ __forceinline__ void take(int) const { grugen_gather_lanes(); }
-    __device__ __forceinline__ grugen_pairs pairs(int i) const { return found[i]; }
-};
-
-template <class Panels, class Rows, class VectorOf>
-__device__ __forceinline__ grugen_found<Panels::room, Rows, VectorOf> grugen_find(
-    const grugen_tile &at,
-    const grugen_tensor_posted &team,
-    const Rows &rows,
-    int depth,
-    const VectorOf &vector_of)
-{
-    const int end = at.tile > 0 ? 0 : depth;
-    grugen_found<Panels::room, Rows, VectorOf> found = {
-        rows, vector_of, grugen_first_element(team), end, {}, {}};
-    found.turn_to(0);
-    return found;
-}
-
 // Blocks that do without tensor cores ask for nothing before they multiply.
 struct grugen_nothing {
     __device__ static void ask(int) {}
@@ -232,13 +180,6 @@ struct grugen_nothing {
 template <class Panels, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_nothing
 grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
-{
-    return {};
-}
-
-template <class Panels, class Rows, class VectorOf>
-__device__ __forceinline__ grugen_nothing
-grugen_find(const grugen_tile &, const grugen_team &, const Rows &, int, const VectorOf &)
 {
     return {};
 }
