@@ -65,9 +65,10 @@ class LoopWriter:
         found_in = [reads] * (len(work) - len(copies)) + [plan.reads] * len(copies)
         met = step_meetings(plan, loop, reads)
         panels = list(panels_of(spelling, loop.phase.nests))
-        operands = {value for _, stage, _ in panels for value in stage.operands}
-        all_posted = all(reads[value].array in met.shared for value in operands)
-        possible = tensor_loop(spelling, panels) if all_posted else None
+        shared = {value for value, place in reads.items() if place.array in met.shared}
+        # a part of a vector is read by itself, and no reader has a place for it
+        are_posted = all(shared.issuperset(stage.operands) for _, stage, _ in panels)
+        possible = tensor_loop(spelling, panels) if are_posted else None
         posts = can_post(plan, loop, reads, met)
         posts &= possible is not None or spelling.stored != "bfloat16"
         tensor = possible if posts else None

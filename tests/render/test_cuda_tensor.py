@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from known_cells import CELLS, VALID
 
 from grugen.driver import bundle, compile_spec
 from grugen.render.cuda_tensor import TensorLoop
@@ -28,6 +29,18 @@ def test_lanes_hold_what_registers_have_room_for(name: str, steps: dict[str, set
     for direction, wanted in steps.items():
         lines = [line for line in text.splitlines() if f"_{direction}_step" in line]
         assert {int(n) for line in lines for n in KERNEL.findall(line)} == wanted, direction
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_has_a_text(name: str) -> None:
+    """One whose stages multiply parts of vectors, too: `every_function`."""
+    sources = bundle(compile_spec(VALID.get(name, name)), "cuda", "bfloat16")
+    assert "__global__" in sources.text(sources.main)
+
+
+def test_parts_of_vectors_are_not_posted() -> None:
+    sources = bundle(compile_spec(VALID["every_function"]), "cuda", "bfloat16")
+    assert "grugen_tensor_posted" not in sources.text(sources.main)
 
 
 def test_float32_has_none() -> None:
