@@ -15,6 +15,7 @@ from grugen.bench.crew import Staying
 from grugen.bench.device_peak import asked
 from grugen.bench.device_profiling import DeviceProfile
 from grugen.bench.device_table import DEVICE
+from grugen.bench.draw import sizes_of
 from grugen.bench.machine import describe, file_stem
 from grugen.bench.measure import Effort, Runner, measure
 from grugen.bench.output import write_text
@@ -24,6 +25,7 @@ from grugen.bench.results import Report, read, write
 from grugen.bench.roster import engine_names, entries_of
 from grugen.bench.suites import MODES, Case, cases_at, cases_of
 from grugen.bench.table import OWN, report_text
+from grugen.driver import compile_spec
 from grugen.errors import UsageError
 from grugen.runtime.threads import checked_threads, get_num_threads
 
@@ -65,6 +67,7 @@ class Wish:
 def bench(wish: Wish) -> int:
     """Measure what is wished; returns the exit code."""
     cases = cases_for(wish)
+    _check_shapes(cases)
     threads = get_num_threads() if wish.threads is None else checked_threads(wish.threads)
     entries_of(wish.engines)
     if wish.plot:
@@ -86,6 +89,13 @@ def bench(wish: Wish) -> int:
     print(f"wrote {file}", file=sys.stderr)
     plot = wish.plot or find_spec("matplotlib") is not None
     return render(file, table=wish.table, plot=plot, readme=wish.readme)
+
+
+def _check_shapes(cases: Sequence[Case]) -> None:
+    """UsageError where a shape does not fit its cell: before hours of measuring, not after."""
+    interfaces = {spec: compile_spec(spec).interface for spec in {case.spec for case in cases}}
+    for case in cases:
+        sizes_of(case, interfaces[case.spec])
 
 
 def render(file: Path, *, table: bool, plot: bool, readme: Path | None = None) -> int:

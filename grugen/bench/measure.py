@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from grugen.bench.crew import Crew, Passing
 from grugen.bench.draw import Data, draw, save
 from grugen.bench.flops import flops_of, loop_bytes
 from grugen.bench.peak import present_gflops, read_gbytes
-from grugen.bench.reference import BOUNDS, Results, comparable, largest_error, reference
+from grugen.bench.reference import BOUNDS, Results, comparable, reference, run_cell, verdict
 from grugen.bench.results import CaseResult, Measurement
 from grugen.bench.roster import REFERENCE, Entry
 from grugen.bench.stats import times_of
@@ -81,12 +81,16 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A case whose engines are being built: its numbers, also in `file`, and what is right."""
+    """A case whose engines are being built: its numbers, also in `file`, and what is right.
+
+    `in_float32` has how much of that is left in float32, or nothing if that would take too long.
+    """
 
     case: Case
     data: Data
     file: Path
     wanted: Callable[[], Results]
+    in_float32: Callable[[], Results]
     effort: Effort
     crew: Crew
 
@@ -121,7 +125,8 @@ def measure(
         wanted = pool.submit(_wanted, case, compiled, data, file, crew)
         if on_cpu:
             wanted.result()
-        trial = _Trial(case, data, file, wanted.result, effort, crew)
+        in_float32 = cache(partial(_in_float32, case, compiled, data, crew))
+        trial = _Trial(case, data, file, wanted.result, in_float32, effort, crew)
         running: list[_Running] = []
         for runner, started in zip(able, pool.map(partial(_start, trial), able), strict=True):
             if isinstance(started, _Running):
@@ -161,8 +166,7 @@ def _wanted(case: Case, compiled: Compiled, data: Data, file: Path, crew: Crew) 
     Raises Skipped or Failed where there is no such layer.
     """
     train = case.mode == "training"
-    is_small = flops_of(compiled.steps, data, case) <= MOST_INTERPRETED
-    if is_small or case.ragged or not crew.on_device:
+    if case.ragged or _is_interpreted(case, compiled, data, crew):
         return reference(load(case.spec), data, train=train)
     worker = crew.hire(Order(REFERENCE, case.spec, file, train, 1), REFERENCE_SECONDS)
     right = file.with_name("right.npz")
@@ -170,6 +174,17 @@ def _wanted(case: Case, compiled: Compiled, data: Data, file: Path, crew: Crew) 
     crew.leave(worker)
     with np.load(right, allow_pickle=False) as results:
         return dict(results)
+
+
+def _in_float32(case: Case, compiled: Compiled, data: Data, crew: Crew) -> Results:
+    """What the interpreter finds in float32; nothing where it would take too long."""
+    if not _is_interpreted(case, compiled, data, crew):
+        return {}
+    return run_cell(load(case.spec), data, "numpy", "float32", train=case.mode == "training")
+
+
+def _is_interpreted(case: Case, compiled: Compiled, data: Data, crew: Crew) -> bool:
+    return not crew.on_device or flops_of(compiled.steps, data, case) <= MOST_INTERPRETED
 
 
 def _start(trial: _Trial, runner: Runner) -> _Running | Measurement:
@@ -201,12 +216,11 @@ def _start(trial: _Trial, runner: Runner) -> _Running | Measurement:
         trial.crew.leave(worker)
         return Measurement(name, runner.threads, "failed", f"nothing to compare with: {error}")
     with np.load(file, allow_pickle=False) as results:
-        distance, tensor = largest_error(comparable(dict(results), wanted), wanted)
+        found = comparable(dict(results), wanted)
+        distance, reason = verdict(found, wanted, BOUNDS[case.numbers], trial.in_float32)
     file.unlink()
-    bound = BOUNDS[case.numbers]
-    if not distance <= bound:
+    if reason:
         trial.crew.leave(worker)
-        reason = f"'{tensor}' is {distance:.1e} from the interpreter, {bound:.0e} is allowed"
         return Measurement(name, runner.threads, "wrong", reason, distance)
     return _Running(runner, worker, distance)
 

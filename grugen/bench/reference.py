@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,10 @@ products in bfloat16, end above 1e-3.
 """
 BOUNDS = {FLOAT32: BOUND, BFLOAT16: 5e-2}
 """The same by what is computed with. bfloat16 rounds by 4e-3, and a cell does so in every step."""
+
+ROUNDINGS = 4.0
+"""A cell may make much of a rounding error: then an engine may be so many times as far away as the
+interpreter is in float32, section 4 of the design."""
 
 
 def run_cell(
@@ -82,3 +87,24 @@ def largest_error(found: Results, wanted: Results) -> tuple[float, str]:
     """The largest e(a) of all tensors that an engine returned, and which it is."""
     errors = [(distance(array, wanted[name]), name) for name, array in found.items()]
     return max(errors)
+
+
+def verdict(
+    found: Results, wanted: Results, bound: float, in_float32: Callable[[], Results]
+) -> tuple[float, str]:
+    """The largest e(a), and what is wrong; nothing is if that is empty.
+
+    `in_float32` has what the interpreter finds in that type, as far as anybody knows. It is asked
+    only where an engine is farther away than `bound`.
+    """
+    error, _ = largest_error(found, wanted)
+    if error <= bound:
+        return error, ""
+    rounded = in_float32()
+    for name, array in found.items():
+        far = distance(array, wanted[name])
+        of_float32 = distance(rounded[name], wanted[name]) if name in rounded else 0.0
+        allowed = max(bound, ROUNDINGS * of_float32) if isfinite(of_float32) else bound
+        if not far <= allowed:
+            return error, f"'{name}' is {far:.1e} from the interpreter, {allowed:.0e} is allowed"
+    return error, ""

@@ -47,6 +47,15 @@ def test_wrong_words(words: list[str], message: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith(message)
 
 
+def test_a_shape_that_does_not_fit_is_known_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "--spec", "gru", "indrnn", "--shape", "2,1,3,4", "2,1,3"]) == 2
+    assert capsys.readouterr().err == (
+        "the shape 2,1,3 does not fit 'gru'\nhelp: its shapes are T,B,D,H\n"
+    )
+
+
 def test_unknown_spec(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "gruu"]) == 1
     assert "did you mean 'gru'?" in capsys.readouterr().err
