@@ -86,6 +86,9 @@ GRUGEN_INLINE void grugen_register_tile(
             }
         }
     }
+    // what is used after the loop waits in memory: the rows' pointers take all registers, and what
+    // GCC moves to mask registers comes back through a port that multiply-adds need
+    __asm__("" : "+m"(sums), "+m"(row_stride), "+m"(panel_stride), "+m"(stride));
     for (int64_t k = 0; k < depth; ++k) {
         __builtin_prefetch(wanted[k]);
 #pragma GCC unroll 4
