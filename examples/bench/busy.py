@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import grugen
+from grugen.bench.machine import describe
 
 SHAPES = ("48,128,33,64", "100,1,512,512")
 LEAST_CALLS = 7
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("specs", nargs="*", default=["gru_reset_after"], metavar="SPEC")
     parser.add_argument("--shape", action="append", metavar="T,B,D,H")
     parser.add_argument("--threads", type=int, default=grugen.get_num_threads())
+    parser.add_argument("--train", action="store_true", help="forward and backward")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     arguments = parser.parse_args()
     cpus = sorted(os.sched_getaffinity(0))[: arguments.threads]
@@ -41,15 +43,19 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     for shape in arguments.shape or SHAPES:
         sizes = [int(size) for size in shape.split(",")]
-        engines = {spec: own(spec, sizes, arguments.threads) for spec in arguments.specs}
+        engines = {
+            spec: own(spec, sizes, arguments.threads, arguments.train) for spec in arguments.specs
+        }
         if importlib.util.find_spec("torch"):
-            engines["torch"] = torch_gru(sizes, arguments.threads)
+            engines["torch"] = torch_gru(sizes, arguments.threads, arguments.train)
         for name, (plan, run) in engines.items():
             found = []
             for busy in ([], cpus[:1], cpus):
                 with spinning(busy):
                     found.append(median(run, arguments.seconds))
             print(f"| {name} | {shape} | {plan} | {_shown(found)} |", flush=True)
+    machine = describe()
+    print(f"\n{machine['processor']}, {machine['compiler']}, {machine['date']}")
 
 
 def _shown(found: list[float]) -> str:
@@ -83,30 +89,39 @@ def median(run: Callable[[], object], seconds: float) -> float:
     return statistics.median(found)
 
 
-def own(spec: str, sizes: list[int], threads: int) -> tuple[str, Callable[[], object]]:
+def own(spec: str, sizes: list[int], threads: int, train: bool) -> tuple[str, Callable[[], object]]:
     """The plan that is taken, and a call."""
     steps, batch, depth, width = sizes
     cell = grugen.load(spec).Cell(D=depth, H=width, seed=0)
-    x = np.random.default_rng(0).standard_normal((steps, batch, depth)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((steps, batch, depth)).astype(np.float32)
 
     def run() -> Any:
-        return cell.forward(x=x, threads=threads)
+        done = cell.forward(x=x, tape=train, threads=threads)
+        return cell.backward(done, outputs=d_outputs, threads=threads) if train else done
 
-    return run().plan.name, run
+    once = cell.forward(x=x, threads=threads)
+    d_outputs = {
+        name: rng.standard_normal(array.shape).astype(np.float32)
+        for name, array in once.outputs.items()
+    }
+    return once.plan.name, run
 
 
-def torch_gru(sizes: list[int], threads: int) -> tuple[str, Callable[[], object]]:
+def torch_gru(sizes: list[int], threads: int, train: bool) -> tuple[str, Callable[[], object]]:
     """The same layer of torch's."""
     import torch
 
     steps, batch, depth, width = sizes
     torch.set_num_threads(threads)
     layer = torch.nn.GRU(depth, width)
-    x = torch.randn(steps, batch, depth)
+    x = torch.randn(steps, batch, depth, requires_grad=train)
+    d_y = torch.randn(steps, batch, width)
 
     def run() -> Any:
-        with torch.inference_mode():
-            return layer(x)
+        with torch.inference_mode(not train):
+            y, _ = layer(x)
+        return torch.autograd.grad(y, (x, *layer.parameters()), d_y) if train else y
 
     return "", run
 
