@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from grugen.render.c_expr import c_text
+from grugen.render.c_expr import ElementType, c_text
 from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
 from grugen.render.cuda_operands import (
     InLoop,
@@ -46,6 +46,15 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
     """What tells whether the caller wants a tape, where code asks for it."""
     line = "const int keep_tape = call->keep_tape;"
     return (line,) if "keep_tape" in words_of(code) else ()
+
+
+_MOST_DOUBLE_SUMS = 3
+"""For each unit; with more of them a thread needs more registers than half of a processor's."""
+
+
+def blocks_at_once(element: ElementType, sums: int) -> int:
+    """How many blocks of a launch for one step a processor's registers have to do for."""
+    return 1 if element == "float64" and sums > _MOST_DOUBLE_SUMS else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ class NestWriter:
             tile_sizes=self.sizes(shown) if stage else (),
             wide=str(len(stage.sums)) if stage else "",
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
+            blocks=blocks_at_once(self.spelling.element, len(stage.sums) if stage else 0),
             early=tuple(body.early),
             early_rows=text.rows(body.early_places),
             asks=tuple(body.asks),

@@ -55,7 +55,7 @@ class CudaNestView:
     steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
     who must wait for each other before it in a loop. One that has `products` is for tiles of
     many rows, of a `shape` for so many sums, and `tile_sizes` declares what its `size` is made
-    of.
+    of. As a launch of its own it has so many `blocks` at once on a processor.
     """
 
     name: str
@@ -79,6 +79,7 @@ class CudaNestView:
     tile_sizes: tuple[str, ...] = ()
     wide: str = ""
     most_rows: str = ""
+    blocks: int = 2
     early: tuple[str, ...] = ()
     early_rows: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
