@@ -78,8 +78,9 @@ __device__ __forceinline__ void grugen_fetch_vectors_paired(
     constexpr int apart = Shape::threads / 4;
     const int place = (int)threadIdx.x % 4 * 4;
     const int k = start + 2 * place;
-    // what is rounded on its way passes through registers
-    [[maybe_unused]] constexpr int side = std::is_same<Element, GRUGEN_STORED>::value ? Shape::rows / apart + 1 : 1;
+    // what is rounded on its way passes through registers, and so do addresses beside many units
+    constexpr bool is_copied = std::is_same<Element, GRUGEN_STORED>::value && Shape::units < 128;
+    [[maybe_unused]] constexpr int side = is_copied ? Shape::rows / apart + 1 : 1;
 #pragma unroll side
     for (int first = 0; first < Shape::rows; first += apart) {
         const int row = first + (int)threadIdx.x / 4;
