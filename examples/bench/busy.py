@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     arguments = parser.parse_args()
     cpus = sorted(os.sched_getaffinity(0))[: arguments.threads]
-    print(f"{arguments.threads} threads on CPUs {cpus}; milliseconds a call, medians")
+    print(f"{arguments.threads} threads on CPUs {cpus}; milliseconds a call, medians\n")
     print("| engine | T,B,D,H | plan | idle | one busy | all busy |")
     print("| --- | --- | --- | --- | --- | --- |")
     for shape in arguments.shape or SHAPES:
