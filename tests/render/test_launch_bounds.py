@@ -8,7 +8,9 @@ import pytest
 
 from grugen.driver import bundle, compile_spec
 
-STEP = re.compile(r"__launch_bounds__\(GRUGEN_THREADS,\s+(\d)\)\s+\w+_forward_\d+_step_\w+_kernel\(")
+STEP = re.compile(
+    r"__launch_bounds__\(GRUGEN_THREADS,\s+(\d)\)\s+\w+_forward_\d+_step_\w+_kernel\("
+)
 
 
 @pytest.mark.parametrize(
