@@ -83,7 +83,7 @@ class _Running:
 class _Trial:
     """A case whose engines are being built: its numbers, also in `file`, and what is right.
 
-    `in_float32` has how much of that is left in float32, or nothing if that would take too long.
+    `in_float32` has what the interpreter finds in float32, or nothing if that would take too long.
     """
 
     case: Case

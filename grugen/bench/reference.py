@@ -92,10 +92,10 @@ def largest_error(found: Results, wanted: Results) -> tuple[float, str]:
 def verdict(
     found: Results, wanted: Results, bound: float, in_float32: Callable[[], Results]
 ) -> tuple[float, str]:
-    """The largest e(a), and what is wrong; nothing is if that is empty.
+    """The largest e(a), and what is wrong: empty if nothing is.
 
-    `in_float32` has what the interpreter finds in that type, as far as anybody knows. It is asked
-    only where an engine is farther away than `bound`.
+    `in_float32` has what the interpreter finds in that type, empty if that would take too long. It
+    is asked only where an engine is farther away than `bound`.
     """
     error, _ = largest_error(found, wanted)
     if error <= bound:
