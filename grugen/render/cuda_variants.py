@@ -63,16 +63,20 @@ def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[
         kinds.append((_POSTED, "tiling.posts", held.sharing))
     kinds.append((_SHARING, "", dict.fromkeys(held.sharing, 0) if posts else held.sharing))
     for steps in tensor.rooms if tensor is not None else ():
-        yield VariantView(f"tiling.posts && tiling.held == {steps}", f"{_TENSOR}, 1, {steps}")
+        condition = f"tiling.posts && tiling.held == {steps}"
+        yield VariantView(f"{condition} && tiling.whole", f"{_TENSOR}, 1, {steps}, true")
+        yield VariantView(condition, f"{_TENSOR}, 1, {steps}, false")
     for team, kind, by_rows in kinds:
         first = f"{kind} && " if kind else ""
         for rows, fours in by_rows.items():
             condition = f"{first}holds && rows == {rows}"
+            if fours and rows > 1 and team == _POSTED:
+                yield VariantView(f"{condition} && tiling.whole", f"{team}, {rows}, {fours}, true")
             if fours:
-                yield VariantView(condition, f"{team}, {rows}, {fours}")
+                yield VariantView(condition, f"{team}, {rows}, {fours}, false")
         for rows in by_rows:
             condition = f"{first}rows == {rows}"
-            yield VariantView(condition, f"{team}, {rows}, 0")
+            yield VariantView(condition, f"{team}, {rows}, 0, false")
 
 
 def can_hold(

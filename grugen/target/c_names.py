@@ -31,8 +31,8 @@ OUR_WORDS = frozenset(
     """
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
     here team rows item over member plan ask panels gathered vector length s given memory begun
-    own begin eight shares shares_at Rows Team Panels ROWS HELD Shape slice parts dim3
-    memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
+    own own_row begin eight shares shares_at Rows Team Panels ROWS HELD WHOLE Shape slice parts
+    dim3 memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
 )
 """What generated functions call things around the values of a cell."""

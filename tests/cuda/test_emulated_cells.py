@@ -38,7 +38,7 @@ FACTORS = {
     "lengths": ("whole", "ragged", "empty"),
     "reverse": (False, True),
     "states": (True, False),
-    "batch": (5, 1, 9),
+    "batch": (5, 1, 9, 8),
     "processors": (2, 5, 8),
     "order": tuple(Order),
 }

@@ -176,16 +176,14 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -204,6 +202,17 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float W_z_x = 0;
         float W_r_x = 0;
@@ -215,15 +224,12 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             W_r_x = W_r_x_at[row * grugen_padded(H) + j];
             h = h_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
@@ -297,16 +303,14 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -324,6 +328,17 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_n = __ldg(b_n_given + j);
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float W_n_x = 0;
         float z = 0;
@@ -335,15 +350,12 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             z = z_at[slot * grugen_padded(H) + j];
             t10 = t10_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -462,7 +474,7 @@ struct gru_f32_forward_step_h_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step_h_kernel(
         const __grid_constant__ gru_f32_forward_call given,
         const __grid_constant__ gru_f32_forward_work memory,
@@ -476,7 +488,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_f32_forward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_forward_step_h_take_numbers(tiling.sequences, &own, &tile);
@@ -672,6 +684,7 @@ static grugen_tiling gru_f32_forward_step_h_cut(
             [&](const grugen_tiling &tried) { return gru_f32_forward_step_h_shared(call, tried); });
     tiling.common = gru_f32_forward_step_h_common(call, tiling);
     grugen_find_room(device, gru_f32_forward_step_h_gathered(call, tiling), &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -750,37 +763,47 @@ static auto gru_f32_forward_step_h_choose(const grugen_tiling &tiling)
     const bool is_cluster = tiling.regime == GRUGEN_CLUSTER;
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
-    if (is_alone && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_block, 1,
-            4>; }
-    if (is_alone && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2,
-            4>; }
-    if (is_alone && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4,
-            4>; }
-    if (is_alone && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_block, 1, 0>; }
-    if (is_alone && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
-    if (is_alone && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
+    if (is_alone && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_block, 1, 4,
+            false>; }
+    if (is_alone && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2, 4,
+            false>; }
+    if (is_alone && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4, 4,
+            false>; }
+    if (is_alone && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_block, 1, 0, false>; }
+    if (is_alone && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_block, 2, 0, false>; }
+    if (is_alone && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_block, 4, 0, false>; }
     if (is_cluster && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1,
-            8>; }
+            8, false>; }
     if (is_cluster && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2,
-            8>; }
+            8, false>; }
     if (is_cluster && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4,
-            8>; }
-    if (is_cluster && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
-    if (is_cluster && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
-    if (is_cluster && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
+            8, false>; }
+    if (is_cluster && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_cluster, 1, 0,
+            false>; }
+    if (is_cluster && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_cluster, 2, 0,
+            false>; }
+    if (is_cluster && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_cluster, 4, 0,
+            false>; }
     if (tiling.posts && holds && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            1, 8>; }
+            1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_f32_forward_step_h_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            2, 8>; }
+            2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_f32_forward_step_h_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted,
-            4, 8>; }
-    if (tiling.posts && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
-    if (tiling.posts && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
-    if (tiling.posts && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
-    if (rows == 1) { return gru_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
-    if (rows == 2) { return gru_f32_forward_step_h_kernel<grugen_blocks, 2, 0>; }
-    if (rows == 4) { return gru_f32_forward_step_h_kernel<grugen_blocks, 4, 0>; }
-    return gru_f32_forward_step_h_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            4, 8, false>; }
+    if (tiling.posts && rows == 1) { return gru_f32_forward_step_h_kernel<grugen_posted, 1, 0,
+            false>; }
+    if (tiling.posts && rows == 2) { return gru_f32_forward_step_h_kernel<grugen_posted, 2, 0,
+            false>; }
+    if (tiling.posts && rows == 4) { return gru_f32_forward_step_h_kernel<grugen_posted, 4, 0,
+            false>; }
+    if (rows == 1) { return gru_f32_forward_step_h_kernel<grugen_blocks, 1, 0, false>; }
+    if (rows == 2) { return gru_f32_forward_step_h_kernel<grugen_blocks, 2, 0, false>; }
+    if (rows == 4) { return gru_f32_forward_step_h_kernel<grugen_blocks, 4, 0, false>; }
+    return gru_f32_forward_step_h_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0, false>;
 }
 
 static cudaError_t gru_f32_forward_step_h_run(
@@ -1122,17 +1145,14 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
-                operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1149,6 +1169,17 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float h = 0;
         float r = 0;
@@ -1162,15 +1193,12 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             t32_2 = t32_2_at[slot * grugen_padded(H) + j];
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1228,22 +1256,17 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
-                operand_1_at);
-        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
-                operand_2_at);
-        operand_1_asked.take(rows);
-        operand_2_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1274,22 +1297,31 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                operand_2_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t1 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
             const int64_t slot = here.slot;
             t1 = t1_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1400,7 +1432,7 @@ struct gru_f32_backward_step_d_h_carried_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
         1) gru_f32_backward_step_d_h_carried_kernel(
         const __grid_constant__ gru_f32_backward_call given,
@@ -1415,7 +1447,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_f32_backward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -1647,6 +1679,7 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
             tried); });
     tiling.common = gru_f32_backward_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -1732,45 +1765,49 @@ static auto gru_f32_backward_step_d_h_carried_choose(const grugen_tiling &tiling
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
     if (is_alone && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 4>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 4, false>; }
     if (is_alone && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 2, 4>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 2, 4, false>; }
     if (is_alone && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 4, 4>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_block, 4, 4, false>; }
     if (is_alone && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_block, 1,
-            0>; }
+            0, false>; }
     if (is_alone && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_block, 2,
-            0>; }
+            0, false>; }
     if (is_alone && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
-            0>; }
+            0, false>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8, false>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8, false>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8, false>; }
     if (is_cluster && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
-            1, 0>; }
+            1, 0, false>; }
     if (is_cluster && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
-            2, 0>; }
+            2, 0, false>; }
     if (is_cluster && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_cluster,
-            4, 0>; }
+            4, 0, false>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
+            gru_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8, false>; }
     if (tiling.posts && rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
-            1, 0>; }
+            1, 0, false>; }
     if (tiling.posts && rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
-            2, 0>; }
+            2, 0, false>; }
     if (tiling.posts && rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_posted,
-            4, 0>; }
-    if (rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
-    if (rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
-    if (rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
-    return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            4, 0, false>; }
+    if (rows == 1) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0, false>; }
+    if (rows == 2) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0, false>; }
+    if (rows == 4) { return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0, false>; }
+    return gru_f32_backward_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0, false>;
 }
 
 static cudaError_t gru_f32_backward_step_d_h_carried_run(
@@ -2447,17 +2484,14 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
-                operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -2474,6 +2508,17 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float h = 0;
         float r = 0;
@@ -2487,15 +2532,12 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             t32 = t32_at[row * grugen_padded(H) + j];
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -2554,22 +2596,17 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
-                operand_1_at);
-        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
-                operand_2_at);
-        operand_1_asked.take(rows);
-        operand_2_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -2600,22 +2637,31 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                operand_2_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t14 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
             const int64_t slot = here.slot;
             t14 = t14_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -2724,7 +2770,7 @@ struct gru_f32_backward_states_step_d_h_carried_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
         1) gru_f32_backward_states_step_d_h_carried_kernel(
         const __grid_constant__ gru_f32_backward_states_call given,
@@ -2739,7 +2785,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_f32_backward_states_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -2972,6 +3018,7 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
     tiling.common = gru_f32_backward_states_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_f32_backward_states_step_d_h_carried_gathered(call, tiling),
             &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -3057,45 +3104,53 @@ static auto gru_f32_backward_states_step_d_h_carried_choose(const grugen_tiling 
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
     if (is_alone && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 4>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 4, false>; }
     if (is_alone && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 4>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 4, false>; }
     if (is_alone && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 4>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 4, false>; }
     if (is_alone && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 0, false>; }
     if (is_alone && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 0, false>; }
     if (is_alone && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0, false>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8, false>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8, false>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8, false>; }
     if (is_cluster && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0, false>; }
     if (is_cluster && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0, false>; }
     if (is_cluster && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0, false>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8, false>; }
     if (tiling.posts && rows == 1) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0, false>; }
     if (tiling.posts && rows == 2) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0, false>; }
     if (tiling.posts && rows == 4) { return
-            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
-    if (rows == 1) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
-    if (rows == 2) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
-    if (rows == 4) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
-    return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            gru_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0, false>; }
+    if (rows == 1) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 0,
+            false>; }
+    if (rows == 2) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 0,
+            false>; }
+    if (rows == 4) { return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 0,
+            false>; }
+    return gru_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0,
+            false>;
 }
 
 static cudaError_t gru_f32_backward_states_step_d_h_carried_run(

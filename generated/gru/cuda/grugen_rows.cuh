@@ -119,3 +119,33 @@ struct grugen_step_rows {
         return grugen_length(lengths, T, first + item) == s;
     }
 };
+
+// The same where all of them exist and have all steps: nobody needs to ask.
+struct grugen_whole_rows {
+    int T, B;
+    int first, size;
+    int s;
+    bool reverse;
+
+    __device__ int count() const { return size; }
+
+    __device__ grugen_here locate(int item) const
+    {
+        const int t = reverse ? T - 1 - s : s;
+        return {t * B + first + item, first + item, item, true};
+    }
+
+    // The same row two steps later.
+    __device__ grugen_here ahead(int item) const
+    {
+        grugen_whole_rows later = *this;
+        later.s += 2;
+        grugen_here here = later.locate(item);
+        here.alive = later.s < T;
+        return here;
+    }
+
+    __device__ static bool have_lengths() { return false; }
+    __device__ static int some(int item) { return item; }
+    __device__ bool ended(int) const { return s == T; }
+};

@@ -415,16 +415,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -443,6 +441,17 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t25 = 0;
         float t30 = 0;
@@ -454,15 +463,12 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             t30 = t30_at[row * grugen_padded(H) + j];
             h_hat = h_hat_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
@@ -533,16 +539,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -560,6 +564,17 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
         const float b_n = __ldg(b_n_given + j);
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t32 = 0;
         float z = 0;
@@ -571,15 +586,12 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             z = z_at[slot * grugen_padded(H) + j];
             t27 = t27_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -700,7 +712,7 @@ struct gru_d_f32_forward_step_h_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_step_h_kernel(
         const __grid_constant__ gru_d_f32_forward_call given,
         const __grid_constant__ gru_d_f32_forward_work memory,
@@ -714,7 +726,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_d_f32_forward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_forward_step_h_take_numbers(tiling.sequences, &own, &tile);
@@ -929,6 +941,7 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
             tried); });
     tiling.common = gru_d_f32_forward_step_h_common(call, tiling);
     grugen_find_room(device, gru_d_f32_forward_step_h_gathered(call, tiling), &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -1011,36 +1024,49 @@ static auto gru_d_f32_forward_step_h_choose(const grugen_tiling &tiling)
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
     if (is_alone && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block, 1,
-            4>; }
+            4, false>; }
     if (is_alone && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2,
-            4>; }
+            4, false>; }
     if (is_alone && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4,
-            4>; }
-    if (is_alone && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block, 1, 0>; }
-    if (is_alone && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2, 0>; }
-    if (is_alone && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4, 0>; }
+            4, false>; }
+    if (is_alone && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_block, 1, 0,
+            false>; }
+    if (is_alone && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_block, 2, 0,
+            false>; }
+    if (is_alone && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_block, 4, 0,
+            false>; }
     if (is_cluster && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            1, 8>; }
+            1, 8, false>; }
     if (is_cluster && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            2, 8>; }
+            2, 8, false>; }
     if (is_cluster && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster,
-            4, 8>; }
-    if (is_cluster && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0>; }
-    if (is_cluster && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 0>; }
-    if (is_cluster && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 0>; }
+            4, 8, false>; }
+    if (is_cluster && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 1, 0,
+            false>; }
+    if (is_cluster && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 2, 0,
+            false>; }
+    if (is_cluster && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_cluster, 4, 0,
+            false>; }
     if (tiling.posts && holds && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            1, 8>; }
+            1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_d_f32_forward_step_h_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            2, 8>; }
+            2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_d_f32_forward_step_h_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted,
-            4, 8>; }
-    if (tiling.posts && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 1, 0>; }
-    if (tiling.posts && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 2, 0>; }
-    if (tiling.posts && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 4, 0>; }
-    if (rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 0>; }
-    if (rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 0>; }
-    if (rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 0>; }
-    return gru_d_f32_forward_step_h_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            4, 8, false>; }
+    if (tiling.posts && rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 1, 0,
+            false>; }
+    if (tiling.posts && rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 2, 0,
+            false>; }
+    if (tiling.posts && rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_posted, 4, 0,
+            false>; }
+    if (rows == 1) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 1, 0, false>; }
+    if (rows == 2) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 2, 0, false>; }
+    if (rows == 4) { return gru_d_f32_forward_step_h_kernel<grugen_blocks, 4, 0, false>; }
+    return gru_d_f32_forward_step_h_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0, false>;
 }
 
 static cudaError_t gru_d_f32_forward_step_h_run(
@@ -1416,17 +1442,14 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
-                operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1443,6 +1466,17 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float h_hat_2 = 0;
         float r = 0;
@@ -1456,15 +1490,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             t53_2 = t53_2_at[slot * grugen_padded(H) + j];
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1523,22 +1554,17 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
-                operand_1_at);
-        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
-                operand_2_at);
-        operand_1_asked.take(rows);
-        operand_2_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1569,6 +1595,18 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                operand_2_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t4 = 0;
         float gamma_h = 0;
@@ -1578,16 +1616,13 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             t4 = t4_at[slot * grugen_padded(H) + j];
             gamma_h = __ldg(gamma_h_given + row * H + j);
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1713,7 +1748,7 @@ struct gru_d_f32_backward_step_d_h_carried_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
         1) gru_d_f32_backward_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_call given,
@@ -1728,7 +1763,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_d_f32_backward_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_backward_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -1960,6 +1995,7 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
             gru_d_f32_backward_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_d_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -2045,45 +2081,52 @@ static auto gru_d_f32_backward_step_d_h_carried_choose(const grugen_tiling &tili
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
     if (is_alone && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 4>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1, 4, false>; }
     if (is_alone && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 2, 4>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 2, 4, false>; }
     if (is_alone && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4, 4>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4, 4, false>; }
     if (is_alone && rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 1,
-            0>; }
+            0, false>; }
     if (is_alone && rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 2,
-            0>; }
+            0, false>; }
     if (is_alone && rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_block, 4,
-            0>; }
+            0, false>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 8, false>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 8, false>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 8, false>; }
     if (is_cluster && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 1, 0, false>; }
     if (is_cluster && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 2, 0, false>; }
     if (is_cluster && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_cluster, 4, 0, false>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 8, false>; }
     if (tiling.posts && rows == 1) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 1, 0, false>; }
     if (tiling.posts && rows == 2) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 2, 0, false>; }
     if (tiling.posts && rows == 4) { return
-            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
-    if (rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0>; }
-    if (rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0>; }
-    if (rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0>; }
-    return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            gru_d_f32_backward_step_d_h_carried_kernel<grugen_posted, 4, 0, false>; }
+    if (rows == 1) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 1, 0,
+            false>; }
+    if (rows == 2) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 2, 0,
+            false>; }
+    if (rows == 4) { return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, 4, 0,
+            false>; }
+    return gru_d_f32_backward_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0, false>;
 }
 
 static cudaError_t gru_d_f32_backward_step_d_h_carried_run(
@@ -3096,17 +3139,14 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near,
-                operand_1_at);
-        operand_1_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -3123,6 +3163,17 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float h_hat = 0;
         float r = 0;
@@ -3136,15 +3187,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             t53 = t53_at[row * grugen_padded(H) + j];
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -3205,22 +3253,17 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    if constexpr (Team::posts) {
-        auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near,
-                operand_1_at);
-        auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near,
-                operand_2_at);
-        operand_1_asked.take(rows);
-        operand_2_asked.take(rows);
-    } else if (gathered != nullptr) {
+    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
+        team.meet();
     }
-
-    if (gathered != nullptr) { team.meet(); }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    for (grugen_tile at = plan; at.more(); at.next()) {
+    // where blocks post, a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -3251,6 +3294,18 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const grugen_here own_row = rows.locate(at.row + at.member);
+        if constexpr (Team::posts) {
+            // where things are is known when vectors arrive; asking memory for them must not hold up that
+            if (at.tile == plan.tile) {
+                operand_1_asked.take(rows);
+                operand_2_asked.take(rows);
+                team.meet();
+            }
+
+            if (!at.more()) { break; }
+        }
+
         // what the first row of this lane finds in memory is asked for before the products
         float t37 = 0;
         float gamma_h = 0;
@@ -3260,16 +3315,13 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             t37 = t37_at[slot * grugen_padded(H) + j];
             gamma_h = gamma_h_at[row * grugen_padded(H) + j];
         };
-        {
-            const grugen_here here = rows.locate(at.row + at.member);
-            if (here.alive) { ask(here); }
-        }
+        if (own_row.alive) { ask(own_row); }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = rows.locate(at.row + at.member + own);
+            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -3391,7 +3443,7 @@ struct gru_d_f32_backward_states_step_d_h_carried_held {
 };
 
 // All steps of a block's sequences.
-template <class Team, int ROWS, int HELD>
+template <class Team, int ROWS, int HELD, bool WHOLE>
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
         1) gru_d_f32_backward_states_step_d_h_carried_kernel(
         const __grid_constant__ gru_d_f32_backward_states_call given,
@@ -3406,7 +3458,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     grugen_join(tiling, work->meetings, &team);
     const grugen_step_rows all = grugen_rows_of_block(tiling, call->T, call->B, call->lengths,
             call->reverse);
-    auto rows = grugen_rows_for<Team, ROWS>(all);
+    auto rows = grugen_rows_for<Team, ROWS, WHOLE>(all);
     gru_d_f32_backward_states_tile tile = {};
     grugen_arena own = {(char *)grugen_smem, 0};
     gru_d_f32_backward_states_step_d_h_carried_take_numbers(tiling.sequences, &own, &tile);
@@ -3639,6 +3691,7 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
     tiling.common = gru_d_f32_backward_states_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling),
             &tiling);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
     return tiling;
 }
 
@@ -3724,48 +3777,53 @@ static auto gru_d_f32_backward_states_step_d_h_carried_choose(const grugen_tilin
     [[maybe_unused]] const int rows = grugen_tile_rows(tiling.sequences);
     [[maybe_unused]] const bool holds = tiling.held > 0;
     if (is_alone && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 4>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 4, false>; }
     if (is_alone && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 4>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 4, false>; }
     if (is_alone && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 4>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 4, false>; }
     if (is_alone && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 1, 0, false>; }
     if (is_alone && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 2, 0, false>; }
     if (is_alone && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_block, 4, 0, false>; }
     if (is_cluster && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 8, false>; }
     if (is_cluster && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 8, false>; }
     if (is_cluster && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 8, false>; }
     if (is_cluster && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 1, 0, false>; }
     if (is_cluster && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 2, 0, false>; }
     if (is_cluster && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_cluster, 4, 0, false>; }
     if (tiling.posts && holds && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 8, false>; }
+    if (tiling.posts && holds && rows == 2 && tiling.whole) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8, true>; }
     if (tiling.posts && holds && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 8, false>; }
+    if (tiling.posts && holds && rows == 4 && tiling.whole) { return
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8, true>; }
     if (tiling.posts && holds && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 8, false>; }
     if (tiling.posts && rows == 1) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 1, 0, false>; }
     if (tiling.posts && rows == 2) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0>; }
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 2, 0, false>; }
     if (tiling.posts && rows == 4) { return
-            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0>; }
-    if (rows == 1) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1,
-            0>; }
-    if (rows == 2) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2,
-            0>; }
-    if (rows == 4) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4,
-            0>; }
-    return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0>;
+            gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_posted, 4, 0, false>; }
+    if (rows == 1) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 1, 0,
+            false>; }
+    if (rows == 2) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 2, 0,
+            false>; }
+    if (rows == 4) { return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, 4, 0,
+            false>; }
+    return gru_d_f32_backward_states_step_d_h_carried_kernel<grugen_blocks, GRUGEN_TILE_ROWS, 0,
+            false>;
 }
 
 static cudaError_t gru_d_f32_backward_states_step_d_h_carried_run(

@@ -213,3 +213,13 @@ __device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
     asked.ask(0);
     return asked;
 }
+
+// Blocks that do not post have nothing to wait for.
+struct grugen_nothing_collected {};
+
+template <int BEFORE, int SIDE, class Rows>
+__device__ __forceinline__ grugen_nothing_collected
+grugen_collect(const grugen_team &, const Rows &, int, const GRUGEN_REAL *, GRUGEN_REAL *)
+{
+    return {};
+}

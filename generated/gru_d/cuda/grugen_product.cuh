@@ -278,26 +278,20 @@ __device__ __forceinline__ void
 grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
     static_assert(ROWS == 1 || ROWS == 2 || ROWS == 4);
-    int apart = GRUGEN_WARP / 2;
     if constexpr (ROWS > 2) {
-        if (at.split > 1) {
-            grugen_halve<2>(apart, sums);
-            apart /= 2;
-        }
+        if (at.split > 1) { grugen_halve<2>(GRUGEN_WARP / 2, sums); }
     }
     if constexpr (ROWS > 1) {
-        if (at.split > ROWS / 2) {
-            grugen_halve<1>(apart, sums);
-            apart /= 2;
-        }
+        if (at.split > ROWS / 2) { grugen_halve<1>(GRUGEN_WARP / ROWS, sums); }
     }
     // lanes beyond have the same row
-    for (int lanes = 2 * ROWS; lanes <= at.split; lanes *= 2) {
+#pragma unroll
+    for (int lanes = 2 * ROWS; lanes <= GRUGEN_WARP; lanes *= 2) {
+        if (lanes > at.split) { break; }
 #pragma unroll
         for (int sum = 0; sum < SUMS; ++sum) {
-            sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], apart);
+            sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], GRUGEN_WARP / lanes);
         }
-        apart /= 2;
     }
 }
 

@@ -43,6 +43,7 @@ struct grugen_tiling {
     int64_t common;
     int64_t gathered;
     bool posts; // blocks of a grid post what others read, and meet no more
+    bool whole; // all rows that threads may ask for exist
     double cycles; // of a step, by the model
 };
 
@@ -196,7 +197,7 @@ static inline grugen_tiling grugen_cut(
     const SharedBytes &shared_bytes)
 {
     const int64_t processors = device.processors;
-    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, false, 0.0};
+    grugen_tiling best = {GRUGEN_STEPS, B, 1, 1, false, 0, 0, 0, 0, false, false, 0.0};
     if (asked == GRUGEN_STEPS) { return best; }
     // all processors multiply
     double least = GRUGEN_LAUNCH_CYCLES * (double)(loop.nests + 1) +
@@ -271,6 +272,18 @@ __device__ inline grugen_arena grugen_common(char *memory, const grugen_tiling &
     return {memory + blockIdx.x / tiling.parts * tiling.common, 0};
 }
 
+// Whether each block has all rows that its threads may ask for in every step. Where blocks post: the
+// kernels of others are for any rows.
+static inline bool grugen_is_whole(
+    const grugen_tiling &tiling, int64_t B, const int64_t *lengths, bool on_tensor_cores)
+{
+    const int64_t warps = GRUGEN_THREADS / GRUGEN_WARP;
+    const int64_t pairs = tiling.sequences > warps ? 2 * warps : warps;
+    const int64_t rows = on_tensor_cores ? pairs : grugen_tile_rows(tiling.sequences);
+    const bool exist = B % tiling.sequences == 0 && tiling.sequences % rows == 0;
+    return tiling.posts && exist && lengths == nullptr;
+}
+
 // The same where a block has but one.
 __device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows)
 {
@@ -278,12 +291,14 @@ __device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows
     return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length};
 }
 
-template <class Team, int ROWS>
+template <class Team, int ROWS, bool WHOLE>
 __device__ inline auto grugen_rows_for(const grugen_step_rows &rows)
 {
     // a kernel for one row a tile is started where each block has one sequence
     if constexpr (ROWS == 1 && !Team::on_tensor_cores) {
         return grugen_single(rows);
+    } else if constexpr (WHOLE) {
+        return grugen_whole_rows{rows.T, rows.B, rows.first, rows.size, 0, rows.reverse};
     } else {
         return rows;
     }
@@ -304,6 +319,7 @@ grugen_find_room(const grugen_device &device, int64_t bytes, grugen_tiling *tili
 }
 
 __device__ inline int grugen_longest(const grugen_one_sequence &rows) { return rows.length; }
+__device__ inline int grugen_longest(const grugen_whole_rows &rows) { return rows.T; }
 
 // The longest of these sequences.
 __device__ inline int grugen_longest(const grugen_step_rows &rows)
