@@ -35,19 +35,23 @@ def test_every_cut_has_a_kernel() -> None:
     found = {one.condition: one.arguments for one in variants(held, None, posts=False)}
     # each team: three kernels that hold, and one for each number of rows that does not
     assert len(found) == 18
-    assert found["is_alone && holds && rows == 1"] == "grugen_block, 1, 4"
-    assert found["is_cluster && holds && rows == 4"] == "grugen_cluster, 4, 4"
-    assert found["holds && rows == 2"] == "grugen_blocks, 2, 8"
-    assert found["rows == 1"] == "grugen_blocks, 1, 0"
+    assert found["is_alone && holds && rows == 1"] == "grugen_block, 1, 4, false"
+    assert found["is_cluster && holds && rows == 4"] == "grugen_cluster, 4, 4, false"
+    assert found["holds && rows == 2"] == "grugen_blocks, 2, 8, false"
+    assert found["rows == 1"] == "grugen_blocks, 1, 0, false"
 
 
 def test_blocks_that_can_post_hold_nothing_where_they_meet() -> None:
     held = held_fours("float32", 4)
     found = {one.condition: one.arguments for one in variants(held, None, posts=True)}
-    assert len(found) == 21
-    assert found["tiling.posts && holds && rows == 4"] == "grugen_posted, 4, 4"
-    assert found["tiling.posts && rows == 4"] == "grugen_posted, 4, 0"
-    assert found["rows == 4"] == "grugen_blocks, 4, 0"
+    # of tiles with several rows that hold, one for rows that all exist as well
+    assert len(found) == 23
+    assert (
+        found["tiling.posts && holds && rows == 4 && tiling.whole"] == "grugen_posted, 4, 4, true"
+    )
+    assert found["tiling.posts && holds && rows == 4"] == "grugen_posted, 4, 4, false"
+    assert found["tiling.posts && rows == 4"] == "grugen_posted, 4, 0, false"
+    assert found["rows == 4"] == "grugen_blocks, 4, 0, false"
     assert "holds && rows == 4" not in found
 
 
@@ -61,6 +65,7 @@ def test_tensor_cores_multiply_all_that_is_posted() -> None:
     held = held_fours("float32", 3)
     tensor = TensorLoop({6: 6, 9: 2}, (), 1)
     found = {one.condition: one.arguments for one in variants(held, tensor, posts=True)}
-    assert found["tiling.posts && tiling.held == 6"] == "grugen_tensor_posted, 1, 6"
-    assert found["tiling.posts && tiling.held == 9"] == "grugen_tensor_posted, 1, 9"
+    assert found["tiling.posts && tiling.held == 6"] == "grugen_tensor_posted, 1, 6, false"
+    whole = "tiling.posts && tiling.held == 9 && tiling.whole"
+    assert found[whole] == "grugen_tensor_posted, 1, 9, true"
     assert "grugen_posted" not in " ".join(found.values()).replace("grugen_tensor_posted", "")
