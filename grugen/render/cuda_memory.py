@@ -22,14 +22,14 @@ _COUNTS = {
 
 def take(spelling: Spelling, owner: str, buffer: Buffer) -> str:
     """The line that carves out the memory of `buffer`."""
-    real = C_TYPES[spelling.element]
+    c_type = spelling.c_type(buffer)
     count = factor(spelling.stride(buffer))
     if buffer.index is not Index.NONE:
         count = f"{_COUNTS[buffer.index]} * {count}"
     name = spelling.names.buffers[buffer]
     return (
-        f"{owner}->{name} = static_cast<{real} *>("
-        f"grugen_take(arena, {count} * (int64_t)sizeof({real})));"
+        f"{owner}->{name} = static_cast<{c_type} *>("
+        f"grugen_take(arena, {count} * (int64_t)sizeof({c_type})));"
     )
 
 
@@ -37,7 +37,7 @@ def member(spelling: Spelling, buffer: Buffer) -> str:
     """The declaration of a buffer's pointer."""
     rows = "" if buffer.index is Index.NONE else f"[{buffer.index}]"
     name = spelling.names.buffers[buffer]
-    return f"{C_TYPES[spelling.element]} *{name}; // {rows}[{buffer.width}]"
+    return f"{spelling.c_type(buffer)} *{name}; // {rows}[{buffer.width}]"
 
 
 def or_zero(spelling: Spelling, place: Place, offsets: str) -> str:

@@ -107,7 +107,9 @@ class NestWriter:
             title = text.cited(nest.let)
         else:
             body = ThreadText(text, nest, stage, is_early=inside is not None, shared=shared)
+            body.stores_last = inside is not None and inside.states is not None
             lines, size = body.lines(), nest.size
+            lines += body.last_lines()
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
         if stage is not None:
             title = title_of(stage.segments)

@@ -10,6 +10,7 @@ from grugen.render.cuda_tensor import TensorLoop
 from grugen.render.cuda_views import CudaOperandView, ProductView
 from grugen.render.nest_text import PhaseText
 from grugen.render.places import Spelling
+from grugen.target.abi import Argument
 from grugen.target.meetings import Array
 from grugen.target.plan import Buffer, Copy, Index, Place
 from grugen.target.stages import Stage
@@ -183,5 +184,5 @@ def _read_only(spelling: Spelling, place: Place) -> str:
     """The pointer to a row, which nobody writes through."""
     row = spelling.row(place)
     # what is cast for its type is read only already
-    given = spelling.converts(place.array)
+    given = isinstance(place.array, Argument) and spelling.converts(place.array)
     return row if given else f"static_cast<const {spelling.c_type(place.array)} *>({row})"

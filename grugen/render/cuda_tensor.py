@@ -16,6 +16,8 @@ In a kernel that asks for a vector in many turns there are fewer.
 """
 _ROOM = 2
 """Pieces of each vector that a lane asks for at once, where it does not ask for all of them."""
+_APART = 3
+"""How many more pieces the next kernel is for."""
 _MOST_STEPS = 16
 _MOST_SUMS = 8
 """Of a stage: a lane has eight numbers for each."""
@@ -76,7 +78,8 @@ def tensor_loop(spelling: Spelling, panels: Sequence[Panel]) -> TensorLoop | Non
     sums = max(len(stage.sums) for stage in stages)
     few = min(_FEW // 4 // (matrices + operands), _MOST_STEPS)
     many = min((_MANY // 4 - _ROOM * operands) // matrices, _MOST_STEPS)
-    rooms = {few: few} if few > 0 else {}
+    # pieces that are held and not needed take their time, too
+    rooms = {steps: steps for steps in (*range(_APART, few, _APART), few) if few > 0}
     if many > max(few, _ROOM):
         rooms[many] = _ROOM
     return TensorLoop(rooms, stages, sums) if rooms and sums <= _MOST_SUMS else None

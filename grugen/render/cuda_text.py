@@ -24,6 +24,7 @@ from grugen.render.views import BlockView, MemoryView
 from grugen.target.abi import COMPUTED, Group
 from grugen.target.plan import Index, KernelPlan, Loop, Phase
 from grugen.target.planning import reads_in
+from grugen.target.rounded_rows import rounded_rows
 from grugen.target.step_meetings import second_piece, step_meetings
 
 _OWNERS = {
@@ -56,6 +57,7 @@ def cuda_view(
         types=plan.function.types(),
         numbers=given_numbers(plan.function),
         stored=element,
+        rounded_rows=rounded_rows(plan) if element != COMPUTED[element] else frozenset(),
     )
     symbol = f"{stem}_{plan.direction}"
     nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))

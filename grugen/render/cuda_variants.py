@@ -62,9 +62,13 @@ def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[
     if posts and tensor is None:
         kinds.append((_POSTED, "tiling.posts", held.sharing))
     kinds.append((_SHARING, "", dict.fromkeys(held.sharing, 0) if posts else held.sharing))
-    for steps in tensor.rooms if tensor is not None else ():
-        condition = f"tiling.posts && tiling.held == {steps}"
-        yield VariantView(f"{condition} && tiling.whole", f"{_TENSOR}, 1, {steps}, true")
+    rooms = tensor.rooms if tensor is not None else {}
+    for steps in rooms:
+        condition = f"tiling.posts && tiling.whole && tiling.held <= {steps}"
+        yield VariantView(condition, f"{_TENSOR}, 1, {steps}, true")
+    for steps in tuple(rooms)[-2:]:
+        # the largest that ask for all pieces at once, and for some
+        condition = f"tiling.posts && tiling.held <= {steps}"
         yield VariantView(condition, f"{_TENSOR}, 1, {steps}, false")
     for team, kind, by_rows in kinds:
         first = f"{kind} && " if kind else ""

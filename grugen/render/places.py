@@ -86,7 +86,8 @@ class Spelling:
 
     `restrict` is set where pointers live only as long as the loop that uses them. `lets` and
     `types` are those of the plan's function, `numbers` its `given_numbers`. `element` is the type
-    that is computed in, `stored` the one in which the caller's arrays and packed matrices are kept.
+    that is computed in, `stored` the one in which the caller's arrays and packed matrices are
+    kept, and of our own memory the `rounded_rows`.
     """
 
     plan: KernelPlan
@@ -98,6 +99,7 @@ class Spelling:
     types: Mapping[str, Type]
     numbers: frozenset[str]
     stored: ElementType
+    rounded_rows: frozenset[Buffer] = frozenset()
 
     def dim(self, dim: Dim) -> str:
         """A size as C text."""
@@ -115,8 +117,11 @@ class Spelling:
         return f"{self.owner[array.index]}->{self.names.buffers[array]}"
 
     def c_type(self, array: Argument | Buffer) -> str:
-        """The type of an array's elements: what is our own is kept as it is computed."""
-        kept = isinstance(array, Argument) and array.group not in IN_FULL
+        """The type of an array's elements: most of what is our own is kept as it is computed."""
+        if isinstance(array, Buffer):
+            kept = array in self.rounded_rows
+        else:
+            kept = array.group not in IN_FULL
         return C_TYPES[self.stored if kept else self.element]
 
     def converts(self, array: Argument | Buffer) -> bool:

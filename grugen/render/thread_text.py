@@ -49,6 +49,9 @@ class ThreadText(VectorText):
     """Arrays of which other blocks read what this one writes."""
     asks: list[str] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
+    stores_last: bool = False
+    """Whether what nobody waits for is written behind all else."""
+    last: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     """What says early which elements of a step's own row are wanted."""
     hint_places: list[Place] = field(default_factory=list)
@@ -98,6 +101,31 @@ class ThreadText(VectorText):
         matrix, vector = vectors
         row = Atom(f"{matrix.text} + {start}")
         return Apply("grugen_dot_strided", (row, Atom(stride), vector, size))
+
+    def stores(self, value: str) -> Iterator[str]:
+        """Writes and sums of a value: at once if others wait for them."""
+        if not self.stores_last:
+            yield from VectorText.stores(self, value)
+            return
+        for line in VectorText.stores(self, value):
+            if line.startswith("team.share("):
+                yield line
+            else:
+                self.last.append(line)
+
+    def last_lines(self) -> Iterator[str]:
+        """What is written behind all else, under each condition at once."""
+        groups: dict[str, list[str]] = {"": []}
+        for line in self.last:
+            condition, begin, rest = line.partition(" {\n")
+            if begin:
+                groups.setdefault(condition, []).append(rest.removesuffix("\n}"))
+            else:
+                groups[""].append(line)
+        if self.last:
+            yield "// no other block waits for these"
+        for condition, group in groups.items():
+            yield from [f"{condition} {{", *group, "}"] if condition else group
 
     def pointer(self, value: str) -> str:
         """The first element of a vector or matrix that is read whole."""

@@ -21,6 +21,12 @@ __host__ __device__ __forceinline__ __nv_bfloat16 grugen_stored_of(float number)
     return __float2bfloat16_rn(number);
 }
 
+// What is one already stays as it is.
+__host__ __device__ __forceinline__ __nv_bfloat16 grugen_stored_of(__nv_bfloat16 element)
+{
+    return element;
+}
+
 __host__ __device__ __forceinline__ unsigned grugen_bits_of(__nv_bfloat16 element)
 {
     return __bfloat16_as_ushort(element);

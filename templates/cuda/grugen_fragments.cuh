@@ -63,7 +63,7 @@ __device__ __forceinline__ void grugen_hold(
 #pragma unroll
             for (int m = 0; m < MATRICES; ++m) {
                 const grugen_pairs pairs = four < fours
-                    ? grugen_pairs_of(panel.fours[four * panel.line + m * panel.units + unit])
+                    ? grugen_pairs_of(grugen_read(panel.fours + four * panel.line + m * panel.units + unit))
                     : grugen_pairs{};
                 held->of[i][m][upper] = pairs.of[0];
                 held->of[i][m][2 + upper] = pairs.of[1];

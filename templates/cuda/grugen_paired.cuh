@@ -53,7 +53,7 @@ __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Elemen
     for (int first = 0; first < 8; first += 4) {
         grugen_stored_four rounded = {};
         if (is_whole) {
-            const auto four = *reinterpret_cast<const grugen_four_of<Element> *>(from + first);
+            const auto four = grugen_read(reinterpret_cast<const grugen_four_of<Element> *>(from + first));
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
                 rounded.of[e] = grugen_stored_of(grugen_real_of(four.of[e]));
@@ -104,11 +104,12 @@ __device__ __forceinline__ void grugen_fetch_weights_paired(
     const int own_matrix = (int)threadIdx.x / 4 / across;
     const int four = start / 4 + place / 2;
     const grugen_stored_four *const from = panel.fours + four * panel.line + first;
+    [[maybe_unused]] constexpr int side = Shape::units < 128 ? Shape::units / across : 1;
 #pragma unroll
     for (int step = 0; step < MATRICES; step += down) {
         const int m = own_matrix + step;
         if (MATRICES % down != 0 && m >= MATRICES) { continue; }
-#pragma unroll
+#pragma unroll side
         for (int apart = 0; apart < Shape::units; apart += across) {
             const int unit = own_unit + apart;
             GRUGEN_REAL *const to = weights + (m * Shape::units + unit) * Shape::unit_stride + place;
@@ -122,61 +123,88 @@ __device__ __forceinline__ void grugen_fetch_weights_paired(
     }
 }
 
-// Four units of two rows that follow each other, as pairs: the lower half is of the first row.
+// Four elements of a row as memory has them, the first of two in the lower half: nobody looks at them
+// before all that was asked for is there.
+struct grugen_words {
+    uint32_t of[2];
+};
+
+// The first `count` of four elements; at once, if all of them exist and lie so.
 template <class Element>
+__device__ __forceinline__ grugen_words
+grugen_words_at(const Element *from, int count, bool is_aligned)
+{
+    grugen_words words = {};
+    if constexpr (std::is_same<Element, GRUGEN_STORED>::value) {
+        if (is_aligned) {
+            const uint2 both = *reinterpret_cast<const uint2 *>(from);
+            return {{both.x, both.y}};
+        }
+    }
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+        if (e >= count) { break; }
+        words.of[e / 2] |= grugen_bits_of(grugen_stored_of(from[e])) << e % 2 * 16;
+    }
+    return words;
+}
+
+// Four units of two rows that follow each other, as pairs: the lower half is of the first row.
 __device__ __forceinline__ grugen_some<4>
-grugen_pairs_of_rows(const grugen_four_of<Element> &upper, const grugen_four_of<Element> &lower)
+grugen_pairs_of_rows(const grugen_words &upper, const grugen_words &lower)
 {
     grugen_some<4> pairs;
 #pragma unroll
-    for (int e = 0; e < 4; ++e) {
-        const unsigned first = grugen_bits_of(grugen_stored_of(grugen_real_of(upper.of[e])));
-        const unsigned second = grugen_bits_of(grugen_stored_of(grugen_real_of(lower.of[e])));
-        pairs.of[e] = __uint_as_float(second << 16 | first);
+    for (int w = 0; w < 2; ++w) {
+        pairs.of[2 * w] = __uint_as_float((upper.of[w] & 0xffffu) | lower.of[w] << 16);
+        pairs.of[2 * w + 1] = __uint_as_float(upper.of[w] >> 16 | (lower.of[w] & 0xffff0000u));
     }
     return pairs;
 }
 
-// Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
+// A thread's share of a chunk of rows, on its way from memory while another chunk is multiplied.
 template <int UNITS, int STRIDE, int THREADS>
-__device__ __forceinline__ void grugen_fetch_pairs(
-    const grugen_kept &kept, int row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
-{
-    constexpr int across = UNITS / 4;
+struct grugen_pairs_asked {
+    static constexpr int across = UNITS / 4;
+    static constexpr int lines = GRUGEN_CHUNK * across / THREADS;
     static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
-    const int unit = (int)threadIdx.x % across * 4;
-    const int own_line = (int)threadIdx.x / across;
-    const int count = (int)(kept.units - first) - unit;
-    kept.with_first([&](const auto *values) {
-        using some = grugen_four_of<typename grugen_pointed<decltype(values)>::type>;
-        const auto *const from = values + (int64_t)row * kept.stride + first + unit;
-        const bool is_aligned = reinterpret_cast<uintptr_t>(from) % sizeof(some) == 0 &&
-            kept.stride % 4 == 0 && count >= 4;
-        // all of them are asked for before the first is waited for
-        constexpr int lines = GRUGEN_CHUNK * across / THREADS;
-        some found[lines][2] = {};
+
+    grugen_words found[lines][2];
+
+    // The first of the units, and the first of the lines of pairs.
+    __device__ static int unit() { return (int)threadIdx.x % across * 4; }
+    __device__ static int line() { return (int)threadIdx.x / across; }
+
+    // Ask for the units from `first` on; bit i of `alive` says whether row i exists.
+    __device__ __forceinline__ void
+    ask(const grugen_kept &kept, int row, unsigned alive, int64_t first)
+    {
+        const int count = (int)(kept.units - first) - unit();
+        kept.with_first([&](const auto *values) {
+            const auto *const from = values + (int64_t)row * kept.stride + first + unit();
+            const bool is_aligned = reinterpret_cast<uintptr_t>(from) % sizeof(grugen_words) == 0 &&
+                kept.stride % 4 == 0 && count >= 4;
 #pragma unroll
-        for (int i = 0; i < lines; ++i) {
+            for (int i = 0; i < lines; ++i) {
 #pragma unroll
-            for (int next = 0; next < 2; ++next) {
-                const int line = 2 * (own_line + i * (THREADS / across)) + next;
-                if ((alive >> line & 1u) == 0) { continue; }
-                const auto *const of_row = from + line * kept.stride;
-                if (is_aligned) {
-                    found[i][next] = *reinterpret_cast<const some *>(of_row);
-                    continue;
-                }
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    if (e < count) { found[i][next].of[e] = of_row[e]; }
+                for (int next = 0; next < 2; ++next) {
+                    const int below = 2 * (line() + i * (THREADS / across)) + next;
+                    found[i][next] = {};
+                    if ((alive >> below & 1u) == 0) { continue; }
+                    found[i][next] = grugen_words_at(from + below * kept.stride, count, is_aligned);
                 }
             }
-        }
+        });
+    }
+
+    // Put it where tensor cores take it from.
+    __device__ __forceinline__ void put(GRUGEN_REAL *chunk) const
+    {
 #pragma unroll
         for (int i = 0; i < lines; ++i) {
             *reinterpret_cast<grugen_some<4> *>(
-                chunk + (own_line + i * (THREADS / across)) * STRIDE + unit) =
+                chunk + (line() + i * (THREADS / across)) * STRIDE + unit()) =
                 grugen_pairs_of_rows(found[i][0], found[i][1]);
         }
-    });
-}
+    }
+};

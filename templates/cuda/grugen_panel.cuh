@@ -27,7 +27,7 @@ grugen_panel_size(int64_t depth, int64_t matrices, int64_t units)
 }
 
 // Element (unit, k) of a matrix is at matrix[unit * unit_stride + k * depth_stride]; it becomes
-// number `which` of the `matrices` of a panel. Threads take turns: those that come after the last
+// number `which` of the `matrices` of a panel. A thread packs fours; those that come after the last
 // one that had work to do begin with the next matrix.
 __device__ inline void grugen_pack(
     grugen_launched *turn,
@@ -40,17 +40,24 @@ __device__ inline void grugen_pack(
     int64_t unit_stride,
     int64_t depth_stride)
 {
+    grugen_stored_four *const fours = reinterpret_cast<grugen_stored_four *>(panel);
     const int64_t padded = grugen_padded((int)units);
-    const int64_t count = grugen_fours(depth) * padded * 4;
+    const int64_t count = grugen_fours(depth) * padded;
     int64_t item = turn->rank;
+#pragma unroll 4
     for (; item < count; item += turn->size) {
         // a panel that takes more than 32 bits to count would not fit a device's memory well
-        const unsigned four = (unsigned)(item / 4) / (unsigned)padded;
-        const int64_t unit = item / 4 - four * padded;
-        const int64_t k = 4 * (int64_t)four + item % 4;
-        const bool is_there = unit < units && k < depth;
-        panel[((four * matrices + which) * padded + unit) * 4 + item % 4] =
-            is_there ? matrix[unit * unit_stride + k * depth_stride] : GRUGEN_STORED{};
+        const unsigned four = (unsigned)item / (unsigned)padded;
+        const int64_t unit = item - four * padded;
+        grugen_stored_four packed = {};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            const int64_t k = 4 * (int64_t)four + e;
+            if (unit < units && k < depth) {
+                packed.of[e] = matrix[unit * unit_stride + k * depth_stride];
+            }
+        }
+        fours[(four * matrices + which) * padded + unit] = packed;
     }
     turn->rank = (int)(item - count);
 }
@@ -95,7 +102,7 @@ __device__ inline grugen_panel grugen_keep_panel(
         const int four = (int)((unsigned)of_matrix / (unsigned)matrices);
         const int unit = item - of_matrix * width;
         const int matrix = of_matrix - four * matrices;
-        kept[four * line + matrix * width + unit] = whole[of_matrix * padded + first + unit];
+        kept[four * line + matrix * width + unit] = grugen_read(whole + of_matrix * padded + first + unit);
     }
     return {kept, width, line, first};
 }

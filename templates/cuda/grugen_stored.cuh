@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#include <string.h>
 
 // An element as a number to compute with; our own memory has such numbers already.
 __host__ __device__ __forceinline__ GRUGEN_REAL grugen_real_of(GRUGEN_REAL element)
@@ -26,6 +27,21 @@ template <class Element, int COUNT>
 struct alignas(COUNT * sizeof(Element)) grugen_elements_of {
     Element of[COUNT];
 };
+
+// Elements as they lie in memory: short ones as one word, where a compiler would read them one by one.
+template <class Element, int COUNT>
+__device__ __forceinline__ grugen_elements_of<Element, COUNT>
+grugen_read(const grugen_elements_of<Element, COUNT> *from)
+{
+    if constexpr (sizeof(Element) < 4 && sizeof(*from) == sizeof(uint2)) {
+        const uint2 words = *reinterpret_cast<const uint2 *>(from);
+        grugen_elements_of<Element, COUNT> elements;
+        memcpy(&elements, &words, sizeof elements);
+        return elements;
+    } else {
+        return *from;
+    }
+}
 
 template <class Element>
 using grugen_four_of = grugen_elements_of<Element, 4>;

@@ -239,24 +239,22 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
             const float U_z_h = sum[0];
             const float z = grugen_sigmoid_f32(W_z_x + U_z_h + b_z);
-            z_at[slot * grugen_padded(H) + j] = z;
-            if (keep_tape > 1) {
-                z_tape[row * H + j] = z;
-            }
-
             // r  = sigmoid(W_r @ x + U_r @ h + b_r)    gru.yaml:19
             const float U_r_h = sum[1];
             const float r = grugen_sigmoid_f32(W_r_x + U_r_h + b_r);
-            if (keep_tape > 1) {
-                r_tape[row * H + j] = r;
-            }
-
             // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
             const float t5 = r * h;
             team.share(t5_at + slot * grugen_padded(H) + j, t5);
             // h' = (1 - z) * h + z * n    gru.yaml:21
             const float t10 = (1.0f - z) * h;
+            // no other block waits for these
+            z_at[slot * grugen_padded(H) + j] = z;
             t10_at[slot * grugen_padded(H) + j] = t10;
+            if (keep_tape > 1) {
+                z_tape[row * H + j] = z;
+                r_tape[row * H + j] = r;
+            }
+
             if (keep_tape) {
                 h_tape[row * H + j] = h;
             }
@@ -365,14 +363,14 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
             const float U_n_product = sum[0];
             const float n = grugen_tanh_f32(W_n_x + U_n_product + b_n);
-            if (keep_tape > 1) {
-                n_tape[row * H + j] = n;
-            }
-
             // h' = (1 - z) * h + z * n    gru.yaml:21
             const float h_next = t10 + z * n;
             team.share(h_next_at + slot * grugen_padded(H) + j, h_next);
+            // no other block waits for these
             y_out[row * H + j] = h_next;
+            if (keep_tape > 1) {
+                n_tape[row * H + j] = n;
+            }
         }
 
         if constexpr (Team::posts) {
@@ -684,7 +682,7 @@ static grugen_tiling gru_f32_forward_step_h_cut(
             [&](const grugen_tiling &tried) { return gru_f32_forward_step_h_shared(call, tried); });
     tiling.common = gru_f32_forward_step_h_common(call, tiling);
     grugen_find_room(device, gru_f32_forward_step_h_gathered(call, tiling), &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 
@@ -1084,19 +1082,20 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
             const float t9_2 = 1.0f - z;
             // back through r    gru.yaml:19
             const float t32_2 = r * (1.0f - r);
-            t32_2_at[slot * grugen_padded(H) + j] = t32_2;
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru.yaml:21
             const float t16 = d_h_next * t9_2;
-            t16_at[slot * grugen_padded(H) + j] = t16;
             // back through n    gru.yaml:20
             const float d_n_pre = d_h_next * z * (1.0f - n * n);
-            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             team.share(d_n_pre_near_at + slot * grugen_padded(H) + j, d_n_pre);
             // back through z    gru.yaml:18
             const float d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9_2);
-            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
+            // no other block waits for these
+            t32_2_at[slot * grugen_padded(H) + j] = t32_2;
+            t16_at[slot * grugen_padded(H) + j] = t16;
+            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
+            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
         }
     }
 
@@ -1209,10 +1208,11 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             const float U_n_T_d_n_pre = sum[0];
             // back through r    gru.yaml:19
             const float d_r_pre = U_n_T_d_n_pre * h * t32_2;
-            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             team.share(d_r_pre_near_at + slot * grugen_padded(H) + j, d_r_pre);
             // back through z    gru.yaml:18
             const float t1 = t16 + U_n_T_d_n_pre * r;
+            // no other block waits for these
+            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
         }
 
@@ -1329,6 +1329,7 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t1;
+            // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
         }
     }
@@ -1679,7 +1680,7 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
             tried); });
     tiling.common = gru_f32_backward_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 
@@ -2425,15 +2426,16 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru.yaml:21
             const float t16 = d_h_next * t9;
-            t16_at[slot * grugen_padded(H) + j] = t16;
             // back through n    gru.yaml:20
             const float d_n_pre = d_h_next * z * t21;
-            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             team.share(d_n_pre_near_at + slot * grugen_padded(H) + j, d_n_pre);
             // back through z    gru.yaml:18
             const float d_z_pre = (d_h_next * n - d_h_next * h) * t42;
-            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
+            // no other block waits for these
+            t16_at[slot * grugen_padded(H) + j] = t16;
+            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
+            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
         }
     }
 
@@ -2548,10 +2550,11 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             const float U_n_T_d_n_pre = sum[0];
             // back through r    gru.yaml:19
             const float d_r_pre = U_n_T_d_n_pre * h * t32;
-            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             team.share(d_r_pre_near_at + slot * grugen_padded(H) + j, d_r_pre);
             // back through z    gru.yaml:18
             const float t14 = t16 + U_n_T_d_n_pre * r;
+            // no other block waits for these
+            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
         }
 
@@ -2669,6 +2672,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t14;
+            // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
         }
     }
@@ -3018,7 +3022,7 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
     tiling.common = gru_f32_backward_states_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_f32_backward_states_step_d_h_carried_gathered(call, tiling),
             &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 

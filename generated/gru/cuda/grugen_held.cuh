@@ -46,7 +46,7 @@ __device__ __forceinline__ void grugen_hold(
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
             held->weight[i][m] = at.more() && four < fours
-                ? grugen_reals_of(panel.fours[four * panel.line + m * panel.units + unit])
+                ? grugen_reals_of(grugen_read(panel.fours + four * panel.line + m * panel.units + unit))
                 : grugen_four{};
         }
     }

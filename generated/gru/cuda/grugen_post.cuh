@@ -147,7 +147,7 @@ struct grugen_collecting {
     __device__ __forceinline__ void expect(const Rows &rows, int start, unsigned *first, unsigned *second) const
     {
         *first = *second = ~0u;
-        if (simple) { return; }
+        if (Rows::are_whole || simple) { return; }
 #pragma unroll 1
         for (int i = 0; i < SIDE; ++i) {
             const int pair = pair_of(start, i);

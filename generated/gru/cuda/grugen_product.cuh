@@ -136,7 +136,7 @@ grugen_load_four(const Element *vector, int four)
 {
     if (LAYOUT != GRUGEN_LOOSE) {
         const Element *const near = grugen_near<(LAYOUT >= GRUGEN_NEAR)>(vector);
-        return reinterpret_cast<const grugen_four_of<Element> *>(near)[four];
+        return grugen_read(reinterpret_cast<const grugen_four_of<Element> *>(near) + four);
     }
     return {{vector[4 * four], vector[4 * four + 1], vector[4 * four + 2], vector[4 * four + 3]}};
 }
@@ -161,7 +161,7 @@ __device__ __forceinline__ void grugen_multiply_four(
     grugen_stored_four weight[MATRICES];
 #pragma unroll
     for (int m = 0; m < MATRICES; ++m) {
-        weight[m] = grugen_near<LAYOUT == GRUGEN_NEAR_MATRICES>(weights)[m * units];
+        weight[m] = grugen_read(grugen_near<LAYOUT == GRUGEN_NEAR_MATRICES>(weights) + m * units);
     }
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) {

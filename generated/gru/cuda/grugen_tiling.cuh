@@ -272,16 +272,16 @@ __device__ inline grugen_arena grugen_common(char *memory, const grugen_tiling &
     return {memory + blockIdx.x / tiling.parts * tiling.common, 0};
 }
 
-// Whether each block has all rows that its threads may ask for in every step. Where blocks post: the
-// kernels of others are for any rows.
+// Whether each block has all rows that its threads may ask for in every step, and vectors end with
+// four elements. Where blocks post: the kernels of others are for any rows.
 static inline bool grugen_is_whole(
-    const grugen_tiling &tiling, int64_t B, const int64_t *lengths, bool on_tensor_cores)
+    const grugen_tiling &tiling, int64_t B, const int64_t *lengths, const grugen_loop &loop)
 {
     const int64_t warps = GRUGEN_THREADS / GRUGEN_WARP;
     const int64_t pairs = tiling.sequences > warps ? 2 * warps : warps;
-    const int64_t rows = on_tensor_cores ? pairs : grugen_tile_rows(tiling.sequences);
+    const int64_t rows = loop.on_tensor_cores ? pairs : grugen_tile_rows(tiling.sequences);
     const bool exist = B % tiling.sequences == 0 && tiling.sequences % rows == 0;
-    return tiling.posts && exist && lengths == nullptr;
+    return tiling.posts && exist && lengths == nullptr && loop.units % 4 == 0;
 }
 
 // The same where a block has but one.

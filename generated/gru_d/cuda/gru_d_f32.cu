@@ -478,24 +478,21 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
             const float U_z_h_hat = sum[0];
             const float z = grugen_sigmoid_f32(t25 + U_z_h_hat + b_z);
-            z_at[slot * grugen_padded(H) + j] = z;
-            if (keep_tape > 1) {
-                z_tape[row * H + j] = z;
-            }
-
             // r  = sigmoid(W_r @ x_hat + U_r @ h_hat + V_r @ m + b_r)    gru_d.yaml:36
             const float U_r_h_hat = sum[1];
             const float r = grugen_sigmoid_f32(t30 + U_r_h_hat + b_r);
-            if (keep_tape > 1) {
-                r_tape[row * H + j] = r;
-            }
-
             // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
             const float t21 = r * h_hat;
             team.share(t21_at + slot * grugen_padded(H) + j, t21);
             // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
             const float t27 = (1.0f - z) * h_hat;
+            // no other block waits for these
+            z_at[slot * grugen_padded(H) + j] = z;
             t27_at[slot * grugen_padded(H) + j] = t27;
+            if (keep_tape > 1) {
+                z_tape[row * H + j] = z;
+                r_tape[row * H + j] = r;
+            }
         }
 
         if constexpr (Team::posts) {
@@ -601,14 +598,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
             const float U_n_product = sum[0];
             const float n = grugen_tanh_f32(t32 + U_n_product + b_n);
+            // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
+            const float h_next = t27 + z * n;
+            // no other block waits for these
+            h_next_at[slot * grugen_padded(H) + j] = h_next;
+            y_out[row * H + j] = h_next;
             if (keep_tape > 1) {
                 n_tape[row * H + j] = n;
             }
-
-            // h'      = (1 - z) * h_hat + z * n    gru_d.yaml:39
-            const float h_next = t27 + z * n;
-            h_next_at[slot * grugen_padded(H) + j] = h_next;
-            y_out[row * H + j] = h_next;
         }
 
         if constexpr (Team::posts) {
@@ -941,7 +938,7 @@ static grugen_tiling gru_d_f32_forward_step_h_cut(
             tried); });
     tiling.common = gru_d_f32_forward_step_h_common(call, tiling);
     grugen_find_room(device, gru_d_f32_forward_step_h_gathered(call, tiling), &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 
@@ -1375,24 +1372,25 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
             const float d_y = __ldg(d_y_given + row * H + j);
             // back through h_hat    gru_d.yaml:33
             const float h_hat_2 = gamma_h * h;
-            h_hat_2_at[slot * grugen_padded(H) + j] = h_hat_2;
             // back through h'    gru_d.yaml:39
             const float t26_2 = 1.0f - z;
             // back through r    gru_d.yaml:36
             const float t53_2 = r * (1.0f - r);
-            t53_2_at[slot * grugen_padded(H) + j] = t53_2;
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru_d.yaml:39
             const float t35 = d_h_next * t26_2;
-            t35_at[slot * grugen_padded(H) + j] = t35;
             // back through n    gru_d.yaml:37
             const float d_n_pre = d_h_next * z * (1.0f - n * n);
-            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             team.share(d_n_pre_near_at + slot * grugen_padded(H) + j, d_n_pre);
             // back through z    gru_d.yaml:35
             const float d_z_pre = (d_h_next * n - d_h_next * h_hat_2) * (z * t26_2);
-            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
+            // no other block waits for these
+            h_hat_2_at[slot * grugen_padded(H) + j] = h_hat_2;
+            t53_2_at[slot * grugen_padded(H) + j] = t53_2;
+            t35_at[slot * grugen_padded(H) + j] = t35;
+            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
+            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
         }
     }
 
@@ -1506,10 +1504,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             const float U_n_T_d_n_pre = sum[0];
             // back through r    gru_d.yaml:36
             const float d_r_pre = U_n_T_d_n_pre * h_hat_2 * t53_2;
-            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             team.share(d_r_pre_near_at + slot * grugen_padded(H) + j, d_r_pre);
             // back through z    gru_d.yaml:35
             const float t4 = t35 + U_n_T_d_n_pre * r;
+            // no other block waits for these
+            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
         }
 
@@ -1631,9 +1630,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
             const float d_h_hat = sum[0] + t4;
-            d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             // back through h_hat    gru_d.yaml:33
             const float d_h = d_h_hat * gamma_h;
+            // no other block waits for these
+            d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
         }
 
@@ -1995,7 +1995,7 @@ static grugen_tiling gru_d_f32_backward_step_d_h_carried_cut(
             gru_d_f32_backward_step_d_h_carried_shared(call, tried); });
     tiling.common = gru_d_f32_backward_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_d_f32_backward_step_d_h_carried_gathered(call, tiling), &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 
@@ -3080,15 +3080,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru_d.yaml:39
             const float t35 = d_h_next * t26;
-            t35_at[slot * grugen_padded(H) + j] = t35;
             // back through n    gru_d.yaml:37
             const float d_n_pre = d_h_next * z * t40;
-            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             team.share(d_n_pre_near_at + slot * grugen_padded(H) + j, d_n_pre);
             // back through z    gru_d.yaml:35
             const float d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
-            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
             team.share(d_z_pre_near_at + slot * grugen_padded(H) + j, d_z_pre);
+            // no other block waits for these
+            t35_at[slot * grugen_padded(H) + j] = t35;
+            d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
+            d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
         }
     }
 
@@ -3203,10 +3204,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             const float U_n_T_d_n_pre = sum[0];
             // back through r    gru_d.yaml:36
             const float d_r_pre = U_n_T_d_n_pre * h_hat * t53;
-            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             team.share(d_r_pre_near_at + slot * grugen_padded(H) + j, d_r_pre);
             // back through z    gru_d.yaml:35
             const float t37 = t35 + U_n_T_d_n_pre * r;
+            // no other block waits for these
+            d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
         }
 
@@ -3330,9 +3332,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
             const float d_h_hat = sum[0] + t37;
-            d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             // back through h_hat    gru_d.yaml:33
             const float d_h = d_h_hat * gamma_h;
+            // no other block waits for these
+            d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
         }
 
@@ -3691,7 +3694,7 @@ static grugen_tiling gru_d_f32_backward_states_step_d_h_carried_cut(
     tiling.common = gru_d_f32_backward_states_step_d_h_carried_common(call, tiling);
     grugen_find_room(device, gru_d_f32_backward_states_step_d_h_carried_gathered(call, tiling),
             &tiling);
-    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop.on_tensor_cores);
+    tiling.whole = grugen_is_whole(tiling, call->B, call->lengths, loop);
     return tiling;
 }
 

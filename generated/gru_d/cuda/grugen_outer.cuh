@@ -141,29 +141,58 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     const int first = (int)(slice * blockIdx.y < rows.count() ? slice * blockIdx.y : rows.count());
     const int left_over = rows.count() - first;
     const int size = slice < left_over ? (int)slice : left_over;
+    // each lane looks for one of a chunk's rows
+    const auto alive_of = [&](int chunk) {
+        const int mine = chunk * Shape::deep + (int)threadIdx.x % GRUGEN_WARP;
+        const bool is_there =
+            mine < size && (rows.lengths == nullptr || rows.locate(first + mine).alive);
+        return __ballot_sync(0xffffffffu, is_there);
+    };
+    const int chunks = (size + Shape::deep - 1) / Shape::deep;
     grugen_sums<Shape> sums;
-    grugen_multiply_chunks<0, 1>(
-        memory, (size + Shape::deep - 1) / Shape::deep,
-        [&](int chunk, GRUGEN_REAL *lefts, GRUGEN_REAL *rights) {
-            const int row = first + chunk * Shape::deep;
-            // each lane looks for one of the rows
-            const int mine = chunk * Shape::deep + (int)threadIdx.x % GRUGEN_WARP;
-            const bool is_there = mine < size &&
-                (rows.lengths == nullptr || rows.locate(first + mine).alive);
-            const unsigned alive = __ballot_sync(0xffffffffu, is_there);
-            if constexpr (Shape::is_paired) {
-                grugen_fetch_pairs<Shape::rows, Shape::row_stride, Shape::threads>(
-                    member.left, row, alive, left, lefts);
-                grugen_fetch_pairs<Shape::units, Shape::unit_stride, Shape::threads>(
-                    member.right, row, alive, right, rights);
-            } else {
+    if constexpr (Shape::is_paired && Shape::threads < 256) {
+        // registers have no room for a chunk beside the sums
+        grugen_multiply_chunks<0, 1>(
+            memory, chunks,
+            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+                const unsigned alive = alive_of(chunk);
+                const int row = first + chunk * Shape::deep;
+                grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
+                lefts.ask(member.left, row, alive, left);
+                lefts.put(xs);
+                grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
+                rights.ask(member.right, row, alive, right);
+                rights.put(weights);
+            },
+            sums);
+    } else if constexpr (Shape::is_paired) {
+        grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
+        grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
+        grugen_multiply_asked(
+            memory, chunks,
+            [&](int chunk) {
+                const unsigned alive = alive_of(chunk);
+                lefts.ask(member.left, first + chunk * Shape::deep, alive, left);
+                rights.ask(member.right, first + chunk * Shape::deep, alive, right);
+            },
+            [&](GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+                lefts.put(xs);
+                rights.put(weights);
+            },
+            sums);
+    } else {
+        grugen_multiply_chunks<0, 1>(
+            memory, chunks,
+            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+                const unsigned alive = alive_of(chunk);
+                const int row = first + chunk * Shape::deep;
                 grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
-                    member.left, row, alive, left, lefts);
+                    member.left, row, alive, left, xs);
                 grugen_fetch_kept<Shape::units, Shape::unit_stride, Shape::threads>(
-                    member.right, row, alive, right, rights);
-            }
-        },
-        sums);
+                    member.right, row, alive, right, weights);
+            },
+            sums);
+    }
     parts += blockIdx.y * member.left.units * member.right.units;
     for (int part = 0; part < Shape::slices; ++part) {
         grugen_spread_sums(part, sums, memory);

@@ -51,6 +51,8 @@ struct grugen_single_row {
 
 // Step `s` of a single sequence, which is alive as long as its block has steps to do.
 struct grugen_one_sequence {
+    static constexpr bool are_whole = false;
+
     int T, B;
     int first, size;
     int s;
@@ -85,6 +87,8 @@ struct grugen_one_sequence {
 
 // Step `s` of the sequences first..first + size: in reverse each runs backwards from its own end.
 struct grugen_step_rows {
+    static constexpr bool are_whole = false;
+
     int T, B;
     const int64_t *lengths;
     int first, size;
@@ -120,8 +124,11 @@ struct grugen_step_rows {
     }
 };
 
-// The same where all of them exist and have all steps: nobody needs to ask.
+// The same where all of them exist and have all steps, and vectors end with four elements: nobody
+// needs to ask.
 struct grugen_whole_rows {
+    static constexpr bool are_whole = true;
+
     int T, B;
     int first, size;
     int s;

@@ -100,7 +100,7 @@ struct grugen_asked {
         unsigned lower = (posts_of[0] >> 16 | (posts_of[1] & 0xffff0000u)) ^ both_turns;
         unsigned upper = (posts_of[2] >> 16 | (posts_of[3] & 0xffff0000u)) ^ both_turns;
         // the same for all lanes
-        if (left % 4 != 0) {
+        if (!Rows::are_whole && left % 4 != 0) {
             lower &= rest > 1 ? ~0u : rest > 0 ? 0xffffu : 0u;
             upper &= rest > 3 ? ~0u : rest > 2 ? 0xffffu : 0u;
         }
@@ -123,21 +123,27 @@ struct grugen_asked {
         grugen_gather_lanes();
     }
 
-    // Wait for what was asked for.
+    // Wait for what was asked for, and ask again for what has not come: all of it would keep waiting
+    // what is posted meanwhile.
     __device__ __forceinline__ void take(int begin)
     {
         GRUGEN_MEETING_BEGINS
-        while (true) {
-            bool is_there = true;
+        while (waits) {
+            unsigned missing = 0; // a bit for each piece
 #pragma unroll
             for (int i = 0; i < ROOM; ++i) {
-                is_there &= are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
+                const bool is_there = are_there(found[i], left - (begin + i) * GRUGEN_STRIDE);
+                missing |= is_there ? 0u : 1u << i;
             }
-            if (is_there || !waits) { break; }
+            if (missing == 0) { break; }
 #ifdef GRUGEN_EMULATOR
             emulator::let_others_run(false, emulator::Site::here());
 #endif
-            ask(begin);
+#pragma unroll
+            for (int i = 0; i < ROOM; ++i) {
+                if ((missing >> i & 1u) == 0) { continue; }
+                found[i] = grugen_look_at_four(posts + (begin + i) * GRUGEN_STRIDE);
+            }
         }
         GRUGEN_MEETING_ENDS
         grugen_gather_lanes();
