@@ -67,6 +67,8 @@ CALL = ", tape of "
 """What the lines of small calls have in them."""
 LEAST_SECONDS = 15.0
 """What is left when no further case is begun."""
+RESERVED = {"profiles": 60.0, "sanitizers": 55.0}
+"""Seconds that are kept for the parts that come after the table, if they are wanted."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Run:
     effort: Effort
     report: Report
     crew: Any
+    reserved: float
+    """Seconds that are kept for what comes after the table."""
     builds: dict[str, Future[Any]] = field(default_factory=dict)
 
     def left(self) -> float:
@@ -129,6 +133,7 @@ def main(words: Sequence[str] | None = None) -> int:
             effort,
             report,
             crew,
+            reserved_for(arguments.skip),
             builds,
         )
         run.flush()
@@ -141,6 +146,11 @@ def main(words: Sequence[str] | None = None) -> int:
     pool.shutdown(wait=False, cancel_futures=True)
     say(f"wrote {run.file}")
     return 0
+
+
+def reserved_for(skipped: Sequence[str]) -> float:
+    """Seconds that the table leaves to the parts after it."""
+    return LEAST_SECONDS + sum(s for part, s in RESERVED.items() if part not in skipped)
 
 
 def attempt(run: Run, part: str, does: Callable[[], None], least: float = LEAST_SECONDS) -> None:
@@ -243,7 +253,7 @@ def suites(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> None:
     ladder = thread_counts(get_num_threads())
     missed = []
     for number, case in enumerate(cases, 1):
-        if run.left() < RESERVED:
+        if run.left() < run.reserved:
             missed.append(str(case))
             continue
         say(f"{number}/{len(cases)} {case} ({run.left():.0f} s left)")
@@ -265,10 +275,6 @@ def suites(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> None:
             say(f"    {one.engine}: {took}")
     if missed:
         run.note("cases not begun for want of time", text="; ".join(missed))
-
-
-RESERVED = 130.0
-"""Seconds that are kept for what comes after the table."""
 
 
 def sanitizers(run: Run, pool: ThreadPoolExecutor, cases: Sequence[Case]) -> None:

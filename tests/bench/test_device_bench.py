@@ -262,6 +262,11 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def test_time_is_kept_only_for_parts_that_are_wanted(program: ModuleType) -> None:
+    assert program.reserved_for(["small calls", "profiles", "sanitizers"]) == program.LEAST_SECONDS
+    assert program.reserved_for([]) == 130
+
+
 def test_everything_goes_wrong_and_is_told(
     program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
