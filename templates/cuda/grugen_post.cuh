@@ -59,8 +59,9 @@ struct grugen_posted : grugen_blocks {
     static constexpr bool posts = true;
     static constexpr bool keeps = true;
 
-    char *common; // what the blocks of a group have in common; posts lie behind it
-    uint64_t *board;
+    // what blocks of a group have in common has its posts behind it, in twice as much memory: those of
+    // an element are so far from twice its own address
+    uintptr_t apart;
     unsigned turn; // of what is computed now; 0 is none
 
     // In a step nobody waits for more than what others post.
@@ -68,8 +69,8 @@ struct grugen_posted : grugen_blocks {
 
     __device__ void place(grugen_arena *arena)
     {
-        common = arena->base;
-        board = static_cast<uint64_t *>(grugen_take(arena, grugen_board(arena->used)));
+        const uintptr_t common = reinterpret_cast<uintptr_t>(arena->base);
+        apart = reinterpret_cast<uintptr_t>(grugen_take(arena, grugen_board(arena->used))) - 2 * common;
         turn = 1;
     }
 
@@ -78,8 +79,7 @@ struct grugen_posted : grugen_blocks {
     // The posts of an element that blocks have in common.
     __device__ uint64_t *posts_of(const GRUGEN_REAL *element) const
     {
-        const uint64_t before = (uint64_t)(reinterpret_cast<const char *>(element) - common);
-        return board + before / sizeof(uint32_t);
+        return reinterpret_cast<uint64_t *>(apart + 2 * reinterpret_cast<uintptr_t>(element));
     }
 
     __device__ void share(GRUGEN_REAL *element, GRUGEN_REAL value) const
@@ -144,17 +144,19 @@ struct grugen_collecting {
     // Which pairs of posts come: a bit for each of the first ones, and one for each of the second.
     // Rows that do not exist are not posted, nor is what fills up the last four elements of a vector.
     template <class Rows>
-    __device__ __forceinline__ void expect(const Rows &rows, int start, unsigned *first, unsigned *second) const
+    __device__ __forceinline__ void expect([[maybe_unused]] const Rows &rows, int start, unsigned *first, unsigned *second) const
     {
         *first = *second = ~0u;
-        if (Rows::are_whole || simple) { return; }
+        if constexpr (!Rows::are_whole) {
+            if (simple) { return; }
 #pragma unroll 1
-        for (int i = 0; i < SIDE; ++i) {
-            const int pair = pair_of(start, i);
-            const int row = (int)((unsigned)pair / (unsigned)twos);
-            const int left = rows.locate(row).alive ? depth - TOGETHER * (pair - row * twos) : 0;
-            if (left < 1) { *first &= ~(1u << i); }
-            if (left < TOGETHER) { *second &= ~(1u << i); }
+            for (int i = 0; i < SIDE; ++i) {
+                const int pair = pair_of(start, i);
+                const int row = (int)((unsigned)pair / (unsigned)twos);
+                const int left = rows.locate(row).alive ? depth - TOGETHER * (pair - row * twos) : 0;
+                if (left < 1) { *first &= ~(1u << i); }
+                if (left < TOGETHER) { *second &= ~(1u << i); }
+            }
         }
     }
 

@@ -43,11 +43,18 @@ struct grugen_tensor_posted : grugen_posted {
     static constexpr bool gathers = false;
     static constexpr bool on_tensor_cores = true;
 
+    // A post takes as much as an element: it is so far from that.
+    __device__ void place(grugen_arena *arena)
+    {
+        const uintptr_t common = reinterpret_cast<uintptr_t>(arena->base);
+        apart = reinterpret_cast<uintptr_t>(grugen_take(arena, grugen_board(arena->used))) - common;
+        turn = 1;
+    }
+
     // Turns are counted in 16 bits: nobody is more than two of them behind the others.
     __device__ uint32_t *post_of(const float *element) const
     {
-        const int64_t before = element - reinterpret_cast<const float *>(common);
-        return reinterpret_cast<uint32_t *>(board) + before;
+        return reinterpret_cast<uint32_t *>(apart + reinterpret_cast<uintptr_t>(element));
     }
 
     __device__ void share(float *element, float value) const

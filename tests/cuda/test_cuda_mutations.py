@@ -31,7 +31,11 @@ SHARED = "every_meeting"
 """The cell that needs all of the headers but those of OTHERS."""
 TENSOR = "gru bfloat16"
 """The one whose blocks multiply on tensor cores what others post."""
-OTHERS = {"grugen_post.cuh": "gru", "grugen_tensor_post.cuh": TENSOR}
+OTHERS = {
+    "grugen_post.cuh": "gru",
+    "grugen_tensor_post.cuh": TENSOR,
+    "grugen_paired.cuh": TENSOR,
+}
 """Headers that another cell needs: one whose blocks need not meet."""
 ALL = bool(os.environ.get("GRUGEN_ALL"))
 NAMES = (SHARED, "gru", "layernorm_gru", TENSOR, *(("lstm",) if ALL else ()))

@@ -179,11 +179,10 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -199,15 +198,22 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -224,12 +230,15 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             W_r_x = W_r_x_at[row * grugen_padded(H) + j];
             h = h_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
@@ -304,11 +313,10 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -324,14 +332,21 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const float b_n = __ldg(b_n_given + j);
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -348,12 +363,15 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             z = z_at[slot * grugen_padded(H) + j];
             t10 = t10_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1147,11 +1165,10 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1167,13 +1184,20 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1192,12 +1216,15 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             t32_2 = t32_2_at[slot * grugen_padded(H) + j];
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1261,12 +1288,11 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1296,14 +1322,21 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                operand_2_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                    operand_2_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1315,13 +1348,16 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const int64_t slot = here.slot;
             t1 = t1_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -2489,11 +2525,10 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -2509,13 +2544,20 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -2534,12 +2576,15 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             t32 = t32_at[row * grugen_padded(H) + j];
             t16 = t16_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -2604,12 +2649,11 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -2639,14 +2683,21 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                operand_2_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                    operand_2_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -2658,13 +2709,16 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const int64_t slot = here.slot;
             t14 = t14_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};

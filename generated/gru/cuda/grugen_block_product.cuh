@@ -44,28 +44,6 @@ __device__ __forceinline__ void grugen_multiply_chunks(
     }
 }
 
-// The same with chunks that pass through registers: `ask(chunk)` has the next one on its way, and
-// `put(xs, weights)` has it arrive when one is multiplied.
-template <class Shape, class Ask, class Put>
-__device__ __forceinline__ void grugen_multiply_asked(
-    grugen_block_memory<Shape> &memory, int chunks, const Ask &ask, const Put &put, grugen_sums<Shape> &sums)
-{
-    const auto xs_of = [&](int chunk) { return memory.elements + chunk % 2 * Shape::chunk; };
-    const auto arrive = [&](int chunk) { put(xs_of(chunk), xs_of(chunk) + Shape::weights); };
-    if (chunks == 0) { return; }
-    ask(0);
-    arrive(0);
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-        // all have put this chunk, and read the one before
-        __syncthreads();
-        const bool more = chunk + 1 < chunks;
-        if (more) { ask(chunk + 1); }
-        const GRUGEN_REAL *const xs = xs_of(chunk);
-        sums.template add<0, 1>(xs, xs + Shape::weights);
-        if (more) { arrive(chunk + 1); }
-    }
-}
-
 // Fetch a chunk of the vectors of a tile's rows; NULL is that of a row that does not exist. Eight
 // threads fetch neighbouring elements of a row.
 template <class Shape, class Element>

@@ -30,30 +30,37 @@ grugen_fetch_four(GRUGEN_REAL *to, const grugen_four_of<Element> *from, bool is_
 }
 
 // Start to copy eight elements, of which the first `count` exist: at once, if all do and lie so.
+__device__ __forceinline__ void
+grugen_fetch_eight(GRUGEN_REAL *to, const GRUGEN_STORED *from, int count)
+{
+    if (count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0) {
+#ifdef GRUGEN_EMULATOR
+        __pipeline_memcpy_async(to, from, 16, 0);
+#else
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                     :
+                     : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+                     : "memory");
+#endif
+        return;
+    }
+    // one element after the other: the registers are the sums'
+    GRUGEN_STORED *const elements = reinterpret_cast<GRUGEN_STORED *>(to);
+#pragma unroll 1
+    for (int e = 0; e < 8; ++e) { elements[e] = e < count ? from[e] : GRUGEN_STORED{}; }
+}
+
 // Numbers that were computed are rounded on their way.
 template <class Element>
 __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Element *from, int count)
 {
     const bool is_whole = count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0;
-    if constexpr (std::is_same<Element, GRUGEN_STORED>::value) {
-        if (is_whole) {
-#ifdef GRUGEN_EMULATOR
-            __pipeline_memcpy_async(to, from, 16, 0);
-#else
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                         :
-                         : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
-                         : "memory");
-#endif
-            return;
-        }
-    }
-    // one four after the other: the registers are the sums'
+    // one four after the other, as above
 #pragma unroll 1
     for (int first = 0; first < 8; first += 4) {
         grugen_stored_four rounded = {};
         if (is_whole) {
-            const auto four = grugen_read(reinterpret_cast<const grugen_four_of<Element> *>(from + first));
+            const auto four = *reinterpret_cast<const grugen_four_of<Element> *>(from + first);
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
                 rounded.of[e] = grugen_stored_of(grugen_real_of(four.of[e]));
@@ -104,12 +111,11 @@ __device__ __forceinline__ void grugen_fetch_weights_paired(
     const int own_matrix = (int)threadIdx.x / 4 / across;
     const int four = start / 4 + place / 2;
     const grugen_stored_four *const from = panel.fours + four * panel.line + first;
-    [[maybe_unused]] constexpr int side = Shape::units < 128 ? Shape::units / across : 1;
 #pragma unroll
     for (int step = 0; step < MATRICES; step += down) {
         const int m = own_matrix + step;
         if (MATRICES % down != 0 && m >= MATRICES) { continue; }
-#pragma unroll side
+#pragma unroll
         for (int apart = 0; apart < Shape::units; apart += across) {
             const int unit = own_unit + apart;
             GRUGEN_REAL *const to = weights + (m * Shape::units + unit) * Shape::unit_stride + place;
@@ -208,3 +214,29 @@ struct grugen_pairs_asked {
         }
     }
 };
+
+// Add the products of so many chunks that pass through registers to the sums of a tile. `ask(chunk, xs,
+// weights)` has one on its way to there, which arrives by `put(xs, weights)`.
+template <class Shape, class Ask, class Put>
+__device__ __forceinline__ void grugen_multiply_asked(
+    grugen_block_memory<Shape> &memory,
+    int chunks,
+    const Ask &ask,
+    const Put &put,
+    grugen_sums<Shape> &sums)
+{
+    const auto xs_of = [&](int chunk) { return memory.elements + chunk % 2 * Shape::chunk; };
+    if (chunks == 0) { return; }
+    ask(0, xs_of(0), xs_of(0) + Shape::weights);
+    put(xs_of(0), xs_of(0) + Shape::weights);
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+        // all have put this chunk, and read the one before
+        __syncthreads();
+        const bool more = chunk + 1 < chunks;
+        GRUGEN_REAL *const next = xs_of(chunk + 1);
+        if (more) { ask(chunk + 1, next, next + Shape::weights); }
+        const GRUGEN_REAL *const xs = xs_of(chunk);
+        sums.template add<0, 1>(xs, xs + Shape::weights);
+        if (more) { put(next, next + Shape::weights); }
+    }
+}

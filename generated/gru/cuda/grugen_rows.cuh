@@ -21,6 +21,8 @@ __host__ __device__ inline int64_t grugen_length(const int64_t *lengths, int64_t
 
 // All rows of a call.
 struct grugen_call_rows {
+    static constexpr bool are_whole = false;
+
     int T, B;
     const int64_t *lengths;
 
@@ -37,6 +39,8 @@ struct grugen_call_rows {
 
 // One row for each sequence: what is the same for all its steps.
 struct grugen_sequence_rows {
+    static constexpr bool are_whole = false;
+
     int B;
 
     __device__ int count() const { return B; }
@@ -45,6 +49,8 @@ struct grugen_sequence_rows {
 
 // A single row: what is the same for the whole call.
 struct grugen_single_row {
+    static constexpr bool are_whole = false;
+
     __device__ int count() const { return 1; }
     __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
 };

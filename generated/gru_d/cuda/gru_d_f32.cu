@@ -418,11 +418,10 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -438,15 +437,22 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const float b_z = __ldg(b_z_given + j);
         const float b_r = __ldg(b_r_given + j);
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -463,12 +469,15 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             t30 = t30_at[row * grugen_padded(H) + j];
             h_hat = h_hat_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
@@ -539,11 +548,10 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -559,14 +567,21 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const float b_n = __ldg(b_n_given + j);
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -583,12 +598,15 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             z = z_at[slot * grugen_padded(H) + j];
             t27 = t27_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1443,11 +1461,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1463,13 +1480,20 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1488,12 +1512,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             t53_2 = t53_2_at[slot * grugen_padded(H) + j];
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -1558,12 +1585,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -1593,14 +1619,21 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                operand_2_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                    operand_2_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1615,13 +1648,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             t4 = t4_at[slot * grugen_padded(H) + j];
             gamma_h = __ldg(gamma_h_given + row * H + j);
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -3143,11 +3179,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
     auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -3163,13 +3198,20 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -3188,12 +3230,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             t53 = t53_at[row * grugen_padded(H) + j];
             t35 = t35_at[slot * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
@@ -3260,12 +3305,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
-        team.meet();
     }
     constexpr grugen_layout operand_1_is = grugen_layout_of<Team>(true, true);
     constexpr grugen_layout operand_2_is = grugen_layout_of<Team>(true, true);
-    // where blocks post, a warp without tiles helps to bring together what the others multiply
-    for (grugen_tile at = plan; at.more() || (Team::posts && at.tile == plan.tile); at.next()) {
+    // a warp without tiles helps to bring together what the others multiply
+    for (grugen_tile at = plan; at.more() || (Team::gathers && at.tile == plan.tile); at.next()) {
         const float *operand_1[ROWS];
 #pragma unroll
         for (int member = 0; member < ROWS; ++member) {
@@ -3295,14 +3339,21 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         }
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
-        const int j = at.unit < at.last ? at.unit : at.last - 1;
+        const int j = at.some_unit();
         const grugen_here own_row = rows.locate(at.row + at.member);
-        if constexpr (Team::posts) {
-            // where things are is known when vectors arrive; asking memory for them must not hold up that
+        const auto row_of_lane = [&](int own) {
+            // where all rows exist it takes less to look again than to remember
+            return own > 0 || Rows::are_whole ? rows.locate(at.row + at.member + own) : own_row;
+        };
+        if constexpr (Team::gathers) {
             if (at.tile == plan.tile) {
-                operand_1_asked.take(rows);
-                operand_2_asked.take(rows);
-                team.meet();
+                // it is known by now where things are; memory is asked for them later
+                if constexpr (Team::posts) {
+                    operand_1_asked.take(rows);
+                    operand_2_asked.take(rows);
+                }
+
+                if (gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -3317,13 +3368,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             t37 = t37_at[slot * grugen_padded(H) + j];
             gamma_h = gamma_h_at[row * grugen_padded(H) + j];
         };
-        if (own_row.alive) { ask(own_row); }
+        {
+            const grugen_here here = row_of_lane(0);
+            if (here.alive) { ask(here); }
+        }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
         grugen_multiply<0, 1, operand_2_is>(at, panels.panel_U_z_T_d_z_pre, H, operand_2, sums);
         grugen_combine(at, sums);
         for (int own = 0; own < at.members && at.unit < at.last; ++own) {
-            const grugen_here here = own == 0 ? own_row : rows.locate(at.row + at.member + own);
+            const grugen_here here = row_of_lane(own);
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};

@@ -150,36 +150,27 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     };
     const int chunks = (size + Shape::deep - 1) / Shape::deep;
     grugen_sums<Shape> sums;
-    if constexpr (Shape::is_paired && Shape::threads < 256) {
-        // registers have no room for a chunk beside the sums
-        grugen_multiply_chunks<0, 1>(
+    if constexpr (Shape::is_paired) {
+        grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
+        grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
+        // else registers have no room for a chunk beside the sums
+        constexpr bool can_wait = Shape::threads >= 256;
+        const auto put = [&](GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+            if (!can_wait) { return; }
+            lefts.put(xs);
+            rights.put(weights);
+        };
+        grugen_multiply_asked(
             memory, chunks,
             [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
                 const unsigned alive = alive_of(chunk);
                 const int row = first + chunk * Shape::deep;
-                grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
                 lefts.ask(member.left, row, alive, left);
-                lefts.put(xs);
-                grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
+                if (!can_wait) { lefts.put(xs); }
                 rights.ask(member.right, row, alive, right);
-                rights.put(weights);
+                if (!can_wait) { rights.put(weights); }
             },
-            sums);
-    } else if constexpr (Shape::is_paired) {
-        grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
-        grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
-        grugen_multiply_asked(
-            memory, chunks,
-            [&](int chunk) {
-                const unsigned alive = alive_of(chunk);
-                lefts.ask(member.left, first + chunk * Shape::deep, alive, left);
-                rights.ask(member.right, first + chunk * Shape::deep, alive, right);
-            },
-            [&](GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-                lefts.put(xs);
-                rights.put(weights);
-            },
-            sums);
+            put, sums);
     } else {
         grugen_multiply_chunks<0, 1>(
             memory, chunks,

@@ -20,6 +20,9 @@ struct grugen_tile {
 
     __device__ bool more() const { return tile < tiles; }
 
+    // This lane's unit, or the last one: the first one in a block that has none.
+    __device__ int some_unit() const { return unit < last ? unit : last > 0 ? last - 1 : 0; }
+
     // the rows of a tile whose sums this lane has in the end: of lanes that share a depth each has
     // others, and those that are left over have none
     int members, member;
