@@ -143,7 +143,9 @@ struct grugen_shapes {
 
 template <int SUMS, grugen_arithmetic ARITHMETIC>
 struct grugen_shapes<SUMS, ARITHMETIC, true> {
-    static constexpr int large_units = grugen_power(128 / SUMS);
+    // copies of rows of bfloat16 take the registers of half of a single matrix' sums
+    static constexpr int most_units = ARITHMETIC == GRUGEN_BFLOAT16 && SUMS == 1 ? 64 : 128;
+    static constexpr int large_units = grugen_power(most_units / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // eight warps have work
     static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
