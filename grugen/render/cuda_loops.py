@@ -221,10 +221,12 @@ class LoopWriter:
         units = largest(nest.size for nest in nests if nest.size)
         operands = [factor(operand.depth) for nest in nests for operand in nest.operands]
         awaited = " + ".join(operands) or "0"
+        depths = dict.fromkeys(operand.depth for nest in nests for operand in nest.operands)
+        ends = " && ".join(f"{factor(depth)} % 4 == 0" for depth in depths) or "true"
         facts = ", ".join(str(fact).lower() for fact in (met.all_near, posts, tensor is not None))
         yield (
             f"const grugen_loop loop = {{{weights}, {units}, {awaited}, {met.of_all}, "
-            f"{len(nests)}, {facts}}};"
+            f"{len(nests)}, {facts}, {ends}}};"
         )
 
     def items(self, nests: tuple[CudaNestView, ...]) -> Iterator[str]:

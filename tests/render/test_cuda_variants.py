@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from grugen.driver import bundle, compile_spec
 from grugen.render.c_expr import ElementType
 from grugen.render.cuda_tensor import TensorLoop
 from grugen.render.cuda_variants import held_fours, variants
@@ -72,3 +75,10 @@ def test_tensor_cores_multiply_all_that_is_posted() -> None:
     # of rows that may not exist only the kernels with most pieces are there
     assert f"{posts}.held <= 3" not in found
     assert "grugen_posted" not in " ".join(found.values()).replace("grugen_tensor_posted", "")
+
+
+def test_rows_can_be_whole_if_all_that_is_multiplied_ends_with_four_elements() -> None:
+    sources = bundle(compile_spec("gru_d"), "cuda", "float32")
+    loops = re.findall(r"const grugen_loop loop = \{([^}]+)\};", sources.text(sources.main))
+    assert loops
+    assert all(" ".join(loop.split()).endswith(", H % 4 == 0") for loop in loops)

@@ -692,7 +692,7 @@ static grugen_tiling gru_f32_forward_step_h_cut(
         const grugen_device &device)
 {
     const int H = (int)call->dims.H;
-    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 2, true, true, false};
+    const grugen_loop loop = {H * 2 * H + H * 1 * H, H, H + H, 2, 2, true, true, false, H % 4 == 0};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts,
@@ -1706,7 +1706,7 @@ static grugen_tiling gru_f32_backward_step_d_h_carried_cut(
 {
     const int H = (int)call->dims.H;
     const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
-            false};
+            false, H % 4 == 0};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts,
@@ -3065,7 +3065,7 @@ static grugen_tiling gru_f32_backward_states_step_d_h_carried_cut(
 {
     const int H = (int)call->dims.H;
     const grugen_loop loop = {H * 1 * H + H * 1 * H + H * 1 * H, H, H + H + H, 2, 3, true, true,
-            false};
+            false, H % 4 == 0};
     grugen_tiling tiling = grugen_cut(
             device, call->B, call->regime, loop,
             [&](int64_t sequences, int64_t parts,

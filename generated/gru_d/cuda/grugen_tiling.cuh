@@ -49,11 +49,11 @@ struct grugen_tiling {
 
 // What the model knows of a loop: packed elements that a step multiplies, units that blocks can
 // share, elements of the vectors that it multiplies, how often all blocks meet in it, nests; whether
-// what blocks read of others is in memory that a cluster can share, whether they can post it, and
-// whether those that do multiply it on tensor cores.
+// what blocks read of others is in memory that a cluster can share, whether they can post it, whether
+// those that do multiply it on tensor cores, and whether all vectors end with four elements.
 struct grugen_loop {
     int64_t weights, units, awaited, meetings, nests;
-    bool can_cluster, can_post, on_tensor_cores;
+    bool can_cluster, can_post, on_tensor_cores, ends_with_four;
 };
 
 struct grugen_device {
@@ -281,7 +281,7 @@ static inline bool grugen_is_whole(
     const int64_t pairs = tiling.sequences > warps ? 2 * warps : warps;
     const int64_t rows = loop.on_tensor_cores ? pairs : grugen_tile_rows(tiling.sequences);
     const bool exist = B % tiling.sequences == 0 && tiling.sequences % rows == 0;
-    return tiling.posts && exist && lengths == nullptr && loop.units % 4 == 0;
+    return tiling.posts && exist && lengths == nullptr && loop.ends_with_four;
 }
 
 // The same where a block has but one.
