@@ -43,13 +43,8 @@ struct grugen_tensor_posted : grugen_posted {
     static constexpr bool gathers = false;
     static constexpr bool on_tensor_cores = true;
 
-    // A post takes as much as an element: it is so far from that.
-    __device__ void place(grugen_arena *arena)
-    {
-        const uintptr_t common = reinterpret_cast<uintptr_t>(arena->base);
-        apart = reinterpret_cast<uintptr_t>(grugen_take(arena, grugen_board(arena->used))) - common;
-        turn = 1;
-    }
+    // A post takes as much as an element.
+    __device__ void place(grugen_arena *arena) { place_posts(arena, 1); }
 
     // Turns are counted in 16 bits: nobody is more than two of them behind the others.
     __device__ uint32_t *post_of(const float *element) const

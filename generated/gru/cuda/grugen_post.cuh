@@ -60,17 +60,21 @@ struct grugen_posted : grugen_blocks {
     static constexpr bool keeps = true;
 
     // what blocks of a group have in common has its posts behind it, in twice as much memory: those of
-    // an element are so far from twice its own address
+    // an element are so far from twice its own address, or from that address
     uintptr_t apart;
     unsigned turn; // of what is computed now; 0 is none
 
     // In a step nobody waits for more than what others post.
     __device__ void meet_others() const { __syncthreads(); }
 
-    __device__ void place(grugen_arena *arena)
+    __device__ void place(grugen_arena *arena) { place_posts(arena, 2); }
+
+    // Posts that take so many `times` what elements do have their place.
+    __device__ void place_posts(grugen_arena *arena, unsigned times)
     {
-        const uintptr_t common = reinterpret_cast<uintptr_t>(arena->base);
-        apart = reinterpret_cast<uintptr_t>(grugen_take(arena, grugen_board(arena->used))) - 2 * common;
+        const uintptr_t first = reinterpret_cast<uintptr_t>(arena->base);
+        const void *const board = grugen_take(arena, grugen_board(arena->used));
+        apart = reinterpret_cast<uintptr_t>(board) - times * first;
         turn = 1;
     }
 
