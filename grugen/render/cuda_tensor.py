@@ -27,8 +27,9 @@ _MOST_SUMS = 8
 class TensorLoop:
     """Into how many pieces of the depth a lane's share of each matrix can be cut.
 
-    For each such number there is a kernel, and `rooms` has how many pieces of each vector it asks
-    for at once: all of them, or some in deeper products. Warps put the sums of the `stages`, at
+    For each such number there is a kernel for rows that all exist, and for others there are those
+    of the last two. `rooms` has how many pieces of each vector it asks for at once: all of them, or
+    some in deeper products. Warps put the sums of the `stages`, at
     most `sums` for each pair of a row and a unit, to memory that is written anew behind another
     meeting: that of another stage, or of the step after the next.
     """

@@ -67,7 +67,7 @@ def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[
         condition = f"tiling.posts && tiling.whole && tiling.held <= {steps}"
         yield VariantView(condition, f"{_TENSOR}, 1, {steps}, true")
     for steps in tuple(rooms)[-2:]:
-        # the largest that ask for all pieces at once, and for some
+        # rows that may not exist take those with most pieces: libraries would double
         condition = f"tiling.posts && tiling.held <= {steps}"
         yield VariantView(condition, f"{_TENSOR}, 1, {steps}, false")
     for team, kind, by_rows in kinds:
