@@ -216,7 +216,9 @@ static inline cudaError_t grugen_start_tiles(
     const int64_t wanted = is_large ? count : tiles(Small::rows, Small::units);
     const dim3 blocks((unsigned)grugen_larger(wanted, 1));
     const int threads = is_large ? Large::threads : Small::threads;
+    const int64_t shared =
+        is_large ? sizeof(grugen_block_memory<Large>) : sizeof(grugen_block_memory<Small>);
     return grugen_start(
-        is_large ? large : small, {blocks, threads, 0, false, stream},
+        is_large ? large : small, {blocks, threads, shared, false, stream},
         std::forward<Arguments>(arguments)...);
 }

@@ -55,7 +55,8 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     product_kernel(const __grid_constant__ product_call call)
 {
     const grugen_call_rows rows = {(int)call.T, (int)call.B, call.lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(call.units);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, W>(

@@ -87,4 +87,44 @@ inline void multiply_bfloat16(float (&sums)[4], const unsigned (&left)[4],
     warp_together(~0u, &mine, multiply_bfloat16_of_lanes, "mma.sync", site);
 }
 
+/// What a lane has read for ldmatrix, and where what it gets goes.
+struct Lines {
+    unsigned* words;
+    unsigned own[4];
+    bool transposed;
+    Site site;
+};
+/// Of each of four matrices a lane gets two elements of a line; or, transposed, of a column.
+inline void load_of_lanes(void** lanes, unsigned) {
+    for (int lane = 0; lane < 32; ++lane) {
+        if (!lanes[lane]) fail_at(EMULATOR_HERE, "ldmatrix: a lane has exited");
+    }
+    const auto element = [&](int matrix, int line, int column) {
+        const auto* from = static_cast<const Lines*>(lanes[8 * matrix + line]);
+        return column % 2 ? from->own[column / 2] >> 16 : from->own[column / 2] & 0xffffu;
+    };
+    for (int lane = 0; lane < 32; ++lane) {
+        const auto* mine = static_cast<Lines*>(lanes[lane]);
+        const int across = lane / 4, pair = lane % 4 * 2;
+        for (int m = 0; m < 4; ++m) {
+            mine->words[m] = mine->transposed
+                                 ? element(m, pair, across) | element(m, pair + 1, across) << 16
+                                 : element(m, across, pair) | element(m, across, pair + 1) << 16;
+        }
+    }
+}
+/// ldmatrix.sync.aligned.m8n8.x4.shared.b16, with .trans if `transposed`: lane 8 m + i says where
+/// line i of matrix m is, eight elements of 16 bits.
+inline void load_matrices(unsigned (&words)[4], const void* line, bool transposed,
+                          Site site = EMULATOR_HERE) {
+    if (reinterpret_cast<uintptr_t>(line) % 16 != 0) {
+        fail_at(site, "ldmatrix: a line is not aligned to 16 bytes");
+    }
+    Lines mine{words, {}, transposed, site};
+    // each lane reads its own line, as far as races are concerned
+    const auto* from = static_cast<const unsigned*>(line);
+    for (int i = 0; i < 4; ++i) mine.own[i] = from[i];
+    warp_together(~0u, &mine, load_of_lanes, "ldmatrix", site);
+}
+
 }  // namespace emulator
