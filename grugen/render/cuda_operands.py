@@ -87,8 +87,6 @@ def tensor_lines(
 ) -> Iterator[str]:
     """The lines that multiply what was asked for, and ask for what comes next."""
     if len(operands) > 1:
-        # what is asked for in vain takes its time: with so much to ask for, they wait first
-        yield f"{operands[-1].name}_asked.look_out();"
         yield from (f"{operand.name}_asked.ask(0);" for operand in operands)
     yield "#pragma unroll"
     yield "for (int begin = 0; begin < Panels::steps; begin += Panels::room) {"

@@ -186,8 +186,8 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     }
 }
 
-// The parts of a list's matrices added up, in order: `lines` threads share the parts of an element, a
-// power of two.
+// The parts of a list's matrices added up, in order: a thread has four elements, and `lines` threads
+// share their parts, a power of two.
 template <int COUNT>
 static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel(
     const __grid_constant__ grugen_list<grugen_outer, COUNT> list,
@@ -195,7 +195,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int lines,
     const GRUGEN_REAL *parts)
 {
-    __shared__ GRUGEN_REAL shares[GRUGEN_THREADS];
+    __shared__ grugen_four shares[GRUGEN_THREADS];
     const grugen_outer &member = list.of[blockIdx.y];
     for (unsigned before = 0; before < blockIdx.y; ++before) {
         parts += list.of[before].left.units * list.of[before].right.units * slices;
@@ -203,17 +203,48 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int64_t size = member.left.units * member.right.units;
     const int across = GRUGEN_THREADS / lines;
     const int line = (int)threadIdx.x / across;
-    const int64_t item = (int64_t)blockIdx.x * across + (int)threadIdx.x % across;
-    GRUGEN_REAL sum = 0;
-    if (item < size) {
+    const int64_t item = 4 * ((int64_t)blockIdx.x * across + (int)threadIdx.x % across);
+    const int count = size - item < 4 ? (int)(size - item) : 4;
+    grugen_four sum = {};
+    if (size % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % sizeof(grugen_four) == 0) {
+        if (count > 0) {
 #pragma unroll 8
-        for (int64_t slice = line; slice < slices; slice += lines) { sum += parts[slice * size + item]; }
+            for (int64_t slice = line; slice < slices; slice += lines) {
+                const auto part = *reinterpret_cast<const grugen_four *>(parts + slice * size + item);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) { sum.of[e] += part.of[e]; }
+            }
+        }
+    } else {
+        for (int64_t slice = line; slice < slices; slice += lines) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                if (e < count) { sum.of[e] += parts[slice * size + item + e]; }
+            }
+        }
     }
     shares[threadIdx.x] = sum;
     __syncthreads();
-    if (line > 0 || item >= size) { return; }
-    for (int other = 1; other < lines; ++other) { sum += shares[other * across + (int)threadIdx.x]; }
-    member.total[item] = grugen_stored_of(sum);
+    if (line > 0) { return; }
+    for (int other = 1; other < lines; ++other) {
+        const grugen_four share = shares[other * across + (int)threadIdx.x];
+#pragma unroll
+        for (int e = 0; e < 4; ++e) { sum.of[e] += share.of[e]; }
+    }
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+        if (e < count) { member.total[item + e] = grugen_stored_of(sum.of[e]); }
+    }
+}
+
+// How many threads share the parts of an element: so many that all processors have work.
+static inline int grugen_sharing_lines(int64_t elements, int64_t slices)
+{
+    int lines = 1;
+    while (lines < 8 && 2 * lines <= slices && elements / 4 * lines < GRUGEN_OUTER_THREADS) {
+        lines *= 2;
+    }
+    return lines;
 }
 
 template <int COUNT>
@@ -224,9 +255,11 @@ static cudaError_t grugen_outer_totals(
     cudaStream_t stream)
 {
     const grugen_outer_cut cut = grugen_cut_outers(list, (int64_t)rows.T * rows.B);
-    int64_t largest = 1;
+    int64_t largest = 1, all = 0;
     for (const grugen_outer &member : list.of) {
-        largest = grugen_larger(largest, member.left.units * member.right.units);
+        const int64_t size = member.left.units * member.right.units;
+        largest = grugen_larger(largest, size);
+        all += size;
     }
     const dim3 blocks((unsigned)cut.tiles, (unsigned)cut.slices);
     const int threads = cut.is_large ? grugen_outer_large::threads : grugen_outer_small::threads;
@@ -236,8 +269,8 @@ static cudaError_t grugen_outer_totals(
                                         : sizeof(grugen_block_memory<grugen_outer_small>);
     GRUGEN_TRY(grugen_start(
         kernel, {blocks, threads, shared, false, stream}, list, rows, cut.slice, parts));
-    const int lines = grugen_power((int)(cut.slices < 8 ? cut.slices : 8));
-    const int64_t across = GRUGEN_THREADS / lines;
+    const int lines = grugen_sharing_lines(all, cut.slices);
+    const int64_t across = 4 * GRUGEN_THREADS / lines;
     const dim3 sums((unsigned)((largest + across - 1) / across), COUNT);
     return grugen_start(
         grugen_outer_sum_kernel<COUNT>, {sums, GRUGEN_THREADS, 0, false, stream}, list, cut.slices,

@@ -180,8 +180,9 @@ template <int SUMS, grugen_arithmetic ARITHMETIC>
 struct grugen_shapes<SUMS, ARITHMETIC, true> {
     static constexpr int large_units = grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
-    // with half the bytes, reading from shared memory and not multiplying is what takes time
-    static constexpr int longer = ARITHMETIC == GRUGEN_BFLOAT16 ? 2 : 1;
+    // of bfloat16 more sums than 96 for a row take a processor's registers for one block
+    static constexpr int longer =
+        ARITHMETIC == GRUGEN_BFLOAT16 && SUMS * large_units > 96 ? 2 : 1;
     // eight warps have work
     static constexpr int small_rows = longer * (small_units < 32 ? 1024 / small_units : 32);
     template <int ROWS, int UNITS, int THREADS>

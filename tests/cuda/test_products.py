@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from emulated import left_out
@@ -79,6 +80,12 @@ class Library:
     element: np.dtype[Any]
     functions: ctypes.CDLL
     arithmetic: str = "ieee"
+    real: np.dtype[Any] | None = None
+    """What is computed with, if not elements."""
+
+    @property
+    def sums(self) -> np.dtype[Any]:
+        return self.real or self.element
 
     def factors(self, array: Array, sums: int = 1) -> Array:
         """What is multiplied in place of the elements of `array`, in float64.
@@ -95,7 +102,7 @@ class Library:
         """(T, B, matrices, units)."""
         steps, batch, _ = x.shape
         matrices, units = len(w) + len(u), w.shape[1]
-        sums = np.full((steps, batch, matrices, units), np.nan, self.element)
+        sums = np.full((steps, batch, matrices, units), np.nan, self.sums)
         packed = [np.full(m.size * 4 + 64 * len(m), np.nan, self.element) for m in (w, u)]
         call = ProductCall(
             *(steps, batch, at(lengths), units, x.shape[2], v.shape[2], at(x), at(v), at(w), at(u)),
@@ -110,11 +117,14 @@ class Library:
         """The products of two pairs (T, B, units), summed up over all rows."""
         steps, batch, _ = pairs[0][0].shape
         totals = [np.full((a.shape[2], b.shape[2]), np.nan, self.element) for a, b in pairs]
-        kept = [[Kept(at(one), one.shape[2], one.shape[2]) for one in pair] for pair in pairs]
+        kept = [
+            [Kept(at(one), one.shape[2], one.shape[2], one.dtype != self.sums) for one in pair]
+            for pair in pairs
+        ]
         members = (Outer(*pair, at(t)) for pair, t in zip(kept, totals, strict=True))
         call = OuterCall(steps, batch, at(lengths), (Outer * 2)(*members))
         size = self.functions.outer_parts(ctypes.byref(call))
-        parts = np.full(size, np.nan, self.element)
+        parts = np.full(size, np.nan, self.sums)
         assert not self.functions.outer(ctypes.byref(call), Pointer(at(parts)), None), last_message(
             self.path
         )
@@ -125,17 +135,24 @@ def built(element: str, arithmetic: str, into: Path, mode: Any = "plain") -> Lib
     reason = left_out()
     if reason:
         pytest.skip(reason)
-    real = {"float32": "float", "float64": "double"}[element]
-    chosen = [f"GRUGEN_REAL={real}", f"GRUGEN_PRODUCTS=GRUGEN_{arithmetic.upper()}"]
+    short = element == "bfloat16"
+    real = {"float32": "float", "float64": "double", "bfloat16": "float"}[element]
+    products = element if short else arithmetic
+    chosen = [f"GRUGEN_REAL={real}", f"GRUGEN_PRODUCTS=GRUGEN_{products.upper()}"]
+    chosen += ["BFLOAT16"] if short else []
     path = compile_library(KERNELS, mode, into, chosen, [templates_folder() / "cuda"], ["-O1"])
     functions = ctypes.CDLL(str(path))
     functions.outer_parts.restype = ctypes.c_int64
+    if short:
+        numbers = np.dtype(np.float32)
+        return Library(path, np.dtype(ml_dtypes.bfloat16), functions, arithmetic, numbers)
     return Library(path, np.dtype(element), functions, arithmetic)
 
 
-@pytest.fixture(
-    scope="module", params=["float32 ieee", "float64 ieee", "float32 tf32", "float32 3xtf32"]
-)
+KINDS = ["float32 ieee", "float64 ieee", "float32 tf32", "float32 3xtf32", "bfloat16 ieee"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
     return built(*request.param.split(), tmp_path_factory.mktemp("products"))
 
@@ -150,9 +167,12 @@ def drawn(rng: np.random.Generator, shape: tuple[int, ...], element: np.dtype[An
     return rng.uniform(-1, 1, shape).astype(element)
 
 
-def close(found: Array, wanted: Array, depth: int, element: np.dtype[Any]) -> None:
-    """Sums of so many products of numbers of at most 1."""
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=depth * np.finfo(element).eps)
+def close(
+    found: Array, wanted: Array, depth: int, element: np.dtype[Any], off: float = 0.0
+) -> None:
+    """Sums of so many products of numbers of at most 1, which may be `off` by rounding once more."""
+    atol = depth * np.finfo(element).eps
+    np.testing.assert_allclose(found.astype(np.float64), wanted, rtol=off, atol=atol)
 
 
 def cases() -> Iterator[tuple[int, int, int]]:
@@ -182,7 +202,7 @@ def test_products(library: Library, w: int, u: int, seed: int, processors: int) 
         ],
         axis=2,
     )
-    close(found[is_there], wanted[is_there], max(x_depth, v_depth), library.element)
+    close(found[is_there], wanted[is_there], max(x_depth, v_depth), library.sums)
     assert np.isnan(found[~is_there]).all()
 
 
@@ -195,15 +215,25 @@ def test_products(library: Library, w: int, u: int, seed: int, processors: int) 
     ],
 )
 @pytest.mark.parametrize("ragged", [False, True])
-def test_outers(library: Library, sizes: Any, steps: int, ragged: bool) -> None:
+@pytest.mark.parametrize("computed", [False, True])
+def test_outers(library: Library, sizes: Any, steps: int, ragged: bool, computed: bool) -> None:
+    """Of elements, or of numbers that were computed, which short elements are rounded from."""
+    if computed and library.real is None:
+        pytest.skip("elements are such numbers")
     rng = np.random.default_rng(steps)
     batch = 4
     lengths = rng.integers(0, steps + 1, batch) if ragged else None
     is_there = rows_of(steps, batch, lengths)
-    pairs = [tuple(drawn(rng, (steps, batch, n), library.element) for n in pair) for pair in sizes]
+    kinds = (library.sums if computed else library.element, library.element)
+    pairs = [
+        tuple(drawn(rng, (steps, batch, n), kind) for n, kind in zip(pair, kinds, strict=True))
+        for pair in sizes
+    ]
     for array in (array for pair in pairs for array in pair):
         array[~is_there] = np.nan
     found = library.outer(pairs, lengths)  # type: ignore[arg-type]
     for (left, right), total in zip(pairs, found, strict=True):
-        wanted = library.factors(left[is_there]).T @ library.factors(right[is_there])
-        close(total, wanted, steps * batch, library.element)
+        factors = (library.factors(a[is_there].astype(library.element)) for a in (left, right))
+        wanted = next(factors).T @ next(factors)
+        off = 0.0 if library.real is None else float(ml_dtypes.finfo(library.element).eps) / 2
+        close(total, wanted, steps * batch, library.sums, off)

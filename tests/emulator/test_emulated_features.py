@@ -177,6 +177,18 @@ def test_tensor_cores(built: Built, kind: str, mode: Mode) -> None:
     assert ROUNDING[kind] / 100 < error.max() < 2 * ROUNDING[kind]
 
 
+@pytest.mark.parametrize("mode", ["plain", "race"])
+def test_matrices_are_loaded(built: Built, mode: Mode) -> None:
+    """As PTX says of ldmatrix: two elements of a line each, or of a column."""
+    library = built("matrices", mode)
+    matrices = np.arange(256, dtype=np.float32).reshape(4, 8, 8)
+    for name, wanted in (("loaded_lines", matrices), ("loaded_columns", matrices.swapaxes(1, 2))):
+        found = results_of(library, name, np.zeros(256, np.float32))
+        # lane, matrix, one of two
+        shares = found.reshape(32, 4, 2).swapaxes(0, 1).reshape(4, 8, 8)
+        np.testing.assert_array_equal(shares, wanted)
+
+
 def test_nobody_knows_where_elements_are(built: Built) -> None:
     library = built("matrices", "plain")
     results = results_of(library, "guessed_map", np.zeros(256, np.float32))

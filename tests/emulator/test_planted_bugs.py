@@ -74,6 +74,7 @@ BUGS = (
             ("memory_bugs", "wrong_free", "cudaFree: no allocation begins there"),
             ("memory_bugs", "wrong_copy", "do not fit the direction or their allocations"),
             ("matrices", "unaligned", "the pointer is not aligned to 32 bytes"),
+            ("matrices", "unaligned_line", "ldmatrix: a line is not aligned to 16 bytes"),
         )
     ),
     Bug("block_bugs", "never_written", NAN, NEVER_WRITTEN),

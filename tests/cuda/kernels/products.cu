@@ -9,6 +9,10 @@
 #define GRUGEN_PRODUCTS GRUGEN_IEEE
 #endif
 
+#ifdef BFLOAT16
+#include "grugen_bfloat16.cuh"
+#endif
+#include "grugen_stored.cuh"
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_team.cuh"
@@ -27,9 +31,9 @@ struct product_call {
     const int64_t *lengths;
     int units;
     int x_depth, v_depth;
-    const GRUGEN_REAL *x, *v; // (T * B, depth)
-    const GRUGEN_REAL *w, *u; // (matrices, units, depth)
-    GRUGEN_REAL *packed_w, *packed_u;
+    const GRUGEN_STORED *x, *v; // (T * B, depth)
+    const GRUGEN_STORED *w, *u; // (matrices, units, depth)
+    GRUGEN_STORED *packed_w, *packed_u;
     GRUGEN_REAL *sums;
 };
 
@@ -39,12 +43,12 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
 {
     grugen_launched turn = grugen_whole_launch();
     for (int m = 0; m < W; ++m) {
-        const GRUGEN_REAL *const matrix = call.w + (int64_t)m * call.units * call.x_depth;
+        const GRUGEN_STORED *const matrix = call.w + (int64_t)m * call.units * call.x_depth;
         grugen_pack(
             &turn, call.packed_w, call.x_depth, m, W, matrix, call.units, call.x_depth, 1);
     }
     for (int m = 0; m < U; ++m) {
-        const GRUGEN_REAL *const matrix = call.u + (int64_t)m * call.units * call.v_depth;
+        const GRUGEN_STORED *const matrix = call.u + (int64_t)m * call.units * call.v_depth;
         grugen_pack(
             &turn, call.packed_u, call.v_depth, m, U, matrix, call.units, call.v_depth, 1);
     }
@@ -62,14 +66,14 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     grugen_multiply_tile<0, W>(
         at, shared, rows, grugen_panel_at(call.packed_w, W, call.units), call.x_depth,
         [&](const grugen_here &here) {
-            return static_cast<const GRUGEN_REAL *>(call.x + (int64_t)here.row * call.x_depth);
+            return static_cast<const GRUGEN_STORED *>(call.x + (int64_t)here.row * call.x_depth);
         },
         sums);
     if constexpr (U > 0) {
         grugen_multiply_tile<W, U>(
             at, shared, rows, grugen_panel_at(call.packed_u, U, call.units), call.v_depth,
             [&](const grugen_here &here) {
-                return static_cast<const GRUGEN_REAL *>(
+                return static_cast<const GRUGEN_STORED *>(
                     call.v + (int64_t)here.row * call.v_depth);
             },
             sums);

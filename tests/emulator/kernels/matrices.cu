@@ -169,6 +169,41 @@ __global__ void product_pairs(float* numbers) {
     }
 }
 
+/// Each lane's share of four matrices of numbers in their order, as lines or, if `TURNED`, as columns.
+template <bool TURNED>
+__device__ void loaded(float* numbers) {
+    __shared__ __align__(16) unsigned short kept[32][8];
+    float* own = numbers + 8 * threadIdx.x;
+    for (int i = 0; i < 8; ++i) {
+        kept[threadIdx.x][i] = static_cast<unsigned short>(8 * threadIdx.x + i);
+    }
+    unsigned words[4] = {};
+#ifdef GRUGEN_EMULATOR
+    emulator::load_matrices(words, kept[threadIdx.x], TURNED);
+#endif
+    for (int m = 0; m < 4; ++m) {
+        own[2 * m] = static_cast<float>(words[m] & 0xffffu);
+        own[2 * m + 1] = static_cast<float>(words[m] >> 16);
+    }
+}
+__global__ void loaded_lines(float* numbers) {
+    loaded<false>(numbers);
+}
+ENTRY(loaded_lines, 1, 32)
+__global__ void loaded_columns(float* numbers) {
+    loaded<true>(numbers);
+}
+ENTRY(loaded_columns, 1, 32)
+
+__global__ void unaligned_line(float* numbers) {
+    __shared__ __align__(16) float kept[256];
+    kept[threadIdx.x] = 1.0f;
+    unsigned words[4];
+    emulator::load_matrices(words, kept + threadIdx.x + 1, false);  // at unaligned_line
+    numbers[threadIdx.x] = (float)words[0];
+}
+ENTRY(unaligned_line, 1, 32)
+
 /// Relies on where a lane's elements are, which CUDA does not say.
 __global__ void guessed_map(float* numbers) {
     wmma::fragment<wmma::accumulator, 16, 16, 16, float> total;

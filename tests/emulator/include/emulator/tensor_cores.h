@@ -121,8 +121,9 @@ inline void load_matrices(unsigned (&words)[4], const void* line, bool transpose
         fail_at(site, "ldmatrix: a line is not aligned to 16 bytes");
     }
     Lines mine{words, {}, transposed, site};
-    // each lane reads its own line, as far as races are concerned
-    const auto* from = static_cast<const unsigned*>(line);
+    // each lane reads its own line, as far as races are concerned, whatever was written there
+    typedef unsigned __attribute__((may_alias)) word;
+    const auto* from = static_cast<const word*>(line);
     for (int i = 0; i < 4; ++i) mine.own[i] = from[i];
     warp_together(~0u, &mine, load_of_lanes, "ldmatrix", site);
 }
