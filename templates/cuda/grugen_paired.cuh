@@ -145,19 +145,25 @@ grugen_fetch_four(GRUGEN_REAL *to, const grugen_four_of<Element> *from, bool is_
 #endif
 }
 
+// Start to copy eight elements that lie at a multiple of 16 bytes.
+__device__ __forceinline__ void grugen_fetch_whole_eight(GRUGEN_REAL *to, const GRUGEN_STORED *from)
+{
+#ifdef GRUGEN_EMULATOR
+    __pipeline_memcpy_async(to, from, 16, 0);
+#else
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                 :
+                 : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+                 : "memory");
+#endif
+}
+
 // Start to copy eight elements, of which the first `count` exist: at once, if all do and lie so.
 __device__ __forceinline__ void
 grugen_fetch_eight(GRUGEN_REAL *to, const GRUGEN_STORED *from, int count)
 {
     if (count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0) {
-#ifdef GRUGEN_EMULATOR
-        __pipeline_memcpy_async(to, from, 16, 0);
-#else
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                     :
-                     : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
-                     : "memory");
-#endif
+        grugen_fetch_whole_eight(to, from);
         return;
     }
     // one element after the other: the registers are the sums'
@@ -193,26 +199,63 @@ __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Elemen
     }
 }
 
-// Fetch a chunk of the vectors of a tile's rows: eight threads fetch a row's, eight elements each.
+// How the vectors of a tile's rows come: eight threads fetch a row's share of a chunk, eight elements
+// each.
 template <class Shape, class Element>
-__device__ __forceinline__ void grugen_fetch_vectors_paired(
-    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
-{
-    constexpr int apart = Shape::threads / 8;
+struct grugen_paired_vectors {
+    static constexpr bool is_copied = std::is_same<Element, GRUGEN_STORED>::value;
+    static constexpr int apart = Shape::threads / 8;
     static_assert(Shape::rows % apart == 0, "all threads fetch as many");
-    const int piece = (int)threadIdx.x % 8;
-    const int k = start + 8 * piece;
-    // what is rounded on its way passes through registers
-    constexpr bool is_copied = std::is_same<Element, GRUGEN_STORED>::value;
-    [[maybe_unused]] constexpr int side = is_copied ? Shape::rows / apart : 1;
-#pragma unroll side
-    for (int first = 0; first < Shape::rows; first += apart) {
-        const int row = first + (int)threadIdx.x / 8;
-        const Element *const vector = static_cast<const Element *>(vectors[row]);
-        grugen_fetch_eight(
-            xs + grugen_piece_of(row, piece), vector + k, vector != nullptr ? depth - k : 0);
+
+    const void *const (&vectors)[Shape::rows];
+    int depth;
+    bool simple = is_copied; // all of this thread's rows exist, and are copied as they lie
+
+    template <class Rows, class VectorOf>
+    __device__ __forceinline__ grugen_paired_vectors(
+        const void *const (&all)[Shape::rows],
+        int deep,
+        const grugen_block_tile<Shape> &at,
+        const Rows &rows,
+        const VectorOf &vector_of)
+        : vectors(all), depth(deep)
+    {
+        if constexpr (is_copied) {
+            for (int first = 0; first < Shape::rows; first += apart) {
+                const grugen_here here = rows.locate(at.row + first + row());
+                const auto address = reinterpret_cast<uintptr_t>(here.alive ? vector_of(here) : nullptr);
+                simple = simple && here.alive && address % 16 == 0;
+            }
+        }
     }
-}
+
+    __device__ __forceinline__ static int row() { return (int)threadIdx.x / 8; }
+    __device__ __forceinline__ static int piece() { return (int)threadIdx.x % 8; }
+
+    __device__ __forceinline__ void fetch(int start, GRUGEN_REAL *xs) const
+    {
+        const int k = start + 8 * piece();
+        if constexpr (is_copied) {
+            if (simple && start + Shape::deep <= depth) {
+                GRUGEN_REAL *const to = xs + grugen_piece_of(row(), piece());
+#pragma unroll
+                for (int first = 0; first < Shape::rows; first += apart) {
+                    const auto *const vector = static_cast<const Element *>(vectors[first + row()]);
+                    grugen_fetch_whole_eight(to + first * GRUGEN_LINE, vector + k);
+                }
+                return;
+            }
+        }
+        // the registers are the sums'
+#pragma unroll 1
+        for (int first = 0; first < Shape::rows; first += apart) {
+            const auto *const vector = static_cast<const Element *>(vectors[first + row()]);
+            grugen_fetch_eight(
+                xs + grugen_piece_of(first + row(), piece()), vector + k,
+                vector != nullptr ? depth - k : 0);
+        }
+    }
+};
 
 // Fetch a chunk of MATRICES packed matrices, a four each: neighbours fetch neighbouring units'.
 template <int MATRICES, class Shape>

@@ -184,7 +184,7 @@ struct grugen_shapes<SUMS, ARITHMETIC, true> {
     static constexpr int longer =
         ARITHMETIC == GRUGEN_BFLOAT16 && SUMS * large_units > 96 ? 2 : 1;
     // eight warps have work
-    static constexpr int small_rows = longer * (small_units < 32 ? 1024 / small_units : 32);
+    static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
     template <int ROWS, int UNITS, int THREADS>
     using shape = grugen_core_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, true>;
     using large = shape<longer * 128, large_units, GRUGEN_TENSOR_THREADS>;
