@@ -170,7 +170,7 @@ def drawn(rng: np.random.Generator, shape: tuple[int, ...], element: np.dtype[An
 def close(
     found: Array, wanted: Array, depth: int, element: np.dtype[Any], off: float = 0.0
 ) -> None:
-    """Sums of so many products of numbers of at most 1, which may be `off` by rounding once more."""
+    """Sums of so many products of numbers of at most 1; rounding once more may be `off` so much."""
     atol = depth * np.finfo(element).eps
     np.testing.assert_allclose(found.astype(np.float64), wanted, rtol=off, atol=atol)
 
