@@ -57,8 +57,9 @@ PROFILED = (
     ("gru_reset_after", "100,32,256,256"),
     ("gru", "256,16,512,512"),
 )
-SMALL = ("gru", "gru_d", "layernorm_gru")
-WATCHED = ("gru", "gru_d")
+SMALL = ("gru", "gru_d", "layernorm_gru", "gru:bfloat16")
+"""Specs, of float32 where nothing else is said."""
+WATCHED = ("gru", "gru_d", "gru:bfloat16")
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 SANITIZER = "/usr/local/cuda/bin/compute-sanitizer"
 SLOW = ("compiled loop", "compiled step", "compiled step graph")
@@ -182,7 +183,8 @@ def one_line(text: str, most: int = 300) -> str:
 
 def libraries_of(cases: Sequence[Case]) -> list[tuple[str, str]]:
     """Every spec with what it is to compute with."""
-    small = ((spec, FLOAT32) for spec in SMALL)
+    words = (word.partition(":") for word in SMALL)
+    small = ((spec, numbers or FLOAT32) for spec, _, numbers in words)
     return list(dict.fromkeys([*((case.spec, case.numbers) for case in cases), *small]))
 
 

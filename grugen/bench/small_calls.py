@@ -2,22 +2,23 @@
 
     python -m grugen.bench.small_calls SPEC ...
 
-For a GPU that is seen for the first time, and for programs that watch each access to its memory. A
-line a call; the exit code is 1 if one is wrong.
+A SPEC may end with `:bfloat16`. For a GPU that is seen for the first time, and for programs that
+watch each access to its memory. A line a call; the exit code is 1 if one is wrong.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from grugen.bench.draw import Data, draw
-from grugen.bench.reference import BOUND, Results, largest_error, named, reference
-from grugen.bench.suites import Case
+from grugen.bench.reference import BOUNDS, Results, largest_error, named, reference
+from grugen.bench.suites import FLOAT32, Case
 from grugen.driver import bundle, compile_spec, load
 from grugen.runtime import CellModule, cuda_engine
+from grugen.runtime.elements import element_type
 from grugen.runtime.loading import Build
 from grugen.toolchain.build import build
 
@@ -26,14 +27,17 @@ TAPES: tuple[Literal["gates", "states"], ...] = ("gates", "states")
 STEPS, BATCH, SIZE = 4, 9, 20
 
 
-def check(spec: str, build_library: Build = build) -> Iterator[tuple[str, float]]:
+def check(
+    spec: str, build_library: Build = build, numbers: str = FLOAT32
+) -> Iterator[tuple[str, float]]:
     """Each call in words, and how far its results are from the interpreter."""
     compiled = compile_spec(spec)
     interface = compiled.interface
     # sizes that differ, and that no tile divides
     sizes = tuple(SIZE - 7 * (len(interface.dims) - 1 - i) for i in range(len(interface.dims)))
-    even = Case(spec, STEPS, BATCH, sizes, "training")
-    sources = bundle(compiled, "cuda", "float32")
+    even = Case(spec, STEPS, BATCH, sizes, "training", numbers=numbers)
+    sources = bundle(compiled, "cuda", numbers)
+    name = spec if numbers == FLOAT32 else f"{spec} {numbers}"
     for case in (even, replace(even, ragged=True)):
         data = draw(case, interface)
         wanted = reference(load(spec), data, train=True)
@@ -41,7 +45,7 @@ def check(spec: str, build_library: Build = build) -> Iterator[tuple[str, float]
             for tape in TAPES:
                 found = _run(interface, sources, data, regime, tape, build_library)
                 shape = "ragged" if case.ragged else "even"
-                yield f"{spec} {shape}, {words}, tape of {tape}", largest_error(found, wanted)[0]
+                yield f"{name} {shape}, {words}, tape of {tape}", largest_error(found, wanted)[0]
 
 
 def _run(
@@ -50,12 +54,17 @@ def _run(
     def engine(_: str, dtype: Any) -> Any:
         return cuda_engine(sources, interface, dtype, regime=regime, build_library=build_library)
 
-    settings: dict[str, Any] = {**data.sizes, **data.constants}
-    cell = CellModule(interface, engine, "cuda").Cell(seed=0, dtype="float32", **settings)
-    cell.params.update(data.params)
-    arrays: dict[str, Any] = {**data.inputs, **data.static}
+    element = element_type(data.numbers)
+
+    def elements(arrays: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: array.astype(element) for name, array in arrays.items()}
+
+    settings: dict[str, Any] = {**data.sizes, **elements(data.constants)}
+    cell = CellModule(interface, engine, "cuda").Cell(seed=0, dtype=data.numbers, **settings)
+    cell.params.update(elements(data.params))
+    arrays = elements({**data.inputs, **data.static})
     run = cell.forward(**arrays, lengths=data.lengths, tape=tape)
-    grads = cell.backward(run, outputs=data.d_outputs)
+    grads = cell.backward(run, outputs=elements(data.d_outputs))
     found = named("output", run.outputs) | named("state", run.states)
     return found | named("d param", grads.params) | named("d input", grads.inputs)
 
@@ -63,9 +72,10 @@ def _run(
 def main(specs: Sequence[str], build_library: Build = build) -> int:
     """Check all of them; returns the exit code."""
     wrong = 0
-    for spec in specs:
-        for words, error in check(spec, build_library):
-            is_right = error <= BOUND
+    for word in specs:
+        spec, _, numbers = word.partition(":")
+        for words, error in check(spec, build_library, numbers or FLOAT32):
+            is_right = error <= BOUNDS[numbers or FLOAT32]
             wrong += not is_right
             print(f"{words}: {error:.1e}{'' if is_right else ' WRONG'}", flush=True)
     return 1 if wrong else 0

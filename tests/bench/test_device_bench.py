@@ -20,6 +20,7 @@ from grugen.bench.crew import Passing, Staying
 from grugen.bench.device_peak import device_facts
 from grugen.bench.measure import Effort
 from grugen.bench.readme import MARKS, rewrite
+from grugen.bench.reference import BOUNDS
 from grugen.bench.results import CaseResult, Measurement, Report, read, write
 from grugen.bench.roster import ALL, DEVICE_ENTRIES, REFERENCE, engine_names, entries_of
 from grugen.bench.small_calls import REGIMES, check
@@ -165,9 +166,10 @@ def test_peak_by_a_kernel() -> None:
 def test_small_calls() -> None:
     if left_out():
         pytest.skip(left_out())
-    found = dict(check("gru", build_emulated))
-    assert len(found) == 2 * len(REGIMES) * 2
-    assert max(found.values()) < 1e-5
+    for numbers, bound in (("float32", 1e-5), ("bfloat16", BOUNDS["bfloat16"])):
+        found = dict(check("gru", build_emulated, numbers))
+        assert len(found) == 2 * len(REGIMES) * 2
+        assert max(found.values()) < bound
 
 
 # --- crews ---
