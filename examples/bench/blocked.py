@@ -29,18 +29,22 @@ ALIGNMENT = 64
 
 DECLARATIONS = """
 typedef struct {
-    const REAL *left; int64_t left_stride, units; REAL *total, *sum;
+    int list; const REAL *left; int64_t left_stride, units; REAL *total, *sum;
 } grugen_outer;
-typedef struct { const REAL *values; int64_t stride, units; REAL *total; } grugen_summand;
+typedef struct {
+    int list; const REAL *values; int64_t stride, units; REAL *total;
+} grugen_summand;
+typedef struct { int64_t *in[2]; int64_t count; } grugen_rows;
 int64_t products_packed(void);
 int64_t products_outer_shared(
     int64_t count, int64_t left_units, int64_t right_units, int64_t ones);
 int64_t products_vector_shared(int64_t count, int64_t units);
-void products_outer(int threads, const int64_t *rows, int64_t count, const grugen_outer *outers,
-    int64_t number, const REAL *right, int64_t right_stride, int64_t right_units, REAL *packed,
-    REAL *shared);
-void products_vectors(int threads, const int64_t *rows, int64_t count,
-    const grugen_summand *summands, int64_t number, REAL *shared);
+void products_outer(int threads, const grugen_rows *rows, const grugen_outer *outers,
+    int64_t number, const grugen_outer *right, REAL *packed, REAL *shared);
+void products_vectors(int threads, const grugen_rows *rows, const grugen_summand *summands,
+    int64_t number, REAL *shared);
+void products_list_rows(const int64_t *lengths, int64_t T, int64_t B, int64_t sequences,
+    grugen_rows *rows);
 int64_t products_padded(int64_t units);
 int64_t products_panel(int64_t depth, int64_t units);
 void products_pack(REAL *panel, int64_t depth, const REAL *matrix, int64_t units);
@@ -82,17 +86,17 @@ class Blocked:
         count = len(right) if rows is None else len(rows)
         units = sum(left.shape[1] for left in lefts)
         outers = self._ffi.new("grugen_outer[]", [
-            (self._at(left), self._stride(left), left.shape[1], self._at(total), by_itself)
+            (*self._operand(left), self._at(total), by_itself)
             for left, total, by_itself in zip(lefts, totals, self._sums(sums, lefts), strict=True)
         ])  # fmt: skip
         packed = self._memory(self._library.products_packed() * threads)
         ones = int(any(by_itself is not None for by_itself in sums))
         elements = self._library.products_outer_shared(count, units, right.shape[1], ones)
         shared = self._memory(elements)
+        by_itself = (*self._operand(right), self._ffi.NULL, self._ffi.NULL)
         arguments = (
-            *(threads, self._rows(rows), count, outers, len(lefts)),
-            *(self._at(right), self._stride(right), right.shape[1]),
-            *(self._at(packed), self._at(shared)),
+            *(threads, self._rows(rows, count), outers, len(lefts)),
+            *(self._ffi.new("grugen_outer *", by_itself), self._at(packed), self._at(shared)),
         )
         kept = (lefts, right, totals, sums, rows, packed, shared)
         return self._prepared(self._library.products_outer, arguments, kept)
@@ -108,14 +112,13 @@ class Blocked:
         count = len(values[0]) if rows is None else len(rows)
         units = sum(value.shape[1] for value in values)
         summands = self._ffi.new("grugen_summand[]", [
-            (self._at(value), self._stride(value), value.shape[1], self._at(total))
+            (*self._operand(value), self._at(total))
             for value, total in zip(values, totals, strict=True)
         ])  # fmt: skip
         shared = self._memory(self._library.products_vector_shared(count, units))
         arguments = (
             threads,
-            self._rows(rows),
-            count,
+            self._rows(rows, count),
             summands,
             len(values),
             self._at(shared),
@@ -123,6 +126,15 @@ class Blocked:
         return self._prepared(
             self._library.products_vectors, arguments, (values, totals, rows, shared)
         )
+
+    def listed(self, lengths: Rows, steps: int, sequences: int) -> tuple[Rows, Rows]:
+        """The rows of a call's steps in arrays of its caller and in memory of its kernel's own."""
+        given, own = (np.full(steps * len(lengths), -1) for _ in range(2))
+        lists = [self._ffi.cast("int64_t *", rows.ctypes.data) for rows in (given, own)]
+        rows = self._ffi.new("grugen_rows *", {"in": lists})
+        at = self._ffi.cast("int64_t *", lengths.ctypes.data)
+        self._library.products_list_rows(at, steps, len(lengths), sequences, rows)
+        return given[: rows.count], own[: rows.count]
 
     def ahead(self, operand: Array, matrix: Array, threads: int = 1) -> tuple[Product, Array]:
         """The product with packed weights, and where operand @ matrix.T appears."""
@@ -155,8 +167,12 @@ class Blocked:
         found = sums or [None for _ in lefts]
         return [self._ffi.NULL if one is None else self._at(one) for one in found]
 
-    def _rows(self, rows: Rows | None) -> Any:
-        return self._ffi.NULL if rows is None else self._ffi.cast("int64_t *", rows.ctypes.data)
+    def _operand(self, array: Array) -> tuple[int, Any, int, int]:
+        return 0, self._at(array), self._stride(array), array.shape[1]
+
+    def _rows(self, rows: Rows | None, count: int) -> Any:
+        one = self._ffi.NULL if rows is None else self._ffi.cast("int64_t *", rows.ctypes.data)
+        return self._ffi.new("grugen_rows *", {"in": [one, one], "count": count})
 
     @staticmethod
     def _stride(array: Array) -> int:

@@ -26,29 +26,39 @@ int64_t products_vector_shared(int64_t count, int64_t units)
 }
 
 void products_outer(
-    int threads, const int64_t *rows, int64_t count, const grugen_outer *outers, int64_t number,
-    const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units, GRUGEN_REAL *packed,
+    int threads, const grugen_rows *rows, const grugen_outer *outers, int64_t number,
+    const grugen_outer *right, GRUGEN_REAL *packed, GRUGEN_REAL *shared)
+{
+    grugen_meeting meeting = {0};
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        const grugen_team team = everyone(&meeting);
+        grugen_outer_totals(&team, rows, outers, number, right,
+                            packed + team.member * (int64_t)GRUGEN_OUTER_PACKED, shared);
+    }
+}
+
+void products_vectors(
+    int threads, const grugen_rows *rows, const grugen_summand *summands, int64_t number,
     GRUGEN_REAL *shared)
 {
     grugen_meeting meeting = {0};
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         const grugen_team team = everyone(&meeting);
-        grugen_outer_totals(&team, rows, count, outers, number, right, right_stride, right_units,
-                            packed + team.member * (int64_t)GRUGEN_OUTER_PACKED, shared);
+        grugen_vector_totals(&team, rows, summands, number, shared);
     }
 }
 
-void products_vectors(
-    int threads, const int64_t *rows, int64_t count, const grugen_summand *summands,
-    int64_t number, GRUGEN_REAL *shared)
+void products_list_rows(
+    const int64_t *lengths, int64_t T, int64_t B, int64_t sequences, grugen_rows *rows)
 {
-    grugen_meeting meeting = {0};
-#pragma omp parallel num_threads(threads) if (threads > 1)
-    {
-        const grugen_team team = everyone(&meeting);
-        grugen_vector_totals(&team, rows, count, summands, number, shared);
-    }
+    int64_t *const counts = malloc((size_t)(T + 2) * sizeof(int64_t));
+    int64_t *const order = malloc((size_t)B * sizeof(int64_t));
+    grugen_sort_by_length(lengths, T, B, counts, order);
+    grugen_list_rows(lengths, T, B, order, sequences, rows);
+    free(counts);
+    free(order);
 }
 
 int64_t products_padded(int64_t units) { return grugen_padded(units); }

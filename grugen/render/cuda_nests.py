@@ -28,9 +28,9 @@ from grugen.target.schedule import cuda_tile_rows
 from grugen.target.stages import Stage
 
 _ROWS = {
-    Index.STEP: "const int64_t row = here.row;",
-    Index.TILE_SEQUENCE: "const int64_t slot = here.slot;",
-    Index.BATCH: "const int64_t b = here.b;",
+    "row": "const int64_t row = here.row;",
+    "slot": "const int64_t slot = here.slot;",
+    "b": "const int64_t b = here.b;",
 }
 
 

@@ -22,7 +22,6 @@ from grugen.render.places import (
     Spelling,
     factor,
     given_numbers,
-    index_of,
     kernel_names,
     width_of,
 )
@@ -42,12 +41,14 @@ from grugen.target.plan import (
 )
 from grugen.target.planning import reads_in
 
+_OWN_ROW = "own_row"
 _IN_TILE = {
-    Index.STEP: "const int64_t row = tile->row[q];",
-    Index.TILE_SEQUENCE: "const int64_t slot = tile->slot[q];",
-    Index.BATCH: "const int64_t b = tile->order[tile->slot[q]];",
+    "row": "const int64_t row = tile->row[q];",
+    _OWN_ROW: f"const int64_t {_OWN_ROW} = tile->{_OWN_ROW}[q];",
+    "slot": "const int64_t slot = tile->slot[q];",
+    "b": "const int64_t b = tile->order[tile->slot[q]];",
 }
-_OVER_SEQUENCES = {Index.BATCH: "const int64_t b = tile->order[slot];"}
+_OVER_SEQUENCES = {"b": "const int64_t b = tile->order[slot];"}
 _OPENMP_OWNERS = {
     Index.NONE: "work",
     Index.STEP: "work",
@@ -75,6 +76,7 @@ def kernel_view(
         types=plan.function.types(),
         numbers=given_numbers(plan.function),
         stored=element,
+        own_row=_OWN_ROW,
     )
     symbol = f"{stem}_{plan.direction}"
     components = components_of(plan)
@@ -166,7 +168,7 @@ class _KernelText:
         self,
         phase: Phase,
         reads: Mapping[str, Place],
-        row_lines: Mapping[Index, str],
+        row_lines: Mapping[str, str],
         totals: Iterable[Total] = (),
         loop: Loop | None = None,
         *,
@@ -228,11 +230,11 @@ class _KernelText:
         view = self.plan.views[carry.value]
         whole = self.plan.reads[view.base]
         source = Place(whole.array, whole.offset + view.offset)
-        needed = {index_of(source.array), Index.TILE_SEQUENCE}
+        needed = {self.spelling.row_variable(array) for array in (carry.buffer, source.array)}
         row_lines = {} if self.baseline else _IN_TILE
         return NestView(
             title=f"// {carry.state} of the next step",
-            rows=tuple(line for index, line in row_lines.items() if index in needed),
+            rows=tuple(line for name, line in row_lines.items() if name in needed),
             pointers=(),
             size="",
             lines=(self.moved(Place(carry.buffer), source),),

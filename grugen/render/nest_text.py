@@ -27,13 +27,14 @@ class PhaseText:
     """Writes the nests of one phase.
 
     `reads` says where values are found in this phase; `row_lines` declares the variables that
-    pick rows, where the loop around the nests does not; `span` is the first row and the end.
+    pick rows, by name, where the loop around the nests does not; `span` is the first row and the
+    end.
     """
 
     spelling: Spelling
     phase: Phase
     reads: Mapping[str, Place]
-    row_lines: Mapping[Index, str]
+    row_lines: Mapping[str, str]
     span: tuple[str, str]
     back: bool
     constants: dict[str, str] = field(default_factory=dict)
@@ -99,7 +100,8 @@ class PhaseText:
         self.constants[name] = f"{const}{c_type} *const {name} = {spelling.base(array)};"
         if index_of(array) is Index.STEP:
             sizes = f"{spelling.stride(array)}, {spelling.dim(width_of(array))}"
-            wanted = f"grugen_want(tile->wanted, {name}, {sizes}, tile->row, last, next);"
+            rows = f"tile->{spelling.row_variable(array)}"
+            wanted = f"grugen_want(tile->wanted, {name}, {sizes}, {rows}, last, next);"
             self.wants[name] = guarded(spelling, place, wanted)
         return name
 
@@ -129,8 +131,8 @@ class PhaseText:
 
     def rows(self, places: Collection[Place]) -> tuple[str, ...]:
         """The declarations of what picks the rows of `places`."""
-        needed = {index_of(place.array) for place in places}
-        return tuple(line for index, line in self.row_lines.items() if index in needed)
+        needed = {self.spelling.row_variable(place.array) for place in places}
+        return tuple(line for name, line in self.row_lines.items() if name in needed)
 
     def copy(self, copy: Copy) -> NestView:
         """A row as it is from place to place, or added element by element."""

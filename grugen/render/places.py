@@ -87,7 +87,7 @@ class Spelling:
     `restrict` is set where pointers live only as long as the loop that uses them. `lets` and
     `types` are those of the plan's function, `numbers` its `given_numbers`. `element` is the type
     that is computed in, `stored` the one in which the caller's arrays and packed matrices are
-    kept, and of our own memory the `rounded_rows`.
+    kept, and of our own memory the `rounded_rows`. `own_row` picks a row of a step there.
     """
 
     plan: KernelPlan
@@ -100,6 +100,7 @@ class Spelling:
     numbers: frozenset[str]
     stored: ElementType
     rounded_rows: frozenset[Buffer] = frozenset()
+    own_row: str = "row"
 
     def dim(self, dim: Dim) -> str:
         """A size as C text."""
@@ -180,6 +181,12 @@ class Spelling:
             return f"grugen_padded({self.dim(array.width)})"
         return self.dim(width_of(array))
 
+    def row_variable(self, array: Argument | Buffer) -> str:
+        """The variable that picks a row of `array`; empty where there is but one."""
+        index = index_of(array)
+        is_own = index is Index.STEP and isinstance(array, Buffer)
+        return self.own_row if is_own else _ROW_VARIABLES.get(index, "")
+
     def offsets(self, place: Place) -> list[str]:
         """What leads from the first element of an array to the current row of a value."""
         array = place.array
@@ -187,7 +194,7 @@ class Spelling:
         index = index_of(array)
         if index is not Index.NONE:
             stride = self.stride(array)
-            row = _ROW_VARIABLES[index]
+            row = self.row_variable(array)
             found.append(row if stride == "1" else f"{row} * {factor(stride)}")
         if place.offset != Dim(()):
             found.append(self.dim(place.offset))

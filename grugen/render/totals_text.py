@@ -10,7 +10,7 @@ from grugen.render.components import Components
 from grugen.render.places import Spelling, factor
 from grugen.render.views import MemoryView
 from grugen.spec.dims import Dim
-from grugen.target.plan import NO_OFFSET
+from grugen.target.plan import NO_OFFSET, Buffer
 from grugen.target.totals import (
     Again,
     OuterTotals,
@@ -30,11 +30,12 @@ def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     for number, found in enumerate(outer_totals(spelling.plan.totals), 1):
         group = as_they_lie(found, spelling.plan.total_reads)
         yield next(marks)
+        yield "{"
         yield from _listed("grugen_outer", "outers", _outers(spelling, group))
-        right = _rows_of(spelling, group.right)
+        right = (_rows_of(spelling, group.right), "NULL, NULL")
+        yield from _listed("grugen_outer", "right", [right])
         yield (
-            f"grugen_outer_totals(team, rows, count, outers, {len(group.members)}, {right}, "
-            "packed, sums);"
+            f"grugen_outer_totals(team, rows, outers, {len(group.members)}, right, packed, sums);"
         )
         yield "}"
         if number < len(memory):
@@ -45,8 +46,9 @@ def totals_lines(spelling: Spelling, components: Components) -> Iterator[str]:
     ]
     if vectors:
         yield next(marks)
+        yield "{"
         yield from _listed("grugen_summand", "vectors", vectors)
-        yield f"grugen_vector_totals(team, rows, count, vectors, {len(vectors)}, sums);"
+        yield f"grugen_vector_totals(team, rows, vectors, {len(vectors)}, sums);"
         yield "}"
     yield from _copies(spelling, totals_again(spelling.plan.totals))
 
@@ -92,7 +94,6 @@ def _memory(spelling: Spelling) -> list[str]:
 
 
 def _listed(struct: str, name: str, entries: list[tuple[str, str]]) -> Iterator[str]:
-    yield "{"
     yield f"const {struct} {name}[] = {{"
     for number, (operand, total) in enumerate(entries, 1):
         yield f"{{{operand},"
@@ -124,11 +125,13 @@ def _copies(spelling: Spelling, again: tuple[Again, ...]) -> Iterator[str]:
 
 
 def _rows_of(spelling: Spelling, value: str) -> str:
-    """Base, stride and width of a value that is kept for all rows."""
+    """Where a value that is kept for all rows lies, its stride and width."""
     place = spelling.plan.total_reads[value]
     offset = "" if place.offset == NO_OFFSET else f" + {spelling.dim(place.offset)}"
     stride, width = spelling.stride(place.array), spelling.dim(_width(spelling, value))
-    return f"{spelling.base(place.array)}{offset}, {stride}, {width}"
+    list_of = "OWN" if isinstance(place.array, Buffer) else "GIVEN"
+    base = f"{spelling.base(place.array)}{offset}"
+    return f"GRUGEN_{list_of}, {base}, {stride}, {width}"
 
 
 def _width(spelling: Spelling, value: str) -> Dim:

@@ -43,7 +43,7 @@ FRAME_WORDS = frozenset(
     arena tiling sequences rows count block steps done longest mode memory s t i own one thread
     taken rest packed sums unused team shared outers vectors alone everyone member members weights
     device stream fours all tried items blocks launch graphs kept record recorder
-    omp_get_thread_num omp_get_num_threads
+    right omp_get_thread_num omp_get_num_threads
     """.split()
 )
 """What functions that mention sizes, but no values, use beside those."""
@@ -51,6 +51,7 @@ FRAME_WORDS = frozenset(
 FRAME_MEMBERS = frozenset(
     """
     call work counts order taken rows row_count count start row slot operand team sums packed
+    own_row own_rows
     meeting meetings parts gathered wanted most_wanted own room steps
     """.split()
 )

@@ -13,6 +13,7 @@ enum {
 
 // One of several vectors or numbers that are summed up.
 typedef struct grugen_summand {
+    int list; // of rows that it goes by
     const GRUGEN_REAL *values; // row r starts at values + r * stride
     int64_t stride;
     int64_t units;
@@ -54,9 +55,10 @@ static inline __attribute__((always_inline)) void grugen_vector_add(
 // of a team. `shared` is the same for all, grugen_vector_shared elements that nobody else uses until
 // all have met.
 static __attribute__((noinline, unused)) void grugen_vector_totals(
-    const grugen_team *team, const int64_t *rows, int64_t count, const grugen_summand *summands,
+    const grugen_team *team, const grugen_rows *all, const grugen_summand *summands,
     int64_t number, GRUGEN_REAL *shared)
 {
+    const int64_t count = all->count;
     int64_t units = 0, first, last;
     for (int64_t m = 0; m < number; ++m) { units += summands[m].units; }
     const int64_t slices = grugen_vector_slices(count);
@@ -67,6 +69,7 @@ static __attribute__((noinline, unused)) void grugen_vector_totals(
         for (int64_t j = 0; j < units; ++j) { sums[j] = 0; }
         for (int64_t m = 0; m < number; ++m) {
             const int64_t width = summands[m].units, stride = summands[m].stride;
+            const int64_t *const rows = all->in[summands[m].list];
             for (int64_t k = grugen_part(count, slices, slice); k < end;
                  k += GRUGEN_OUTER_DEPTH) {
                 const int64_t k1 = end - k < GRUGEN_OUTER_DEPTH ? end : k + GRUGEN_OUTER_DEPTH;

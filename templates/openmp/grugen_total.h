@@ -44,8 +44,7 @@ static inline void grugen_outer_add_to(
 // What one thread sums up at a time. `sums` is where the sums of a slice of the rows go, or NULL
 // if they are added to the totals at once.
 typedef struct grugen_outer_job {
-    const int64_t *rows;
-    int64_t count;
+    const grugen_rows *rows;
     const grugen_outer *outers;
     const grugen_outer_cut *cut;
     grugen_outer_side narrow_side, wide_side;
@@ -53,18 +52,11 @@ typedef struct grugen_outer_job {
     GRUGEN_REAL *sums;
 } grugen_outer_job;
 
-// A block of rows: `depth` of them, `first` in its slice. `which` lists them, and GRUGEN_OUTER_AHEAD
-// more that are fetched for nothing; `packed` is their numbers where they are packed.
-typedef struct grugen_outer_rows {
-    int64_t depth;
-    int first;
-    const int64_t *which, *packed;
-} grugen_outer_rows;
-
 // Where `width` columns of an operand lie from `column` on, if that is as well as packed: side by
 // side, and whole vectors at addresses of vectors. `from` is NULL if it is not.
 static inline grugen_outer_panel
-grugen_outer_in_place(grugen_outer_side side, int64_t column, int64_t width)
+grugen_outer_in_place(
+    const grugen_outer_rows *block, grugen_outer_side side, int64_t column, int64_t width)
 {
     const grugen_outer *found = side.matrices, *const end = found + side.number;
     while (found < end && column >= found->units) { column -= (found++)->units; }
@@ -72,11 +64,13 @@ grugen_outer_in_place(grugen_outer_side side, int64_t column, int64_t width)
     if (found == end) { return panel; }
     const GRUGEN_REAL *const from = found->left + column;
     const int64_t stride = found->left_stride;
+    panel.rows = block->which[found->list];
     const int aligned = (uintptr_t)from % GRUGEN_VECTOR_BYTES == 0 && stride % GRUGEN_LANES == 0;
     if (!aligned || stride >= GRUGEN_OUTER_APART) { return panel; }
     for (width += column; width > found->units; ++found) {
         const GRUGEN_REAL *const next = found->left + found->units;
-        if (found + 1 == end || found[1].left != next || found[1].left_stride != stride) {
+        if (found + 1 == end || found[1].left != next || found[1].left_stride != stride
+            || found[1].list != found->list) {
             return panel;
         }
         width -= found->units;
@@ -98,8 +92,7 @@ static inline void grugen_outer_take_wide(
         const int64_t last = grugen_first_vector(job->cut, p + 1);
         const int64_t width = (last - first) * GRUGEN_LANES;
         grugen_outer_panel *const panel = panels + (p - p0);
-        *panel = grugen_outer_in_place(job->wide_side, first * GRUGEN_LANES, width);
-        panel->rows = block.which;
+        *panel = grugen_outer_in_place(&block, job->wide_side, first * GRUGEN_LANES, width);
         if (panel->from == NULL) {
             GRUGEN_REAL *const packed = job->wide + (first - v0) * GRUGEN_LANES * block.depth;
             *panel = (grugen_outer_panel){packed, width, block.packed};
@@ -117,7 +110,7 @@ static inline void grugen_outer_take_wide(
             GRUGEN_REAL *const panel =
                 job->wide + (first - v0) * GRUGEN_LANES * block.depth + k * width;
             for (int64_t v = first; v < last; ++v) {
-                grugen_outer_copy(block.which + k, some, job->wide_side, v * GRUGEN_LANES,
+                grugen_outer_copy(&block, k, some, job->wide_side, v * GRUGEN_LANES,
                                   GRUGEN_LANES, panel + (v - first) * GRUGEN_LANES, width);
             }
         }
@@ -131,7 +124,7 @@ static inline void grugen_outer_pack_narrow(
         const int64_t rest = block.depth - k;
         const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
         for (int64_t t = t0; t < t1; ++t) {
-            grugen_outer_copy(block.which + k, some, job->narrow_side,
+            grugen_outer_copy(&block, k, some, job->narrow_side,
                               grugen_first_unit(job->cut, t), GRUGEN_ROWS,
                               job->narrow + ((t - t0) * block.depth + k) * GRUGEN_ROWS,
                               GRUGEN_ROWS);
@@ -183,7 +176,7 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
     const grugen_outer_job *job, int64_t first_row, int64_t last_row, int64_t first_tile,
     int64_t last_tile, int64_t first_panel, int64_t last_panel)
 {
-    int64_t which[GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD];
+    int64_t which[2][GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD];
     int64_t packed[GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD];
     for (int64_t k = 0; k < GRUGEN_OUTER_DEPTH + GRUGEN_OUTER_AHEAD; ++k) { packed[k] = k; }
     grugen_outer_panel taken[GRUGEN_OUTER_PANELS];
@@ -198,10 +191,13 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
         const int64_t end = first_row + grugen_part(rows, blocks, number + 1);
         const int64_t depth = end - row;
         for (int64_t k = 0; k < depth + GRUGEN_OUTER_AHEAD; ++k) {
-            const int64_t there = row + k < job->count ? row + k : job->count - 1;
-            which[k] = job->rows == NULL ? there : job->rows[there];
+            const int64_t there = row + k < job->rows->count ? row + k : job->rows->count - 1;
+            for (int list = 0; list < 2; ++list) {
+                const int64_t *const listed = job->rows->in[list];
+                which[list][k] = listed == NULL ? there : listed[there];
+            }
         }
-        const grugen_outer_rows block = {depth, number == 0, which, packed};
+        const grugen_outer_rows block = {depth, number == 0, {which[0], which[1]}, packed};
         grugen_outer_take_wide(job, block, p0, p1, taken);
         for (int64_t t0 = first_tile; t0 < last_tile; t0 += GRUGEN_OUTER_TILES) {
             const int64_t t1 =
@@ -239,15 +235,15 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
 }
 
 // total[i][j] += sum over k of left[rows[k]][i] * right[rows[k]][j], for each of the totals, and
-// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `rows` NULL means the rows 0..count.
+// sum[i] += sum over k of left[rows[k]][i] where it is wanted; `right` is the `left` of its struct.
 // Called by all members of a team: `packed` is memory of each member's own, GRUGEN_OUTER_PACKED
 // elements, `shared` is the same for all, grugen_outer_shared elements for all units of the lefts
 // that nobody else uses until all have met.
 static __attribute__((noinline, unused)) void grugen_outer_totals(
-    const grugen_team *team, const int64_t *rows, int64_t count, const grugen_outer *outers,
-    int64_t number, const GRUGEN_REAL *right, int64_t right_stride, int64_t right_units,
-    GRUGEN_REAL *packed, GRUGEN_REAL *shared)
+    const grugen_team *team, const grugen_rows *rows, const grugen_outer *outers, int64_t number,
+    const grugen_outer *right, GRUGEN_REAL *packed, GRUGEN_REAL *shared)
 {
+    const int64_t count = rows->count, right_units = right->units;
     int64_t left_units = 0, ones = 0;
     for (int64_t m = 0; m < number; ++m) {
         left_units += outers[m].units;
@@ -255,12 +251,10 @@ static __attribute__((noinline, unused)) void grugen_outer_totals(
     }
     if (count < 1 || left_units < 1 || right_units + ones < 1) { return; }
     const grugen_outer_cut cut = grugen_cut_outer(count, left_units, right_units, ones);
-    const grugen_outer others[] = {
-        {right, right_stride, right_units, NULL, NULL}, {&grugen_one, 0, 1, NULL, NULL}};
+    const grugen_outer others[] = {*right, {GRUGEN_GIVEN, &grugen_one, 0, 1, NULL, NULL}};
     const grugen_outer_side left_side = {outers, number}, right_side = {others, 1 + ones};
     grugen_outer_job job = {
         .rows = rows,
-        .count = count,
         .outers = outers,
         .cut = &cut,
         .narrow_side = cut.turned ? right_side : left_side,

@@ -54,6 +54,27 @@ def orders(count: int, random: np.random.Generator) -> list[np.ndarray]:
     return [random.permutation(count) for _ in range(ORDERS)]
 
 
+def test_rows_are_listed_alike_for_any_tiles(blocked: Blocked) -> None:
+    """Totals are summed up in the order of the list; memory of a tile's own is one piece."""
+    random = np.random.default_rng(5)
+    for _ in range(TRIALS):
+        steps, batch = int(random.integers(1, 9)), int(random.integers(1, 70))
+        lengths = random.integers(0, steps + 1, batch)
+        order = np.argsort(-lengths, kind="stable")
+        expected, _ = blocked.listed(lengths, steps, batch)
+        valid = [t * batch + b for t in range(steps) for b in range(batch) if t < lengths[b]]
+        assert sorted(expected) == valid
+        for sequences in (1, 5, 16, 24, batch):
+            given, own = blocked.listed(lengths, steps, sequences)
+            assert (given == expected).all()
+            place = np.argsort(order)[given % batch]
+            tile = place // sequences
+            count = np.minimum(sequences, batch - tile * sequences)
+            before = tile * sequences * steps
+            slot = place - tile * sequences
+            assert (own == before + given // batch * count + slot).all()
+
+
 def test_outer_totals_are_numpys(blocked: Blocked) -> None:
     random = np.random.default_rng(1)
     for _ in range(TRIALS):

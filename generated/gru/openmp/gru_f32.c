@@ -69,7 +69,7 @@ GRUGEN_COMPONENTS(gru_f32_forward,
 typedef struct gru_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
     float *panel_W_z_x; // packed W_z, W_r, W_n
     float *panel_U_z_h; // packed U_z, U_r
@@ -84,6 +84,7 @@ typedef struct gru_f32_forward_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[1];
@@ -148,6 +149,7 @@ static void gru_f32_forward_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -418,6 +420,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
 {
     const gru_f32_forward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_f32_forward_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -430,6 +433,7 @@ static inline __attribute__((always_inline)) void gru_f32_forward_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -529,12 +533,12 @@ static void gru_f32_forward_share(
         tile.team = *everyone;
         gru_f32_forward_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_f32_forward_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_f32_forward_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_stop();
@@ -610,10 +614,9 @@ GRUGEN_COMPONENTS(gru_f32_backward,
 typedef struct gru_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
-    int64_t row_count;
-    int64_t *rows; // t * B + b of every step of every sequence
+    grugen_rows rows; // every step of every sequence
     float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *t5; // [step][H]
     float *sums; // parts of totals
@@ -630,6 +633,7 @@ typedef struct gru_f32_backward_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[1];
@@ -677,7 +681,8 @@ static void gru_f32_backward_take_work(
     work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
-    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_GIVEN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_OWN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
     work->d_r_pre_and_2_more = grugen_take(arena,
             call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
@@ -705,6 +710,7 @@ static void gru_f32_backward_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -777,13 +783,14 @@ static void gru_f32_backward_step_d_h_carried(
     grugen_want(tile->wanted, r_given, H, H, tile->row, last, next);
     grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
     grugen_want(tile->wanted, h_given, H, H, tile->row, last, next);
-    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
-            next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->own_row,
+            last, next);
     grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
@@ -806,20 +813,21 @@ static void gru_f32_backward_step_d_h_carried(
                 grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
                 // back through n    gru.yaml:20
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + 2 * H + j,
                         d_n_pre, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * (z * t9_2);
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
-                        lanes);
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + H + j,
+                        d_z_pre, lanes);
             }
         }
     }
     grugen_meet(&tile->team);
     grugen_enter(3); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H)
+                + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -833,6 +841,7 @@ static void gru_f32_backward_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector r = grugen_load_v(r_given + row * H + j, lanes);
@@ -843,7 +852,7 @@ static void gru_f32_backward_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32_2;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + j, d_r_pre,
                         lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector t1 = t16 + U_n_T_d_n_pre * r;
@@ -854,8 +863,8 @@ static void gru_f32_backward_step_d_h_carried(
     grugen_meet(&tile->team);
     grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -908,6 +917,7 @@ static void gru_f32_backward_behind(
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
@@ -915,7 +925,7 @@ static void gru_f32_backward_behind(
                 const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through n    gru.yaml:20
                 const grugen_vector t5 = r * h;
-                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+                grugen_store_whole_v(t5_at + own_row * grugen_padded(H) + j, t5);
             }
         }
     }
@@ -923,8 +933,8 @@ static void gru_f32_backward_behind(
     grugen_enter(9); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
     // gru.yaml:19, gru.yaml:18, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
@@ -981,6 +991,7 @@ static void gru_f32_backward_run_tile(
 {
     const gru_f32_backward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_f32_backward_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -993,6 +1004,7 @@ static void gru_f32_backward_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -1014,8 +1026,7 @@ static void gru_f32_backward_sum_up(
         const grugen_team *const team,
         const gru_f32_backward_call *const call,
         const gru_f32_backward_work *const work,
-        const int64_t *const rows,
-        const int64_t count,
+        const grugen_rows *const rows,
         float *const packed)
 {
     (void)packed;
@@ -1025,35 +1036,46 @@ static void gru_f32_backward_sum_up(
     grugen_enter(10); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.W_z, call->total.b_z},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.x, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(11); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.U_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->tape_read.h, H, H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 2, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(12); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.U_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
-                sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->t5, grugen_padded(H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
 }
 
@@ -1135,16 +1157,16 @@ static void gru_f32_backward_share(
         tile.team = *everyone;
         gru_f32_backward_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_f32_backward_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_f32_backward_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_gather(everyone);
-    gru_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    gru_f32_backward_sum_up(everyone, call, work, &work->rows, tile.packed);
     grugen_stop();
     grugen_restore_denormals(mode);
 }
@@ -1160,7 +1182,7 @@ int32_t gru_f32_backward(const gru_f32_backward_call *const call)
     gru_f32_backward_tile unused;
     gru_f32_backward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    grugen_list_rows(call->lengths, call->T, call->B, work.order, tiling.sequences, &work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
@@ -1233,10 +1255,9 @@ GRUGEN_COMPONENTS(gru_f32_backward_states,
 typedef struct gru_f32_backward_states_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
-    int64_t row_count;
-    int64_t *rows; // t * B + b of every step of every sequence
+    grugen_rows rows; // every step of every sequence
     float *t5; // [step][H]
     float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *sums; // parts of totals
@@ -1257,6 +1278,7 @@ typedef struct gru_f32_backward_states_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[2];
@@ -1317,7 +1339,8 @@ static void gru_f32_backward_states_take_work(
     work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
-    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_GIVEN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_OWN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
     work->t5 = grugen_take(arena, call->T * call->B * grugen_padded(H) * (int64_t)sizeof(float));
     work->d_r_pre_and_2_more = grugen_take(arena,
             call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
@@ -1345,6 +1368,7 @@ static void gru_f32_backward_states_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -1449,6 +1473,7 @@ static void gru_f32_backward_states_ahead(
             const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
@@ -1458,7 +1483,7 @@ static void gru_f32_backward_states_ahead(
                 grugen_store_whole_v(r_at + q * grugen_padded(H) + j, r);
                 // back through n    gru.yaml:20
                 const grugen_vector t5 = r * h;
-                grugen_store_whole_v(t5_at + row * grugen_padded(H) + j, t5);
+                grugen_store_whole_v(t5_at + own_row * grugen_padded(H) + j, t5);
                 // back through h'    gru.yaml:21
                 const grugen_vector t9 = 1.0f - z;
                 grugen_store_whole_v(t9_at + q * grugen_padded(H) + j, t9);
@@ -1479,8 +1504,8 @@ static void gru_f32_backward_states_ahead(
     }
 
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[1][q - first] = work->t5 + row * grugen_padded(H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[1][q - first] = work->t5 + own_row * grugen_padded(H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -1536,13 +1561,14 @@ static void gru_f32_backward_states_step_d_h_carried(
     grugen_want_anew(tile->wanted);
     grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
     grugen_want(tile->wanted, h_given, H, H, tile->row, last, next);
-    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
-            next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->own_row,
+            last, next);
     grugen_enter(5); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
@@ -1562,20 +1588,21 @@ static void gru_f32_backward_states_step_d_h_carried(
                 grugen_store_whole_v(t16_at + slot * grugen_padded(H) + j, t16);
                 // back through n    gru.yaml:20
                 const grugen_vector d_n_pre = d_h_next * z * t21;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + 2 * H + j,
                         d_n_pre, lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h) * t42;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
-                        lanes);
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + H + j,
+                        d_z_pre, lanes);
             }
         }
     }
     grugen_meet(&tile->team);
     grugen_enter(7); // U_n^T @ d_n_pre    gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H)
+                + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -1589,6 +1616,7 @@ static void gru_f32_backward_states_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
@@ -1598,7 +1626,7 @@ static void gru_f32_backward_states_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru.yaml:19
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h * t32;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + j, d_r_pre,
                         lanes);
                 // back through z    gru.yaml:18
                 const grugen_vector t14 = t16 + U_n_T_d_n_pre * r;
@@ -1609,8 +1637,8 @@ static void gru_f32_backward_states_step_d_h_carried(
     grugen_meet(&tile->team);
     grugen_enter(9); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru.yaml:19, gru.yaml:18
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -1658,8 +1686,8 @@ static void gru_f32_backward_states_behind(
     grugen_enter(12); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
     // gru.yaml:19, gru.yaml:18, gru.yaml:20
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
@@ -1716,6 +1744,7 @@ static void gru_f32_backward_states_run_tile(
 {
     const gru_f32_backward_states_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_f32_backward_states_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -1728,6 +1757,7 @@ static void gru_f32_backward_states_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -1751,8 +1781,7 @@ static void gru_f32_backward_states_sum_up(
         const grugen_team *const team,
         const gru_f32_backward_states_call *const call,
         const gru_f32_backward_states_work *const work,
-        const int64_t *const rows,
-        const int64_t count,
+        const grugen_rows *const rows,
         float *const packed)
 {
     (void)packed;
@@ -1762,35 +1791,46 @@ static void gru_f32_backward_states_sum_up(
     grugen_enter(13); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.W_z, call->total.b_z},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.x, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.x, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(14); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.U_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, call->tape_read.h, H, H, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->tape_read.h, H, H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 2, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(15); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.U_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, work->t5, grugen_padded(H), H, packed,
-                sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->t5, grugen_padded(H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
 }
 
@@ -1873,16 +1913,16 @@ static void gru_f32_backward_states_share(
         tile.team = *everyone;
         gru_f32_backward_states_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_gather(everyone);
-    gru_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    gru_f32_backward_states_sum_up(everyone, call, work, &work->rows, tile.packed);
     grugen_stop();
     grugen_restore_denormals(mode);
 }
@@ -1898,7 +1938,7 @@ int32_t gru_f32_backward_states(const gru_f32_backward_states_call *const call)
     gru_f32_backward_states_tile unused;
     gru_f32_backward_states_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    grugen_list_rows(call->lengths, call->T, call->B, work.order, tiling.sequences, &work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));

@@ -17,6 +17,7 @@
 
 // One of several totals that share their right operand.
 typedef struct grugen_outer {
+    int list; // of rows that it goes by
     const GRUGEN_REAL *left; // row r starts at left + r * left_stride
     int64_t left_stride;
     int64_t units; // rows of the total
@@ -127,10 +128,19 @@ typedef struct grugen_outer_side {
     int64_t number;
 } grugen_outer_side;
 
-// `width` columns from `column` on, of some rows, into a panel.
+// A block of rows: `depth` of them, `first` in its slice. `which` has the lists of them, and
+// GRUGEN_OUTER_AHEAD more that are fetched for nothing; `packed` is their numbers where they are
+// packed.
+typedef struct grugen_outer_rows {
+    int64_t depth;
+    int first;
+    const int64_t *which[2], *packed;
+} grugen_outer_rows;
+
+// `width` columns from `column` on, of `count` rows of a block from `from_row` on, into a panel.
 static inline __attribute__((always_inline)) void grugen_outer_copy(
-    const int64_t *rows, int64_t count, grugen_outer_side operand, int64_t column,
-    const int width, GRUGEN_REAL *panel, int64_t stride)
+    const grugen_outer_rows *block, int64_t from_row, int64_t count, grugen_outer_side operand,
+    int64_t column, const int width, GRUGEN_REAL *panel, int64_t stride)
 {
     const grugen_outer *const side = operand.matrices;
     const int64_t number = operand.number;
@@ -139,6 +149,7 @@ static inline __attribute__((always_inline)) void grugen_outer_copy(
     if (m < number && column + width <= side[m].units) {
         const GRUGEN_REAL *const from = side[m].left + column;
         const int64_t apart = side[m].left_stride;
+        const int64_t *const rows = block->which[side[m].list] + from_row;
         for (int64_t k = 0; k < count; ++k) {
             __builtin_prefetch(from + rows[k + GRUGEN_OUTER_COPIED] * apart);
             memcpy(panel + k * stride, from + rows[k] * apart,
@@ -149,6 +160,7 @@ static inline __attribute__((always_inline)) void grugen_outer_copy(
     // across the border of two matrices, or past the last one
     for (int64_t j = 0; j < width; ++j, ++column) {
         while (m < number && column >= side[m].units) { column -= side[m++].units; }
+        const int64_t *const rows = block->which[m < number ? side[m].list : 0] + from_row;
         for (int64_t k = 0; k < count; ++k) {
             panel[k * stride + j] =
                 m < number ? side[m].left[rows[k] * side[m].left_stride + column] : 0;

@@ -74,7 +74,7 @@ GRUGEN_COMPONENTS(gru_d_f32_forward,
 typedef struct gru_d_f32_forward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
     float *panel_W_gh_delta; // packed W_gh
     float *panel_W_z_x_hat; // packed W_z, W_r, W_n
@@ -91,6 +91,7 @@ typedef struct gru_d_f32_forward_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[2];
@@ -167,6 +168,7 @@ static void gru_d_f32_forward_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -611,6 +613,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
 {
     const gru_d_f32_forward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_d_f32_forward_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -623,6 +626,7 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -725,12 +729,12 @@ static void gru_d_f32_forward_share(
         tile.team = *everyone;
         gru_d_f32_forward_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_d_f32_forward_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_d_f32_forward_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_stop();
@@ -811,10 +815,9 @@ GRUGEN_COMPONENTS(gru_d_f32_backward,
 typedef struct gru_d_f32_backward_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
-    int64_t row_count;
-    int64_t *rows; // t * B + b of every step of every sequence
+    grugen_rows rows; // every step of every sequence
     float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *h_hat_3; // [step][H]
     float *t21; // [step][H]
@@ -836,6 +839,7 @@ typedef struct gru_d_f32_backward_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[1];
@@ -892,7 +896,8 @@ static void gru_d_f32_backward_take_work(
     work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
-    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_GIVEN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_OWN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
     work->d_r_pre_and_2_more = grugen_take(arena,
             call->T * call->B * grugen_padded(3 * H) * (int64_t)sizeof(float));
     work->h_hat_3 = grugen_take(arena,
@@ -932,6 +937,7 @@ static void gru_d_f32_backward_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -1016,13 +1022,14 @@ static void gru_d_f32_backward_step_d_h_carried(
     grugen_want(tile->wanted, n_given, H, H, tile->row, last, next);
     grugen_want(tile->wanted, r_given, H, H, tile->row, last, next);
     grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
-    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
-            next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->own_row,
+            last, next);
     grugen_enter(1); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
@@ -1049,20 +1056,21 @@ static void gru_d_f32_backward_step_d_h_carried(
                 grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
                 // back through n    gru_d.yaml:37
                 const grugen_vector d_n_pre = d_h_next * z * (1.0f - n * n);
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + 2 * H + j,
                         d_n_pre, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat_2) * (z * t26_2);
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
-                        lanes);
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + H + j,
+                        d_z_pre, lanes);
             }
         }
     }
     grugen_meet(&tile->team);
     grugen_enter(3); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H)
+                + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -1076,6 +1084,7 @@ static void gru_d_f32_backward_step_d_h_carried(
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h_hat_2 = grugen_load_whole_v(h_hat_2_at
                         + slot * grugen_padded(H) + j);
@@ -1087,7 +1096,7 @@ static void gru_d_f32_backward_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat_2 * t53_2;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + j, d_r_pre,
                         lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector t4 = t35 + U_n_T_d_n_pre * r;
@@ -1098,8 +1107,8 @@ static void gru_d_f32_backward_step_d_h_carried(
     grugen_meet(&tile->team);
     grugen_enter(5); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -1175,6 +1184,7 @@ static void gru_d_f32_backward_between_1(
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
@@ -1188,15 +1198,15 @@ static void gru_d_f32_backward_between_1(
                         + q * grugen_padded(H) + j);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat_3 = gamma_h * h;
-                grugen_store_whole_v(h_hat_3_at + row * grugen_padded(H) + j, h_hat_3);
+                grugen_store_whole_v(h_hat_3_at + own_row * grugen_padded(H) + j, h_hat_3);
                 // back through n    gru_d.yaml:37
                 const grugen_vector t21 = r * h_hat_3;
-                grugen_store_whole_v(t21_at + row * grugen_padded(H) + j, t21);
+                grugen_store_whole_v(t21_at + own_row * grugen_padded(H) + j, t21);
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector d_b_gh = grugen_select_v(grugen_relu_v(W_gh_delta
                         + b_gh) > grugen_spread_v(0.0f), -(d_h_hat * h * gamma_h),
                         grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+                grugen_store_whole_v(d_b_gh_at + own_row * grugen_padded(H) + j, d_b_gh);
             }
         }
     }
@@ -1204,8 +1214,8 @@ static void gru_d_f32_backward_between_1(
     grugen_enter(9); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
     // gru_d.yaml:36, gru_d.yaml:35, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
@@ -1222,6 +1232,7 @@ static void gru_d_f32_backward_between_1(
             const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
                 const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector gamma_x = grugen_load_v(gamma_x_given + row * D + j, lanes);
@@ -1231,7 +1242,7 @@ static void gru_d_f32_backward_between_1(
                 const grugen_mask t9 = m > grugen_spread_v(0.0f);
                 const grugen_vector x_hat = grugen_select_v(t9, x,
                         gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-                grugen_store_whole_v(x_hat_at + row * grugen_padded(D) + j, x_hat);
+                grugen_store_whole_v(x_hat_at + own_row * grugen_padded(D) + j, x_hat);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_x_hat = sum[0];
                 // back through x_hat    gru_d.yaml:32
@@ -1250,10 +1261,10 @@ static void gru_d_f32_backward_between_1(
                         + b_gx) > grugen_spread_v(0.0f),
                         -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
                         grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
+                grugen_store_whole_v(d_b_gx_at + own_row * grugen_padded(D) + j, d_b_gx);
                 const grugen_vector d_w_gx = grugen_select_v(d_b_gx != grugen_spread_v(0.0f),
                         d_b_gx * delta, grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_w_gx_at + row * grugen_padded(D) + j, d_w_gx);
+                grugen_store_whole_v(d_w_gx_at + own_row * grugen_padded(D) + j, d_w_gx);
             }
         }
     }
@@ -1371,6 +1382,7 @@ static void gru_d_f32_backward_run_tile(
 {
     const gru_d_f32_backward_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_d_f32_backward_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -1383,6 +1395,7 @@ static void gru_d_f32_backward_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -1406,8 +1419,7 @@ static void gru_d_f32_backward_sum_up(
         const grugen_team *const team,
         const gru_d_f32_backward_call *const call,
         const gru_d_f32_backward_work *const work,
-        const int64_t *const rows,
-        const int64_t count,
+        const grugen_rows *const rows,
         float *const packed)
 {
     (void)packed;
@@ -1417,70 +1429,87 @@ static void gru_d_f32_backward_sum_up(
     grugen_enter(12); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.W_z, call->total.b_z},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, work->x_hat, grugen_padded(D), D, packed,
-                sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->x_hat, grugen_padded(D), D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(13); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.U_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_3, grugen_padded(H), H,
-                packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->h_hat_3, grugen_padded(H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 2, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(14); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.U_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, work->t21, grugen_padded(H), H, packed,
-                sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->t21, grugen_padded(H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     grugen_enter(15); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.V_z, NULL},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.m, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
     grugen_enter(16); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
-            {work->d_b_gh, grugen_padded(H), H,
+            {GRUGEN_OWN, work->d_b_gh, grugen_padded(H), H,
                         call->total.W_gh, call->total.b_gh}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.delta, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, H, D, 1);
     grugen_enter(17); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
-            {work->d_w_gx, grugen_padded(D), D,
+            {GRUGEN_OWN, work->d_w_gx, grugen_padded(D), D,
                         call->total.w_gx},
-            {work->d_b_gx, grugen_padded(D), D,
+            {GRUGEN_OWN, work->d_b_gx, grugen_padded(D), D,
                         call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 2, sums);
+        grugen_vector_totals(team, rows, vectors, 2, sums);
     }
 }
 
@@ -1562,16 +1591,16 @@ static void gru_d_f32_backward_share(
         tile.team = *everyone;
         gru_d_f32_backward_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_d_f32_backward_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_gather(everyone);
-    gru_d_f32_backward_sum_up(everyone, call, work, work->rows, work->row_count, tile.packed);
+    gru_d_f32_backward_sum_up(everyone, call, work, &work->rows, tile.packed);
     grugen_stop();
     grugen_restore_denormals(mode);
 }
@@ -1587,7 +1616,7 @@ int32_t gru_d_f32_backward(const gru_d_f32_backward_call *const call)
     gru_d_f32_backward_tile unused;
     gru_d_f32_backward_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    grugen_list_rows(call->lengths, call->T, call->B, work.order, tiling.sequences, &work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));
@@ -1676,10 +1705,9 @@ GRUGEN_COMPONENTS(gru_d_f32_backward_states,
 typedef struct gru_d_f32_backward_states_work {
     int64_t *counts;
     int64_t *order; // sequences, longest first
-    int64_t taken; // tiles that are done or in work
+    int64_t taken; // tiles that are done or in work, beside the first of each thread
     grugen_meeting *meeting;
-    int64_t row_count;
-    int64_t *rows; // t * B + b of every step of every sequence
+    grugen_rows rows; // every step of every sequence
     float *h_hat_and_2_more; // [step][D + 2*H]: h_hat, x_hat, t21
     float *d_r_pre_and_2_more; // [step][3*H]: d_r_pre, d_z_pre, d_n_pre
     float *d_b_gx; // [step][D]
@@ -1704,6 +1732,7 @@ typedef struct gru_d_f32_backward_states_tile {
     int64_t count;
     int64_t *start; // the first row of each step of the block
     int64_t *row; // t * B + b of each row
+    int64_t *own_row; // where it is in memory of our own
     int64_t *slot; // which of the tile's sequences a row belongs to
     grugen_team team;
     const float **operand[2];
@@ -1778,7 +1807,8 @@ static void gru_d_f32_backward_states_take_work(
     work->meeting = grugen_take(arena, (int64_t)sizeof(grugen_meeting));
     work->counts = grugen_take(arena, (call->T + 2) * (int64_t)sizeof(int64_t));
     work->order = grugen_take(arena, call->B * (int64_t)sizeof(int64_t));
-    work->rows = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_GIVEN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
+    work->rows.in[GRUGEN_OWN] = grugen_take(arena, call->T * call->B * (int64_t)sizeof(int64_t));
     work->h_hat_and_2_more = grugen_take(arena,
             call->T * call->B * grugen_padded(D + 2 * H) * (int64_t)sizeof(float));
     work->d_r_pre_and_2_more = grugen_take(arena,
@@ -1816,6 +1846,7 @@ static void gru_d_f32_backward_states_take_tile(
     tile->call = call;
     tile->start = grugen_take(arena, (tiling.steps + 1) * (int64_t)sizeof(int64_t));
     tile->row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
+    tile->own_row = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->slot = grugen_take(arena, rows * (int64_t)sizeof(int64_t));
     tile->team = (grugen_team){0, 1, NULL};
     tile->operand[0] = grugen_take(arena, rows * (int64_t)sizeof(float *));
@@ -1924,6 +1955,7 @@ static void gru_d_f32_backward_states_ahead(
         const grugen_span span = grugen_span_of(D, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(D - j);
                 (void)lanes;
@@ -1940,8 +1972,8 @@ static void gru_d_f32_backward_states_ahead(
                 // back through x_hat    gru_d.yaml:32
                 const grugen_vector x_hat = grugen_select_v(m > grugen_spread_v(0.0f), x,
                         gamma_x * x_last + (1.0f - gamma_x) * x_mean);
-                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + H + j, x_hat,
-                        lanes);
+                grugen_store_v(h_hat_and_2_more_at + own_row * grugen_padded(D + 2 * H) + H + j,
+                        x_hat, lanes);
             }
         }
     }
@@ -1964,6 +1996,7 @@ static void gru_d_f32_backward_states_ahead(
             const grugen_vector b_gh = grugen_load_v(b_gh_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const grugen_vector h = grugen_load_v(h_given + row * H + j, lanes);
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector W_gh_delta = sum[0];
@@ -1973,7 +2006,7 @@ static void gru_d_f32_backward_states_ahead(
                 grugen_store_whole_v(gamma_h_at + q * grugen_padded(H) + j, gamma_h);
                 // back through h_hat    gru_d.yaml:33
                 const grugen_vector h_hat = gamma_h * h;
-                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + j, h_hat,
+                grugen_store_v(h_hat_and_2_more_at + own_row * grugen_padded(D + 2 * H) + j, h_hat,
                         lanes);
             }
         }
@@ -1982,8 +2015,8 @@ static void gru_d_f32_backward_states_ahead(
     grugen_enter(5); // U_z @ h_hat, U_r @ h_hat, W_z @ x_hat, W_r @ x_hat, V_z @ m, V_r @ m
     // gru_d.yaml:35, gru_d.yaml:36
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->h_hat_and_2_more + row * grugen_padded(D + 2 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->h_hat_and_2_more + own_row * grugen_padded(D + 2 * H);
     }
 
     for (int64_t q = first; q < last; ++q) {
@@ -2005,9 +2038,9 @@ static void gru_d_f32_backward_states_ahead(
             const grugen_vector b_z = grugen_load_v(b_z_given + j, lanes);
             const grugen_vector b_r = grugen_load_v(b_r_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 2) {
-                const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
-                        + row * grugen_padded(D + 2 * H) + j, lanes);
+                        + own_row * grugen_padded(D + 2 * H) + j, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector z = grugen_sigmoid_v(sum[0] + b_z);
                 grugen_store_whole_v(z_at + q * grugen_padded(H) + j, z);
@@ -2016,8 +2049,8 @@ static void gru_d_f32_backward_states_ahead(
                 grugen_store_whole_v(r_at + q * grugen_padded(H) + j, r);
                 // back through n    gru_d.yaml:37
                 const grugen_vector t21 = r * h_hat;
-                grugen_store_v(h_hat_and_2_more_at + row * grugen_padded(D + 2 * H) + D + H + j,
-                        t21, lanes);
+                grugen_store_v(h_hat_and_2_more_at + own_row * grugen_padded(D + 2 * H) + D + H
+                        + j, t21, lanes);
                 // back through h'    gru_d.yaml:39
                 const grugen_vector t26 = 1.0f - z;
                 grugen_store_whole_v(t26_at + q * grugen_padded(H) + j, t26);
@@ -2033,8 +2066,9 @@ static void gru_d_f32_backward_states_ahead(
     grugen_meet(&tile->team);
     grugen_enter(7); // W_n @ x_hat, U_n @ t21, V_n @ m    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->h_hat_and_2_more + row * grugen_padded(D + 2 * H) + H;
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->h_hat_and_2_more + own_row * grugen_padded(D + 2 * H)
+                + H;
     }
 
     for (int64_t q = first; q < last; ++q) {
@@ -2097,15 +2131,16 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     (void)next;
     grugen_want_anew(tile->wanted);
     grugen_want(tile->wanted, d_y_given, H, H, tile->row, last, next);
-    grugen_want(tile->wanted, h_hat_and_2_more_at, grugen_padded(D + 2 * H), D + 2 * H, tile->row,
+    grugen_want(tile->wanted, h_hat_and_2_more_at, grugen_padded(D + 2 * H), D + 2 * H,
+            tile->own_row, last, next);
+    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->own_row,
             last, next);
-    grugen_want(tile->wanted, d_r_pre_and_2_more_at, grugen_padded(3 * H), 3 * H, tile->row, last,
-            next);
     grugen_enter(8); // step_d_h_carried: loops
     {
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             const int64_t slot = tile->slot[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
@@ -2116,7 +2151,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 const grugen_vector n = grugen_load_whole_v(n_at + q * grugen_padded(H) + j);
                 const grugen_vector z = grugen_load_whole_v(z_at + q * grugen_padded(H) + j);
                 const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
-                        + row * grugen_padded(D + 2 * H) + j, lanes);
+                        + own_row * grugen_padded(D + 2 * H) + j, lanes);
                 const grugen_vector t26 = grugen_load_whole_v(t26_at + q * grugen_padded(H) + j);
                 const grugen_vector t40 = grugen_load_whole_v(t40_at + q * grugen_padded(H) + j);
                 const grugen_vector t65 = grugen_load_whole_v(t65_at + q * grugen_padded(H) + j);
@@ -2126,20 +2161,21 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 grugen_store_whole_v(t35_at + slot * grugen_padded(H) + j, t35);
                 // back through n    gru_d.yaml:37
                 const grugen_vector d_n_pre = d_h_next * z * t40;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + 2 * H + j,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + 2 * H + j,
                         d_n_pre, lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector d_z_pre = (d_h_next * n - d_h_next * h_hat) * t65;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + H + j, d_z_pre,
-                        lanes);
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + H + j,
+                        d_z_pre, lanes);
             }
         }
     }
     grugen_meet(&tile->team);
     grugen_enter(10); // U_n^T @ d_n_pre    gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H) + 2 * H;
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H)
+                + 2 * H;
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -2152,10 +2188,10 @@ static void gru_d_f32_backward_states_step_d_h_carried(
             const int lanes = grugen_lanes(H - j);
             (void)lanes;
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
-                const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const int64_t slot = tile->slot[q];
                 const grugen_vector h_hat = grugen_load_v(h_hat_and_2_more_at
-                        + row * grugen_padded(D + 2 * H) + j, lanes);
+                        + own_row * grugen_padded(D + 2 * H) + j, lanes);
                 const grugen_vector r = grugen_load_whole_v(r_at + q * grugen_padded(H) + j);
                 const grugen_vector t53 = grugen_load_whole_v(t53_at + q * grugen_padded(H) + j);
                 const grugen_vector t35 = grugen_load_whole_v(t35_at + slot * grugen_padded(H) + j);
@@ -2163,7 +2199,7 @@ static void gru_d_f32_backward_states_step_d_h_carried(
                 const grugen_vector U_n_T_d_n_pre = sum[0];
                 // back through r    gru_d.yaml:36
                 const grugen_vector d_r_pre = U_n_T_d_n_pre * h_hat * t53;
-                grugen_store_v(d_r_pre_and_2_more_at + row * grugen_padded(3 * H) + j, d_r_pre,
+                grugen_store_v(d_r_pre_and_2_more_at + own_row * grugen_padded(3 * H) + j, d_r_pre,
                         lanes);
                 // back through z    gru_d.yaml:35
                 const grugen_vector t37 = t35 + U_n_T_d_n_pre * r;
@@ -2174,8 +2210,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
     grugen_meet(&tile->team);
     grugen_enter(12); // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(H, first, last - first, 1,
@@ -2243,8 +2279,8 @@ static void gru_d_f32_backward_states_between_1(
     grugen_enter(15); // W_r^T @ d_r_pre, W_z^T @ d_z_pre, W_n^T @ d_n_pre
     // gru_d.yaml:36, gru_d.yaml:35, gru_d.yaml:37
     for (int64_t q = first; q < last; ++q) {
-        const int64_t row = tile->row[q];
-        tile->operand[0][q - first] = work->d_r_pre_and_2_more + row * grugen_padded(3 * H);
+        const int64_t own_row = tile->own_row[q];
+        tile->operand[0][q - first] = work->d_r_pre_and_2_more + own_row * grugen_padded(3 * H);
     }
 
     for (grugen_tile at = grugen_first_tile(D, first, last - first, 1,
@@ -2261,6 +2297,7 @@ static void gru_d_f32_backward_states_between_1(
             const grugen_vector x_mean = grugen_load_v(x_mean_given + j, lanes);
             for (int64_t q = first + at.row; q < first + at.row_end; ++q, sum += 1) {
                 const int64_t row = tile->row[q];
+                const int64_t own_row = tile->own_row[q];
                 const grugen_vector delta = grugen_load_v(delta_given + row * D + j, lanes);
                 const grugen_vector m = grugen_load_v(m_given + row * D + j, lanes);
                 const grugen_vector x_last = grugen_load_v(x_last_given + row * D + j, lanes);
@@ -2286,10 +2323,10 @@ static void gru_d_f32_backward_states_between_1(
                         + b_gx) > grugen_spread_v(0.0f),
                         -grugen_select_v(d_gamma_x != grugen_spread_v(0.0f), d_gamma_x * gamma_x,
                         grugen_spread_v(0.0f)), grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_b_gx_at + row * grugen_padded(D) + j, d_b_gx);
+                grugen_store_whole_v(d_b_gx_at + own_row * grugen_padded(D) + j, d_b_gx);
                 const grugen_vector d_w_gx = grugen_select_v(d_b_gx != grugen_spread_v(0.0f),
                         d_b_gx * delta, grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_w_gx_at + row * grugen_padded(D) + j, d_w_gx);
+                grugen_store_whole_v(d_w_gx_at + own_row * grugen_padded(D) + j, d_w_gx);
             }
         }
     }
@@ -2299,6 +2336,7 @@ static void gru_d_f32_backward_states_between_1(
         const grugen_span span = grugen_span_of(H, &tile->team);
         for (int64_t q = first; q < last; ++q) {
             const int64_t row = tile->row[q];
+            const int64_t own_row = tile->own_row[q];
             for (int64_t j = span.first; j < span.last; j += GRUGEN_LANES) {
                 const int lanes = grugen_lanes(H - j);
                 (void)lanes;
@@ -2311,7 +2349,7 @@ static void gru_d_f32_backward_states_between_1(
                 // back through gamma_h    gru_d.yaml:31
                 const grugen_vector d_b_gh = grugen_select_v(t6 > grugen_spread_v(0.0f),
                         -(d_h_hat * h * gamma_h), grugen_spread_v(0.0f));
-                grugen_store_whole_v(d_b_gh_at + row * grugen_padded(H) + j, d_b_gh);
+                grugen_store_whole_v(d_b_gh_at + own_row * grugen_padded(H) + j, d_b_gh);
             }
         }
     }
@@ -2429,6 +2467,7 @@ static void gru_d_f32_backward_states_run_tile(
 {
     const gru_d_f32_backward_states_call *const call = tile->call;
     const int64_t longest = grugen_length(call->lengths, call->T, tile->order[0]);
+    const int64_t first = tile->order - tile->work->order;
     if (tile->team.member == 0) { gru_d_f32_backward_states_start_tile(tile); }
     grugen_meet(&tile->team);
     for (int64_t done = 0; done < longest; done += block) {
@@ -2441,6 +2480,7 @@ static void gru_d_f32_backward_states_run_tile(
             for (int64_t slot = 0; slot < tile->count; ++slot) {
                 if (t >= grugen_length(call->lengths, call->T, tile->order[slot])) { break; }
                 tile->row[rows] = t * call->B + tile->order[slot];
+                tile->own_row[rows] = grugen_own_row(call->T, first, tile->count, t, slot);
                 tile->slot[rows] = slot;
                 ++rows;
             }
@@ -2466,8 +2506,7 @@ static void gru_d_f32_backward_states_sum_up(
         const grugen_team *const team,
         const gru_d_f32_backward_states_call *const call,
         const gru_d_f32_backward_states_work *const work,
-        const int64_t *const rows,
-        const int64_t count,
+        const grugen_rows *const rows,
         float *const packed)
 {
     (void)packed;
@@ -2477,70 +2516,87 @@ static void gru_d_f32_backward_states_sum_up(
     grugen_enter(19); // gradients: W_z, W_r, W_n, b_z and 2 more
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.W_r, call->total.b_r},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.W_z, call->total.b_z},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.W_n, call->total.b_n}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, work->h_hat_and_2_more + H,
-                grugen_padded(D + 2 * H), D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->h_hat_and_2_more + H, grugen_padded(D + 2 * H), D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 1);
     grugen_enter(20); // gradients: U_z, U_r
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.U_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.U_z, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 2, work->h_hat_and_2_more,
-                grugen_padded(D + 2 * H), H, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->h_hat_and_2_more, grugen_padded(D + 2 * H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 2, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 2 * H, H, 0);
     grugen_enter(21); // gradients: U_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.U_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, work->h_hat_and_2_more + D + H,
-                grugen_padded(D + 2 * H), H, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_OWN, work->h_hat_and_2_more + D + H, grugen_padded(D + 2 * H), H,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, H, H, 0);
     grugen_enter(22); // gradients: V_z, V_r, V_n
     {
         const grugen_outer outers[] = {
-            {work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more, grugen_padded(3 * H), H,
                         call->total.V_r, NULL},
-            {work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + H, grugen_padded(3 * H), H,
                         call->total.V_z, NULL},
-            {work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
+            {GRUGEN_OWN, work->d_r_pre_and_2_more + 2 * H, grugen_padded(3 * H), H,
                         call->total.V_n, NULL}
         };
-        grugen_outer_totals(team, rows, count, outers, 3, call->input.m, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.m, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 3, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, 3 * H, D, 0);
     grugen_enter(23); // gradients: W_gh, b_gh
     {
         const grugen_outer outers[] = {
-            {work->d_b_gh, grugen_padded(H), H,
+            {GRUGEN_OWN, work->d_b_gh, grugen_padded(H), H,
                         call->total.W_gh, call->total.b_gh}
         };
-        grugen_outer_totals(team, rows, count, outers, 1, call->input.delta, D, D, packed, sums);
+        const grugen_outer right[] = {
+            {GRUGEN_GIVEN, call->input.delta, D, D,
+                        NULL, NULL}
+        };
+        grugen_outer_totals(team, rows, outers, 1, right, packed, sums);
     }
     sums += grugen_outer_shared(call->T * call->B, H, D, 1);
     grugen_enter(24); // gradients: w_gx, b_gx
     {
         const grugen_summand vectors[] = {
-            {work->d_w_gx, grugen_padded(D), D,
+            {GRUGEN_OWN, work->d_w_gx, grugen_padded(D), D,
                         call->total.w_gx},
-            {work->d_b_gx, grugen_padded(D), D,
+            {GRUGEN_OWN, work->d_b_gx, grugen_padded(D), D,
                         call->total.b_gx}
         };
-        grugen_vector_totals(team, rows, count, vectors, 2, sums);
+        grugen_vector_totals(team, rows, vectors, 2, sums);
     }
 }
 
@@ -2623,17 +2679,16 @@ static void gru_d_f32_backward_states_share(
         tile.team = *everyone;
         gru_d_f32_backward_states_run(&tile, tiling, 0);
     } else {
-        for (;;) {
-            int64_t taken;
+        // each thread begins with its own: an earlier call left rows of that in its cache
+        for (int64_t taken = everyone->member; taken < tiling.tiles;) {
+            gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
             #pragma omp atomic capture
             taken = work->taken++;
-            if (taken >= tiling.tiles) { break; }
-            gru_d_f32_backward_states_run(&tile, tiling, taken * tiling.sequences);
+            taken += everyone->size;
         }
     }
     grugen_gather(everyone);
-    gru_d_f32_backward_states_sum_up(everyone, call, work, work->rows, work->row_count,
-            tile.packed);
+    gru_d_f32_backward_states_sum_up(everyone, call, work, &work->rows, tile.packed);
     grugen_stop();
     grugen_restore_denormals(mode);
 }
@@ -2649,7 +2704,7 @@ int32_t gru_d_f32_backward_states(const gru_d_f32_backward_states_call *const ca
     gru_d_f32_backward_states_tile unused;
     gru_d_f32_backward_states_take_tile(call, tiling, NULL, &one, &unused);
     grugen_sort_by_length(call->lengths, call->T, call->B, work.counts, work.order);
-    work.row_count = grugen_list_rows(call->lengths, call->T, call->B, work.rows);
+    grugen_list_rows(call->lengths, call->T, call->B, work.order, tiling.sequences, &work.rows);
     const int64_t D = call->dims.D;
     const int64_t H = call->dims.H;
     memset(call->total.W_z, 0, (size_t)(H * D) * sizeof(float));

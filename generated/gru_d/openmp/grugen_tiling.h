@@ -25,6 +25,8 @@ enum {
     GRUGEN_TEAM_BYTES = 192 * 1024,
     // a team that meets only where a time block begins and ends needs no more than so much work
     GRUGEN_BLOCKS_BYTES = 512 * 1024,
+    // sequences whose rows are listed step by step, before those of the next ones
+    GRUGEN_LISTED = 16,
 };
 
 // Far more threads than processors only wait. The system is asked once: the size of a workspace
@@ -88,15 +90,49 @@ static inline void grugen_sort_by_length(
     for (int64_t b = 0; b < B; ++b) { order[counts[T - grugen_length(lengths, T, b)]++] = b; }
 }
 
-// The rows t * B + b that belong to sequences, in order of t and b; returns how many.
+// Where memory of our own has step t of sequence `slot` of a tile: rows of a tile lie side by side.
+// Where those of several tiles alternate, as they do in arrays of the caller, what the machine fetches
+// ahead of a thread's work is what another thread has just written or is about to.
 static inline int64_t
-grugen_list_rows(const int64_t *lengths, int64_t T, int64_t B, int64_t *rows)
+grugen_own_row(int64_t T, int64_t first, int64_t count, int64_t t, int64_t slot)
 {
-    int64_t count = 0;
-    for (int64_t t = 0; t < T; ++t) {
-        for (int64_t b = 0; b < B; ++b) {
-            if (t < grugen_length(lengths, T, b)) { rows[count++] = t * B + b; }
+    return first * T + t * count + slot;
+}
+
+// Which list of rows an array goes by.
+enum { GRUGEN_GIVEN, GRUGEN_OWN };
+
+// The steps of sequences: as rows t * B + b of arrays that the caller gave, and as rows of our own
+// memory. NULL means the rows 0..count.
+typedef struct grugen_rows {
+    int64_t *in[2];
+    int64_t count;
+} grugen_rows;
+
+// All of them, for tiles of so many sequences. The order does not depend on the tiles: a group of
+// sequences after the other, so that a thread's part of the list is mostly of its own tiles.
+static inline void grugen_list_rows(
+    const int64_t *lengths, int64_t T, int64_t B, const int64_t *order, int64_t sequences,
+    grugen_rows *rows)
+{
+    rows->count = 0;
+    for (int64_t from = 0; from < B; from += GRUGEN_LISTED) {
+        const int64_t to = B - from < GRUGEN_LISTED ? B : from + GRUGEN_LISTED;
+        const int64_t longest = grugen_length(lengths, T, order[from]);
+        for (int64_t t = 0; t < longest; ++t) {
+            int64_t first = from / sequences * sequences;
+            int64_t count = B - first < sequences ? B - first : sequences;
+            for (int64_t place = from; place < to; ++place) {
+                if (t >= grugen_length(lengths, T, order[place])) { break; }
+                if (place - first == count) {
+                    first = place;
+                    count = B - first < sequences ? B - first : sequences;
+                }
+                rows->in[GRUGEN_GIVEN][rows->count] = t * B + order[place];
+                rows->in[GRUGEN_OWN][rows->count] =
+                    grugen_own_row(T, first, count, t, place - first);
+                rows->count += 1;
+            }
         }
     }
-    return count;
 }
