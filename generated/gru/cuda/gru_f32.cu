@@ -98,7 +98,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     gru_f32_forward_tile tile = {};
     tile.panel_W_z_x = grugen_panel_at(work->panel_W_z_x, 3, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 3>(at, shared, rows, tile.panel_W_z_x, D,
@@ -832,8 +833,6 @@ static cudaError_t gru_f32_forward_step_h_run(
     if (tiling.regime == GRUGEN_STEPS) { return gru_f32_forward_step_h_launch_steps(call, work,
             device, stream); }
     auto *const kernel = gru_f32_forward_step_h_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -911,7 +910,9 @@ static cudaError_t gru_f32_forward_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_f32_forward_packed_bytes(call) / (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_f32_forward_pack_kernel, {blocks, GRUGEN_THREADS, 0, false,
             stream}, *call, *work));
@@ -1857,8 +1858,6 @@ static cudaError_t gru_f32_backward_step_d_h_carried_run(
     if (tiling.regime == GRUGEN_STEPS) { return
             gru_f32_backward_step_d_h_carried_launch_steps(call, work, device, stream); }
     auto *const kernel = gru_f32_backward_step_d_h_carried_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -1933,7 +1932,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_r_T_d_r_pre = grugen_panel_at(work->panel_W_r_T_d_r_pre, 1, D);
     tile.panel_W_z_T_d_z_pre = grugen_panel_at(work->panel_W_z_T_d_z_pre, 1, D);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(D);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_T_d_n_pre, H,
@@ -2087,7 +2087,9 @@ static cudaError_t gru_f32_backward_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_f32_backward_packed_bytes(call) / (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_f32_backward_pack_kernel, {blocks, GRUGEN_THREADS, 0, false,
             stream}, *call, *work));
@@ -2295,7 +2297,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_z_x = grugen_panel_at(work->panel_W_z_x, 2, H);
     tile.panel_U_z_h = grugen_panel_at(work->panel_U_z_h, 2, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 2>(at, shared, rows, tile.panel_W_z_x, D,
@@ -2375,7 +2378,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_n_x = grugen_panel_at(work->panel_W_n_x, 1, H);
     tile.panel_U_n_product = grugen_panel_at(work->panel_U_n_product, 1, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_x, D,
@@ -3221,8 +3225,6 @@ static cudaError_t gru_f32_backward_states_step_d_h_carried_run(
     if (tiling.regime == GRUGEN_STEPS) { return
             gru_f32_backward_states_step_d_h_carried_launch_steps(call, work, device, stream); }
     auto *const kernel = gru_f32_backward_states_step_d_h_carried_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -3257,7 +3259,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_r_T_d_r_pre = grugen_panel_at(work->panel_W_r_T_d_r_pre, 1, D);
     tile.panel_W_z_T_d_z_pre = grugen_panel_at(work->panel_W_z_T_d_z_pre, 1, D);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(D);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_T_d_n_pre, H,
@@ -3434,7 +3437,10 @@ static cudaError_t gru_f32_backward_states_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_f32_backward_states_packed_bytes(call) /
+            (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_f32_backward_states_pack_kernel, {blocks, GRUGEN_THREADS, 0, false,
             stream}, *call, *work));

@@ -163,22 +163,34 @@ __device__ __forceinline__ void grugen_multiply_tile(
         const grugen_here here = rows.locate(at.row + row);
         memory.vectors[row] = here.alive ? vector_of(here) : nullptr;
     }
-    grugen_multiply_chunks<FIRST, MATRICES>(
-        memory, (depth + Shape::deep - 1) / Shape::deep,
-        [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            const int start = chunk * Shape::deep;
-            if constexpr (Shape::is_paired) {
-                grugen_fetch_vectors_paired<Shape, element>(memory.vectors, start, depth, xs);
+    const int chunks = (depth + Shape::deep - 1) / Shape::deep;
+    if constexpr (Shape::is_paired) {
+        const grugen_paired_vectors<Shape, element> xs_from(
+            memory.vectors, depth, at, rows, vector_of);
+        grugen_multiply_chunks<FIRST, MATRICES>(
+            memory, chunks,
+            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+                const int start = chunk * Shape::deep;
+                xs_from.fetch(start, xs);
                 grugen_fetch_weights_paired<MATRICES, Shape>(panel, at.unit, start, depth, weights);
-            } else if constexpr (Shape::is_along) {
-                grugen_fetch_vectors_along<Shape, element>(memory.vectors, start, depth, xs);
-                grugen_fetch_weights_along<MATRICES, Shape>(panel, at.unit, start, depth, weights);
-            } else {
-                grugen_fetch_vectors<Shape, element>(memory.vectors, start, depth, xs);
-                grugen_fetch_weights<MATRICES, Shape>(panel, at.unit, start, depth, weights);
-            }
-        },
-        sums);
+            },
+            sums);
+    } else {
+        grugen_multiply_chunks<FIRST, MATRICES>(
+            memory, chunks,
+            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+                const int start = chunk * Shape::deep;
+                if constexpr (Shape::is_along) {
+                    grugen_fetch_vectors_along<Shape, element>(memory.vectors, start, depth, xs);
+                    grugen_fetch_weights_along<MATRICES, Shape>(
+                        panel, at.unit, start, depth, weights);
+                } else {
+                    grugen_fetch_vectors<Shape, element>(memory.vectors, start, depth, xs);
+                    grugen_fetch_weights<MATRICES, Shape>(panel, at.unit, start, depth, weights);
+                }
+            },
+            sums);
+    }
 }
 
 // Put the sums of a slice of a tile's rows where every thread of the block finds them.
@@ -216,7 +228,9 @@ static inline cudaError_t grugen_start_tiles(
     const int64_t wanted = is_large ? count : tiles(Small::rows, Small::units);
     const dim3 blocks((unsigned)grugen_larger(wanted, 1));
     const int threads = is_large ? Large::threads : Small::threads;
+    const int64_t shared =
+        is_large ? sizeof(grugen_block_memory<Large>) : sizeof(grugen_block_memory<Small>);
     return grugen_start(
-        is_large ? large : small, {blocks, threads, 0, false, stream},
+        is_large ? large : small, {blocks, threads, shared, false, stream},
         std::forward<Arguments>(arguments)...);
 }

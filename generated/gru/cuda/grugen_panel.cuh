@@ -43,18 +43,26 @@ __device__ inline void grugen_pack(
     grugen_stored_four *const fours = reinterpret_cast<grugen_stored_four *>(panel);
     const int64_t padded = grugen_padded((int)units);
     const int64_t count = grugen_fours(depth) * padded;
+    // four elements that follow each other are read at once, where they lie so
+    const bool is_along = depth_stride == 1 && unit_stride % 4 == 0 &&
+        reinterpret_cast<uintptr_t>(matrix) % sizeof(grugen_stored_four) == 0;
     int64_t item = turn->rank;
 #pragma unroll 4
     for (; item < count; item += turn->size) {
         // a panel that takes more than 32 bits to count would not fit a device's memory well
         const unsigned four = (unsigned)item / (unsigned)padded;
         const int64_t unit = item - four * padded;
+        const int64_t first = 4 * (int64_t)four;
         grugen_stored_four packed = {};
+        if (is_along && unit < units && first + 4 <= depth) {
+            packed = grugen_read(reinterpret_cast<const grugen_stored_four *>(
+                matrix + unit * unit_stride + first));
+        } else {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int64_t k = 4 * (int64_t)four + e;
-            if (unit < units && k < depth) {
-                packed.of[e] = matrix[unit * unit_stride + k * depth_stride];
+            for (int e = 0; e < 4; ++e) {
+                if (unit < units && first + e < depth) {
+                    packed.of[e] = matrix[unit * unit_stride + (first + e) * depth_stride];
+                }
             }
         }
         fours[(four * matrices + which) * padded + unit] = packed;

@@ -1,5 +1,5 @@
-// The sums of a tile in the registers of its warps, as tensor cores form them from TF32: numbers of
-// float's range with 11 bits.
+// The sums of a tile in the registers of its warps, as tensor cores form them; and how they do from
+// TF32, numbers of float's range with 11 bits.
 #pragma once
 
 #include "grugen_shape.cuh"
@@ -41,11 +41,10 @@ __device__ __forceinline__ void grugen_multiply_bfloat16(
 #ifdef GRUGEN_EMULATOR
     emulator::multiply_bfloat16(sums, left, right, sums);
 #else
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]),
-                   "r"(right[1]));
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
 #endif
 }
 
@@ -78,22 +77,6 @@ struct grugen_factors<GRUGEN_3XTF32, COUNT> {
     }
 };
 
-// Two of bfloat16, as they lie in a chunk.
-template <int COUNT>
-struct grugen_factors<GRUGEN_BFLOAT16, COUNT> {
-    unsigned of[COUNT];
-
-    __device__ __forceinline__ void set(int i, float pair) { of[i] = __float_as_uint(pair); }
-};
-
-__device__ __forceinline__ void grugen_multiply_factors(
-    float (&sums)[4],
-    const grugen_factors<GRUGEN_BFLOAT16, 4> &left,
-    const grugen_factors<GRUGEN_BFLOAT16, 2> &right)
-{
-    grugen_multiply_bfloat16(sums, left.of, right.of);
-}
-
 __device__ __forceinline__ void grugen_multiply_factors(
     float (&sums)[4],
     const grugen_factors<GRUGEN_TF32, 4> &left,
@@ -117,24 +100,21 @@ __device__ __forceinline__ void grugen_multiply_factors(
     for (int i = 0; i < 4; ++i) { sums[i] += products[i]; }
 }
 
-// A warp has a part of the tile's rows and of the units of all matrices, in pieces of 16 rows and 8
-// units. Every sum is formed in an order of the depth that is the same for all shapes.
-template <grugen_arithmetic ARITHMETIC, int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
-struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>> {
-    using Shape = grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>;
-    static constexpr int blocks = 512 / THREADS; // of a processor, that have the registers
-    static constexpr int high = ROWS / Shape::down / 16;
-    static constexpr int wide = UNITS / Shape::across / 8;
-    static constexpr int steps = GRUGEN_CHUNK / 8;
-    static constexpr int share = GRUGEN_CHUNK / 4; // a lane's elements of a vector
+// What the lanes of a warp have of a tile's sums: the warp has a part of the rows and of the units of
+// all matrices, in pieces of 16 rows and 8 units.
+template <class Shape>
+struct grugen_tensor_shares {
+    static constexpr int blocks = Shape::blocks;
+    static constexpr int high = Shape::rows / Shape::down / 16;
+    static constexpr int wide = Shape::units / Shape::across / 8;
 
-    float of[high][SUMS][wide][4] = {};
+    float of[high][Shape::sums][wide][4] = {};
 
     __device__ static int lane() { return (int)threadIdx.x % GRUGEN_WARP; }
 
     __device__ static int own_row()
     {
-        return (int)threadIdx.x / GRUGEN_WARP / Shape::across * 16 * high + lane() / 4;
+        return (int)threadIdx.x / GRUGEN_WARP / Shape::across * 16 * high;
     }
 
     __device__ static int own_unit()
@@ -142,12 +122,43 @@ struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, I
         return (int)threadIdx.x / GRUGEN_WARP % Shape::across * 8 * wide;
     }
 
+    // Put the sums of the rows of a slice where every thread finds them, as the shape has it.
+    __device__ __forceinline__ void put(int slice, GRUGEN_REAL *elements) const
+    {
+        const int unit = own_unit() + lane() % 4 * 2;
+#pragma unroll
+        for (int r = 0; r < 2 * high; ++r) {
+            const int row = own_row() + lane() / 4 + 8 * r - slice * Shape::slice_rows;
+            if (row < 0 || row >= Shape::slice_rows) { continue; }
+#pragma unroll
+            for (int s = 0; s < Shape::sums; ++s) {
+#pragma unroll
+                for (int u = 0; u < wide; ++u) {
+                    const float *const pair = of[r / 2][s][u] + r % 2 * 2;
+                    *reinterpret_cast<grugen_some<2> *>(
+                        elements + Shape::place(s, row, unit + 8 * u)) = {{pair[0], pair[1]}};
+                }
+            }
+        }
+    }
+};
+
+// Every sum is formed in an order of the depth that is the same for all shapes.
+template <grugen_arithmetic ARITHMETIC, int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
+struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>>
+    : grugen_tensor_shares<
+          grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>> {
+    using Shape = grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>;
+    using Shares = grugen_tensor_shares<Shape>;
+    static constexpr int steps = GRUGEN_CHUNK / 8;
+    static constexpr int share = GRUGEN_CHUNK / 4; // a lane's elements of a vector
+
     // A quarter of a vector's chunk; three neighbours have the others. Which quarter is all the same,
     // if it is the same for both operands.
     template <int STRIDE>
     __device__ __forceinline__ static grugen_some<share> load(const GRUGEN_REAL *vectors, int vector)
     {
-        const int part = lane() % 4;
+        const int part = Shares::lane() % 4;
         if constexpr (IS_ALONG) {
             return *reinterpret_cast<const grugen_some<share> *>(
                 vectors + vector * STRIDE + share * part);
@@ -163,12 +174,14 @@ struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, I
     template <int FIRST, int MATRICES>
     __device__ __forceinline__ void add(const GRUGEN_REAL *xs, const GRUGEN_REAL *weights)
     {
-        grugen_factors<ARITHMETIC, 4> left[high][steps];
+        grugen_factors<ARITHMETIC, 4> left[Shares::high][steps];
+        const int below_eight = Shares::lane() / 4;
 #pragma unroll
-        for (int r = 0; r < high; ++r) {
+        for (int r = 0; r < Shares::high; ++r) {
 #pragma unroll
             for (int below = 0; below < 2; ++below) {
-                const auto x = load<Shape::row_stride>(xs, own_row() + 16 * r + 8 * below);
+                const int row = Shares::own_row() + below_eight + 16 * r + 8 * below;
+                const auto x = load<Shape::row_stride>(xs, row);
 #pragma unroll
                 for (int i = 0; i < share; ++i) { left[r][i / 2].set(i % 2 * 2 + below, x.of[i]); }
             }
@@ -176,8 +189,8 @@ struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, I
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
 #pragma unroll
-            for (int u = 0; u < wide; ++u) {
-                const int unit = m * UNITS + own_unit() + 8 * u + lane() / 4;
+            for (int u = 0; u < Shares::wide; ++u) {
+                const int unit = m * UNITS + Shares::own_unit() + 8 * u + below_eight;
                 const auto w = load<Shape::unit_stride>(weights, unit);
 #pragma unroll
                 for (int step = 0; step < steps; ++step) {
@@ -185,29 +198,9 @@ struct grugen_sums<grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, I
 #pragma unroll
                     for (int i = 0; i < 2; ++i) { right.set(i, w.of[2 * step + i]); }
 #pragma unroll
-                    for (int r = 0; r < high; ++r) {
-                        grugen_multiply_factors(of[r][FIRST + m][u], left[r][step], right);
+                    for (int r = 0; r < Shares::high; ++r) {
+                        grugen_multiply_factors(this->of[r][FIRST + m][u], left[r][step], right);
                     }
-                }
-            }
-        }
-    }
-
-    // Put the sums of the rows of a slice where every thread finds them, as the shape has it.
-    __device__ __forceinline__ void put(int slice, GRUGEN_REAL *elements) const
-    {
-        const int unit = own_unit() + lane() % 4 * 2;
-#pragma unroll
-        for (int r = 0; r < 2 * high; ++r) {
-            const int row = own_row() + 8 * r - slice * Shape::slice_rows;
-            if (row < 0 || row >= Shape::slice_rows) { continue; }
-#pragma unroll
-            for (int s = 0; s < SUMS; ++s) {
-#pragma unroll
-                for (int u = 0; u < wide; ++u) {
-                    const float *const pair = of[r / 2][s][u] + r % 2 * 2;
-                    *reinterpret_cast<grugen_some<2> *>(
-                        elements + Shape::place(s, row, unit + 8 * u)) = {{pair[0], pair[1]}};
                 }
             }
         }

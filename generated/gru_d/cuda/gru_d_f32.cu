@@ -112,7 +112,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     gru_d_f32_forward_tile tile = {};
     tile.panel_W_gh_delta = grugen_panel_at(work->panel_W_gh_delta, 1, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_gh_delta, D,
@@ -288,7 +289,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_z_x_hat = grugen_panel_at(work->panel_W_z_x_hat, 3, H);
     tile.panel_V_z_m = grugen_panel_at(work->panel_V_z_m, 3, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 3>(at, shared, rows, tile.panel_W_z_x_hat, D,
@@ -1094,8 +1096,6 @@ static cudaError_t gru_d_f32_forward_step_h_run(
     if (tiling.regime == GRUGEN_STEPS) { return gru_d_f32_forward_step_h_launch_steps(call, work,
             device, stream); }
     auto *const kernel = gru_d_f32_forward_step_h_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -1184,7 +1184,10 @@ static cudaError_t gru_d_f32_forward_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_d_f32_forward_packed_bytes(call) /
+            (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_d_f32_forward_pack_kernel, {blocks, GRUGEN_THREADS, 0, false,
             stream}, *call, *work));
@@ -2175,8 +2178,6 @@ static cudaError_t gru_d_f32_backward_step_d_h_carried_run(
     if (tiling.regime == GRUGEN_STEPS) { return
             gru_d_f32_backward_step_d_h_carried_launch_steps(call, work, device, stream); }
     auto *const kernel = gru_d_f32_backward_step_d_h_carried_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -2280,7 +2281,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_r_T_d_r_pre = grugen_panel_at(work->panel_W_r_T_d_r_pre, 1, D);
     tile.panel_W_z_T_d_z_pre = grugen_panel_at(work->panel_W_z_T_d_z_pre, 1, D);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(D);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_T_d_n_pre, H,
@@ -2580,7 +2582,10 @@ static cudaError_t gru_d_f32_backward_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_d_f32_backward_packed_bytes(call) /
+            (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_d_f32_backward_pack_kernel, {blocks, GRUGEN_THREADS, 0, false,
             stream}, *call, *work));
@@ -2865,7 +2870,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     gru_d_f32_backward_states_tile tile = {};
     tile.panel_W_gh_delta = grugen_panel_at(work->panel_W_gh_delta, 1, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_gh_delta, D,
@@ -2938,7 +2944,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_U_z_h_hat = grugen_panel_at(work->panel_U_z_h_hat, 2, H);
     tile.panel_V_z_m = grugen_panel_at(work->panel_V_z_m, 2, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 2>(at, shared, rows, tile.panel_W_z_x_hat, D,
@@ -3024,7 +3031,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_U_n_product = grugen_panel_at(work->panel_U_n_product, 1, H);
     tile.panel_V_n_m = grugen_panel_at(work->panel_V_n_m, 1, H);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(H);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_x_hat, D,
@@ -3893,8 +3901,6 @@ static cudaError_t gru_d_f32_backward_states_step_d_h_carried_run(
     if (tiling.regime == GRUGEN_STEPS) { return
             gru_d_f32_backward_states_step_d_h_carried_launch_steps(call, work, device, stream); }
     auto *const kernel = gru_d_f32_backward_states_step_d_h_carried_choose(tiling);
-    GRUGEN_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-            (int)tiling.shared));
     const bool is_grid = tiling.regime == GRUGEN_GRID;
     if (is_grid) {
         GRUGEN_TRY(cudaMemsetAsync(work->meetings, 0,
@@ -3939,7 +3945,8 @@ static __global__ void __launch_bounds__(Shape::threads,
     tile.panel_W_r_T_d_r_pre = grugen_panel_at(work->panel_W_r_T_d_r_pre, 1, D);
     tile.panel_W_z_T_d_z_pre = grugen_panel_at(work->panel_W_z_T_d_z_pre, 1, D);
     const auto rows = grugen_call_rows{(int)call->T, (int)call->B, call->lengths};
-    __shared__ grugen_block_memory<Shape> shared;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &shared = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     const grugen_block_tile<Shape> at(D);
     grugen_sums<Shape> sums;
     grugen_multiply_tile<0, 1>(at, shared, rows, tile.panel_W_n_T_d_n_pre, H,
@@ -4317,7 +4324,10 @@ static cudaError_t gru_d_f32_backward_states_fill_panels(
         [[maybe_unused]] const grugen_device &device)
 {
     [[maybe_unused]] cudaStream_t stream = static_cast<cudaStream_t>(call->stream);
-    const dim3 blocks((unsigned)device.processors);
+    // a thread for each four, as far as there are threads
+    const int64_t fours = gru_d_f32_backward_states_packed_bytes(call) /
+            (int64_t)sizeof(grugen_stored_four);
+    const dim3 blocks = grugen_blocks_for(device, fours);
     GRUGEN_MARK(stream, "packing");
     GRUGEN_TRY(grugen_start(gru_d_f32_backward_states_pack_kernel, {blocks, GRUGEN_THREADS, 0,
             false, stream}, *call, *work));

@@ -73,6 +73,13 @@ struct grugen_pointed<const Element *> {
     using type = Element;
 };
 
+// Leave the function with the first error.
+#define GRUGEN_TRY(call) \
+    do { \
+        const cudaError_t grugen_error = (call); \
+        if (grugen_error != cudaSuccess) { return grugen_error; } \
+    } while (0)
+
 // How a kernel is started: blocks of threads, shared memory for each block, whether all blocks must
 // run at the same time because they wait for each other, and how many form a cluster, if any do.
 struct grugen_launch {
@@ -84,10 +91,17 @@ struct grugen_launch {
     int cluster = 0;
 };
 
+// Bytes of shared memory that every block may have; more is to be asked for.
+enum { GRUGEN_SHARED_UNASKED = 48 * 1024 };
+
 template <class... Parameters, class... Arguments>
 static inline cudaError_t
 grugen_start(void (*kernel)(Parameters...), const grugen_launch launch, Arguments &&...arguments)
 {
+    if (launch.shared > GRUGEN_SHARED_UNASKED) {
+        GRUGEN_TRY(cudaFuncSetAttribute(
+            kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)launch.shared));
+    }
     cudaLaunchConfig_t config = {};
     config.gridDim = launch.blocks;
     config.blockDim = dim3((unsigned)launch.threads);
@@ -113,10 +127,3 @@ grugen_start(void (*kernel)(Parameters...), const grugen_launch launch, Argument
 #ifndef GRUGEN_MARK
 #define GRUGEN_MARK(stream, name) ((void)0)
 #endif
-
-// Leave the function with the first error.
-#define GRUGEN_TRY(call) \
-    do { \
-        const cudaError_t grugen_error = (call); \
-        if (grugen_error != cudaSuccess) { return grugen_error; } \
-    } while (0)

@@ -17,7 +17,7 @@ struct grugen_outer {
 // A tile has so many units of `left` as of rows elsewhere. Small ones are for small matrices: most of
 // a large one would lie beyond their ends.
 template <int SIDE, int THREADS>
-using grugen_outer_tensor = grugen_tensor_shape<
+using grugen_outer_tensor = grugen_core_shape<
     GRUGEN_CONVERTS ? GRUGEN_BFLOAT16 : GRUGEN_PRODUCTS, 1, SIDE, SIDE, THREADS, false>;
 using grugen_outer_large = std::conditional_t<
     grugen_on_tensor_cores(1), grugen_outer_tensor<128, GRUGEN_TENSOR_THREADS>,
@@ -97,7 +97,7 @@ grugen_outer_parts(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
 // Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
 template <int UNITS, int STRIDE, int THREADS>
 __device__ __forceinline__ void grugen_fetch_kept(
-    const grugen_kept &kept, int row, unsigned alive, int64_t first, GRUGEN_REAL *chunk)
+    const grugen_kept &kept, int row, uint64_t alive, int64_t first, GRUGEN_REAL *chunk)
 {
     constexpr int across = UNITS / GRUGEN_WIDE;
     static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
@@ -125,7 +125,8 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
         const int64_t slice,
         GRUGEN_REAL *parts)
 {
-    __shared__ grugen_block_memory<Shape> memory;
+    extern __shared__ __align__(128) unsigned char grugen_smem[];
+    auto &memory = *reinterpret_cast<grugen_block_memory<Shape> *>(grugen_smem);
     int number = 0;
     int64_t tile = blockIdx.x;
     while (tile >= grugen_outer_tiles<Shape>(list.of[number])) {
@@ -141,49 +142,37 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     const int first = (int)(slice * blockIdx.y < rows.count() ? slice * blockIdx.y : rows.count());
     const int left_over = rows.count() - first;
     const int size = slice < left_over ? (int)slice : left_over;
-    // each lane looks for one of a chunk's rows
+    // each lane looks for some of a chunk's rows
     const auto alive_of = [&](int chunk) {
-        const int mine = chunk * Shape::deep + (int)threadIdx.x % GRUGEN_WARP;
-        const bool is_there =
-            mine < size && (rows.lengths == nullptr || rows.locate(first + mine).alive);
-        return __ballot_sync(0xffffffffu, is_there);
+        uint64_t alive = 0;
+#pragma unroll
+        for (int some = 0; some < Shape::deep; some += GRUGEN_WARP) {
+            const int mine = chunk * Shape::deep + some + (int)threadIdx.x % GRUGEN_WARP;
+            const bool is_there =
+                mine < size && (rows.lengths == nullptr || rows.locate(first + mine).alive);
+            alive |= (uint64_t)__ballot_sync(0xffffffffu, is_there) << some;
+        }
+        return alive;
     };
-    const int chunks = (size + Shape::deep - 1) / Shape::deep;
     grugen_sums<Shape> sums;
-    if constexpr (Shape::is_paired) {
-        grugen_pairs_asked<Shape::rows, Shape::row_stride, Shape::threads> lefts;
-        grugen_pairs_asked<Shape::units, Shape::unit_stride, Shape::threads> rights;
-        // else registers have no room for a chunk beside the sums
-        constexpr bool can_wait = Shape::threads >= 256;
-        const auto put = [&](GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-            if (!can_wait) { return; }
-            lefts.put(xs);
-            rights.put(weights);
-        };
-        grugen_multiply_asked(
-            memory, chunks,
-            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-                const unsigned alive = alive_of(chunk);
-                const int row = first + chunk * Shape::deep;
-                lefts.ask(member.left, row, alive, left);
-                if (!can_wait) { lefts.put(xs); }
-                rights.ask(member.right, row, alive, right);
-                if (!can_wait) { rights.put(weights); }
-            },
-            put, sums);
-    } else {
-        grugen_multiply_chunks<0, 1>(
-            memory, chunks,
-            [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
-                const unsigned alive = alive_of(chunk);
-                const int row = first + chunk * Shape::deep;
+    grugen_multiply_chunks<0, 1>(
+        memory, (size + Shape::deep - 1) / Shape::deep,
+        [&](int chunk, GRUGEN_REAL *xs, GRUGEN_REAL *weights) {
+            const uint64_t alive = alive_of(chunk);
+            const int row = first + chunk * Shape::deep;
+            if constexpr (Shape::is_paired) {
+                grugen_fetch_kept_paired<Shape::rows, Shape::row_line, Shape::threads>(
+                    member.left, row, alive, left, xs);
+                grugen_fetch_kept_paired<Shape::units, Shape::unit_line, Shape::threads>(
+                    member.right, row, alive, right, weights);
+            } else {
                 grugen_fetch_kept<Shape::rows, Shape::row_stride, Shape::threads>(
                     member.left, row, alive, left, xs);
                 grugen_fetch_kept<Shape::units, Shape::unit_stride, Shape::threads>(
                     member.right, row, alive, right, weights);
-            },
-            sums);
-    }
+            }
+        },
+        sums);
     parts += blockIdx.y * member.left.units * member.right.units;
     for (int part = 0; part < Shape::slices; ++part) {
         grugen_spread_sums(part, sums, memory);
@@ -197,8 +186,8 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     }
 }
 
-// The parts of a list's matrices added up, in order: `lines` threads share the parts of an element, a
-// power of two.
+// The parts of a list's matrices added up, in order: a thread has four elements, and `lines` threads
+// share their parts, a power of two.
 template <int COUNT>
 static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel(
     const __grid_constant__ grugen_list<grugen_outer, COUNT> list,
@@ -206,7 +195,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int lines,
     const GRUGEN_REAL *parts)
 {
-    __shared__ GRUGEN_REAL shares[GRUGEN_THREADS];
+    __shared__ grugen_four shares[GRUGEN_THREADS];
     const grugen_outer &member = list.of[blockIdx.y];
     for (unsigned before = 0; before < blockIdx.y; ++before) {
         parts += list.of[before].left.units * list.of[before].right.units * slices;
@@ -214,17 +203,48 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int64_t size = member.left.units * member.right.units;
     const int across = GRUGEN_THREADS / lines;
     const int line = (int)threadIdx.x / across;
-    const int64_t item = (int64_t)blockIdx.x * across + (int)threadIdx.x % across;
-    GRUGEN_REAL sum = 0;
-    if (item < size) {
+    const int64_t item = 4 * ((int64_t)blockIdx.x * across + (int)threadIdx.x % across);
+    const int count = size - item < 4 ? (int)(size - item) : 4;
+    grugen_four sum = {};
+    if (size % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % sizeof(grugen_four) == 0) {
+        if (count > 0) {
 #pragma unroll 8
-        for (int64_t slice = line; slice < slices; slice += lines) { sum += parts[slice * size + item]; }
+            for (int64_t slice = line; slice < slices; slice += lines) {
+                const auto part = *reinterpret_cast<const grugen_four *>(parts + slice * size + item);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) { sum.of[e] += part.of[e]; }
+            }
+        }
+    } else {
+        for (int64_t slice = line; slice < slices; slice += lines) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                if (e < count) { sum.of[e] += parts[slice * size + item + e]; }
+            }
+        }
     }
     shares[threadIdx.x] = sum;
     __syncthreads();
-    if (line > 0 || item >= size) { return; }
-    for (int other = 1; other < lines; ++other) { sum += shares[other * across + (int)threadIdx.x]; }
-    member.total[item] = grugen_stored_of(sum);
+    if (line > 0) { return; }
+    for (int other = 1; other < lines; ++other) {
+        const grugen_four share = shares[other * across + (int)threadIdx.x];
+#pragma unroll
+        for (int e = 0; e < 4; ++e) { sum.of[e] += share.of[e]; }
+    }
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+        if (e < count) { member.total[item + e] = grugen_stored_of(sum.of[e]); }
+    }
+}
+
+// How many threads share the parts of an element: so many that all processors have work.
+static inline int grugen_sharing_lines(int64_t elements, int64_t slices)
+{
+    int lines = 1;
+    while (lines < 8 && 2 * lines <= slices && elements / 4 * lines < GRUGEN_OUTER_THREADS) {
+        lines *= 2;
+    }
+    return lines;
 }
 
 template <int COUNT>
@@ -235,18 +255,22 @@ static cudaError_t grugen_outer_totals(
     cudaStream_t stream)
 {
     const grugen_outer_cut cut = grugen_cut_outers(list, (int64_t)rows.T * rows.B);
-    int64_t largest = 1;
+    int64_t largest = 1, all = 0;
     for (const grugen_outer &member : list.of) {
-        largest = grugen_larger(largest, member.left.units * member.right.units);
+        const int64_t size = member.left.units * member.right.units;
+        largest = grugen_larger(largest, size);
+        all += size;
     }
     const dim3 blocks((unsigned)cut.tiles, (unsigned)cut.slices);
     const int threads = cut.is_large ? grugen_outer_large::threads : grugen_outer_small::threads;
     auto *const kernel = cut.is_large ? grugen_outer_kernel<grugen_outer_large, COUNT>
                                       : grugen_outer_kernel<grugen_outer_small, COUNT>;
-    GRUGEN_TRY(
-        grugen_start(kernel, {blocks, threads, 0, false, stream}, list, rows, cut.slice, parts));
-    const int lines = grugen_power((int)(cut.slices < 8 ? cut.slices : 8));
-    const int64_t across = GRUGEN_THREADS / lines;
+    const int64_t shared = cut.is_large ? sizeof(grugen_block_memory<grugen_outer_large>)
+                                        : sizeof(grugen_block_memory<grugen_outer_small>);
+    GRUGEN_TRY(grugen_start(
+        kernel, {blocks, threads, shared, false, stream}, list, rows, cut.slice, parts));
+    const int lines = grugen_sharing_lines(all, cut.slices);
+    const int64_t across = 4 * GRUGEN_THREADS / lines;
     const dim3 sums((unsigned)((largest + across - 1) / across), COUNT);
     return grugen_start(
         grugen_outer_sum_kernel<COUNT>, {sums, GRUGEN_THREADS, 0, false, stream}, list, cut.slices,

@@ -1,5 +1,6 @@
-// Chunks of bfloat16 for tensor cores: two elements that follow each other in the depth share a place
-// of GRUGEN_REAL, the first one its lower half.
+// Tiles of bfloat16 on tensor cores. A chunk is 64 elements deep: as many as a line of the device's
+// memory has, so that each vector's are fetched at once. Two elements share a place of GRUGEN_REAL, the
+// first one its lower half.
 #pragma once
 
 #include <stdint.h>
@@ -8,9 +9,124 @@
 
 #include "grugen_fetch.cuh"
 #include "grugen_panel.cuh"
+#include "grugen_shape.cuh"
 #include "grugen_stored.cuh"
 #include "grugen_sums.cuh"
+#include "grugen_tensor_sums.cuh"
 #include "grugen_total.cuh"
+
+// A lane's share of four matrices of eight lines and eight elements: two elements of a line each, as
+// tensor cores take them.
+struct grugen_matrices {
+    unsigned of[4];
+};
+
+// Each lane says where a line of a matrix is: the first eight those of the first one.
+__device__ __forceinline__ grugen_matrices grugen_load_matrices(const GRUGEN_REAL *line)
+{
+    grugen_matrices found;
+#ifdef GRUGEN_EMULATOR
+    emulator::load_matrices(found.of, line, false);
+#else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(found.of[0]), "=r"(found.of[1]), "=r"(found.of[2]), "=r"(found.of[3])
+                 : "r"((unsigned)__cvta_generic_to_shared(line)));
+#endif
+    return found;
+}
+
+// The same, where tensor cores take what lies below each other.
+__device__ __forceinline__ grugen_matrices grugen_load_turned(const GRUGEN_REAL *line)
+{
+    grugen_matrices found;
+#ifdef GRUGEN_EMULATOR
+    emulator::load_matrices(found.of, line, true);
+#else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(found.of[0]), "=r"(found.of[1]), "=r"(found.of[2]), "=r"(found.of[3])
+                 : "r"((unsigned)__cvta_generic_to_shared(line)));
+#endif
+    return found;
+}
+
+// Where a piece of eight elements of a vector is, in a chunk along the depth.
+__device__ __forceinline__ int grugen_piece_of(int vector, int piece)
+{
+    return vector * GRUGEN_LINE + (piece ^ vector % 8) * 4;
+}
+
+template <int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
+struct grugen_sums<grugen_paired_shape<SUMS, ROWS, UNITS, THREADS, IS_ALONG>>
+    : grugen_tensor_shares<grugen_paired_shape<SUMS, ROWS, UNITS, THREADS, IS_ALONG>> {
+    using Shape = grugen_paired_shape<SUMS, ROWS, UNITS, THREADS, IS_ALONG>;
+    using Shares = grugen_tensor_shares<Shape>;
+
+    // 16 rows from `row` on, over step number `step` of 16 elements.
+    __device__ __forceinline__ static grugen_matrices
+    rows_of(const GRUGEN_REAL *xs, int row, int step)
+    {
+        const int lane = Shares::lane();
+        if constexpr (IS_ALONG) {
+            return grugen_load_matrices(xs + grugen_piece_of(row + lane % 16, 2 * step + lane / 16));
+        } else {
+            const int below = 16 * step + lane % 8 + lane / 16 * 8;
+            return grugen_load_turned(xs + below * Shape::row_line + (row + lane / 8 % 2 * 8) / 2);
+        }
+    }
+
+    // The first of eight units, number `eight` of those that this warp has of all matrices.
+    __device__ __forceinline__ static int eight_of(int eight)
+    {
+        return eight / Shares::wide * UNITS + Shares::own_unit() + eight % Shares::wide * 8;
+    }
+
+    // Eight units from `first` on and eight from `second` on, over step number `step`.
+    __device__ __forceinline__ static grugen_matrices
+    units_of(const GRUGEN_REAL *weights, int first, int second, int step)
+    {
+        const int lane = Shares::lane();
+        const int unit = first + lane / 16 * (second - first);
+        if constexpr (IS_ALONG) {
+            return grugen_load_matrices(
+                weights + grugen_piece_of(unit + lane % 8, 2 * step + lane / 8 % 2));
+        } else {
+            return grugen_load_turned(
+                weights + (16 * step + lane % 16) * Shape::unit_line + unit / 2);
+        }
+    }
+
+    // Add the products of a chunk: of MATRICES matrices, to sums FIRST.. Those of a step are
+    // independent of each other.
+    template <int FIRST, int MATRICES>
+    __device__ __forceinline__ void add(const GRUGEN_REAL *xs, const GRUGEN_REAL *weights)
+    {
+        constexpr int eights = MATRICES * Shares::wide;
+#pragma unroll
+        for (int step = 0; step < Shape::deep / 16; ++step) {
+            grugen_matrices left[Shares::high];
+#pragma unroll
+            for (int r = 0; r < Shares::high; ++r) {
+                left[r] = rows_of(xs, Shares::own_row() + 16 * r, step);
+            }
+#pragma unroll
+            for (int eight = 0; eight < eights; eight += 2) {
+                const int more = eight + 1 < eights ? 1 : 0;
+                const grugen_matrices right =
+                    units_of(weights, eight_of(eight), eight_of(eight + more), step);
+#pragma unroll
+                for (int next = 0; next <= more; ++next) {
+                    const unsigned pairs[2] = {right.of[2 * next], right.of[2 * next + 1]};
+                    const int m = FIRST + (eight + next) / Shares::wide;
+                    const int u = (eight + next) % Shares::wide;
+#pragma unroll
+                    for (int r = 0; r < Shares::high; ++r) {
+                        grugen_multiply_bfloat16(this->of[r][m][u], left[r].of, pairs);
+                    }
+                }
+            }
+        }
+    }
+};
 
 // Start to copy a four; one that does not exist becomes zeros.
 template <class Element>
@@ -29,19 +145,25 @@ grugen_fetch_four(GRUGEN_REAL *to, const grugen_four_of<Element> *from, bool is_
 #endif
 }
 
+// Start to copy eight elements that lie at a multiple of 16 bytes.
+__device__ __forceinline__ void grugen_fetch_whole_eight(GRUGEN_REAL *to, const GRUGEN_STORED *from)
+{
+#ifdef GRUGEN_EMULATOR
+    __pipeline_memcpy_async(to, from, 16, 0);
+#else
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                 :
+                 : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+                 : "memory");
+#endif
+}
+
 // Start to copy eight elements, of which the first `count` exist: at once, if all do and lie so.
 __device__ __forceinline__ void
 grugen_fetch_eight(GRUGEN_REAL *to, const GRUGEN_STORED *from, int count)
 {
     if (count >= 8 && reinterpret_cast<uintptr_t>(from) % 16 == 0) {
-#ifdef GRUGEN_EMULATOR
-        __pipeline_memcpy_async(to, from, 16, 0);
-#else
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                     :
-                     : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
-                     : "memory");
-#endif
+        grugen_fetch_whole_eight(to, from);
         return;
     }
     // one element after the other: the registers are the sums'
@@ -77,166 +199,104 @@ __device__ __forceinline__ void grugen_fetch_eight(GRUGEN_REAL *to, const Elemen
     }
 }
 
-// Fetch a chunk of the vectors of a tile's rows: four threads fetch a row's, eight elements each.
+// How the vectors of a tile's rows come: eight threads fetch a row's share of a chunk, eight elements
+// each.
 template <class Shape, class Element>
-__device__ __forceinline__ void grugen_fetch_vectors_paired(
-    const void *const (&vectors)[Shape::rows], int start, int depth, GRUGEN_REAL *xs)
-{
-    constexpr int apart = Shape::threads / 4;
-    const int place = (int)threadIdx.x % 4 * 4;
-    const int k = start + 2 * place;
-    // what is rounded on its way passes through registers, and so do addresses beside many units
-    constexpr bool is_copied = std::is_same<Element, GRUGEN_STORED>::value && Shape::units < 128;
-    [[maybe_unused]] constexpr int side = is_copied ? Shape::rows / apart + 1 : 1;
-#pragma unroll side
-    for (int first = 0; first < Shape::rows; first += apart) {
-        const int row = first + (int)threadIdx.x / 4;
-        if (Shape::rows < apart && row >= Shape::rows) { continue; }
-        const Element *const vector = static_cast<const Element *>(vectors[row]);
-        grugen_fetch_eight(
-            xs + row * Shape::row_stride + place, vector + k, vector != nullptr ? depth - k : 0);
-    }
-}
+struct grugen_paired_vectors {
+    static constexpr bool is_copied = std::is_same<Element, GRUGEN_STORED>::value;
+    static constexpr int apart = Shape::threads / 8;
+    static_assert(Shape::rows % apart == 0, "all threads fetch as many");
 
-// Fetch a chunk of MATRICES packed matrices: four threads fetch a unit's, two fours each.
+    const void *const (&vectors)[Shape::rows];
+    int depth;
+    bool simple = is_copied; // all of this thread's rows exist, and are copied as they lie
+
+    template <class Rows, class VectorOf>
+    __device__ __forceinline__ grugen_paired_vectors(
+        const void *const (&all)[Shape::rows],
+        int deep,
+        const grugen_block_tile<Shape> &at,
+        const Rows &rows,
+        const VectorOf &vector_of)
+        : vectors(all), depth(deep)
+    {
+        if constexpr (is_copied) {
+            for (int first = 0; first < Shape::rows; first += apart) {
+                const grugen_here here = rows.locate(at.row + first + row());
+                const auto address = reinterpret_cast<uintptr_t>(here.alive ? vector_of(here) : nullptr);
+                simple = simple && here.alive && address % 16 == 0;
+            }
+        }
+    }
+
+    __device__ __forceinline__ static int row() { return (int)threadIdx.x / 8; }
+    __device__ __forceinline__ static int piece() { return (int)threadIdx.x % 8; }
+
+    __device__ __forceinline__ void fetch(int start, GRUGEN_REAL *xs) const
+    {
+        const int k = start + 8 * piece();
+        if constexpr (is_copied) {
+            if (simple && start + Shape::deep <= depth) {
+                GRUGEN_REAL *const to = xs + grugen_piece_of(row(), piece());
+#pragma unroll
+                for (int first = 0; first < Shape::rows; first += apart) {
+                    const auto *const vector = static_cast<const Element *>(vectors[first + row()]);
+                    grugen_fetch_whole_eight(to + first * GRUGEN_LINE, vector + k);
+                }
+                return;
+            }
+        }
+        // the registers are the sums'
+#pragma unroll 1
+        for (int first = 0; first < Shape::rows; first += apart) {
+            const auto *const vector = static_cast<const Element *>(vectors[first + row()]);
+            grugen_fetch_eight(
+                xs + grugen_piece_of(first + row(), piece()), vector + k,
+                vector != nullptr ? depth - k : 0);
+        }
+    }
+};
+
+// Fetch a chunk of MATRICES packed matrices, a four each: neighbours fetch neighbouring units'.
 template <int MATRICES, class Shape>
 __device__ __forceinline__ void grugen_fetch_weights_paired(
     const grugen_panel &panel, int first, int start, int depth, GRUGEN_REAL *weights)
 {
-    constexpr int together = Shape::threads / 4;
-    constexpr int across = Shape::units < together ? Shape::units : together;
-    constexpr int down = together / across;
-    const int place = (int)threadIdx.x % 4 * 4;
-    const int own_unit = (int)threadIdx.x / 4 % across;
-    const int own_matrix = (int)threadIdx.x / 4 / across;
-    const int four = start / 4 + place / 2;
-    const grugen_stored_four *const from = panel.fours + four * panel.line + first;
+    constexpr int fours = Shape::deep / 4;
+    constexpr int items = MATRICES * Shape::units * fours;
 #pragma unroll
-    for (int step = 0; step < MATRICES; step += down) {
-        const int m = own_matrix + step;
-        if (MATRICES % down != 0 && m >= MATRICES) { continue; }
-#pragma unroll
-        for (int apart = 0; apart < Shape::units; apart += across) {
-            const int unit = own_unit + apart;
-            GRUGEN_REAL *const to = weights + (m * Shape::units + unit) * Shape::unit_stride + place;
-#pragma unroll
-            for (int next = 0; next < 2; ++next) {
-                const bool is_there = 4 * (four + next) < depth && first + unit < panel.units;
-                grugen_fetch_four(
-                    to + 2 * next, from + next * panel.line + m * panel.units + unit, is_there);
-            }
-        }
+    for (int begin = 0; begin < items; begin += Shape::threads) {
+        const int item = begin + (int)threadIdx.x;
+        if (items % Shape::threads != 0 && item >= items) { continue; }
+        const int unit = item % Shape::units;
+        const int below = item / Shape::units % fours;
+        const int m = item / Shape::units / fours;
+        const int four = start / 4 + below;
+        GRUGEN_REAL *const to =
+            weights + grugen_piece_of(m * Shape::units + unit, below / 2) + below % 2 * 2;
+        grugen_fetch_four(
+            to, panel.fours + four * panel.line + m * panel.units + first + unit,
+            4 * four < depth && first + unit < panel.units);
     }
 }
 
-// Four elements of a row as memory has them, the first of two in the lower half: nobody looks at them
-// before all that was asked for is there.
-struct grugen_words {
-    uint32_t of[2];
-};
-
-// The first `count` of four elements; at once, if all of them exist and lie so.
-template <class Element>
-__device__ __forceinline__ grugen_words
-grugen_words_at(const Element *from, int count, bool is_aligned)
+// Fetch the units from `first` on of a chunk of rows; bit i of `alive` says whether row i exists.
+template <int UNITS, int LINE, int THREADS>
+__device__ __forceinline__ void grugen_fetch_kept_paired(
+    const grugen_kept &kept, int row, uint64_t alive, int64_t first, GRUGEN_REAL *chunk)
 {
-    grugen_words words = {};
-    if constexpr (std::is_same<Element, GRUGEN_STORED>::value) {
-        if (is_aligned) {
-            const uint2 both = *reinterpret_cast<const uint2 *>(from);
-            return {{both.x, both.y}};
-        }
-    }
-#pragma unroll
-    for (int e = 0; e < 4; ++e) {
-        if (e >= count) { break; }
-        words.of[e / 2] |= grugen_bits_of(grugen_stored_of(from[e])) << e % 2 * 16;
-    }
-    return words;
-}
-
-// Four units of two rows that follow each other, as pairs: the lower half is of the first row.
-__device__ __forceinline__ grugen_some<4>
-grugen_pairs_of_rows(const grugen_words &upper, const grugen_words &lower)
-{
-    grugen_some<4> pairs;
-#pragma unroll
-    for (int w = 0; w < 2; ++w) {
-        pairs.of[2 * w] = __uint_as_float((upper.of[w] & 0xffffu) | lower.of[w] << 16);
-        pairs.of[2 * w + 1] = __uint_as_float(upper.of[w] >> 16 | (lower.of[w] & 0xffff0000u));
-    }
-    return pairs;
-}
-
-// A thread's share of a chunk of rows, on its way from memory while another chunk is multiplied.
-template <int UNITS, int STRIDE, int THREADS>
-struct grugen_pairs_asked {
-    static constexpr int across = UNITS / 4;
-    static constexpr int lines = GRUGEN_CHUNK * across / THREADS;
+    constexpr int across = UNITS / 8;
     static_assert(THREADS % across == 0, "each thread has the same units of all its rows");
-
-    grugen_words found[lines][2];
-
-    // The first of the units, and the first of the lines of pairs.
-    __device__ static int unit() { return (int)threadIdx.x % across * 4; }
-    __device__ static int line() { return (int)threadIdx.x / across; }
-
-    // Ask for the units from `first` on; bit i of `alive` says whether row i exists.
-    __device__ __forceinline__ void
-    ask(const grugen_kept &kept, int row, unsigned alive, int64_t first)
-    {
-        const int count = (int)(kept.units - first) - unit();
-        kept.with_first([&](const auto *values) {
-            const auto *const from = values + (int64_t)row * kept.stride + first + unit();
-            const bool is_aligned = reinterpret_cast<uintptr_t>(from) % sizeof(grugen_words) == 0 &&
-                kept.stride % 4 == 0 && count >= 4;
+    const int piece = (int)threadIdx.x % across;
+    const int own_line = (int)threadIdx.x / across;
+    const int count = (int)(kept.units - first) - 8 * piece;
+    kept.with_first([&](const auto *values) {
+        const auto *from = values + ((int64_t)row + own_line) * kept.stride + first + 8 * piece;
 #pragma unroll
-            for (int i = 0; i < lines; ++i) {
-#pragma unroll
-                for (int next = 0; next < 2; ++next) {
-                    const int below = 2 * (line() + i * (THREADS / across)) + next;
-                    found[i][next] = {};
-                    if ((alive >> below & 1u) == 0) { continue; }
-                    found[i][next] = grugen_words_at(from + below * kept.stride, count, is_aligned);
-                }
-            }
-        });
-    }
-
-    // Put it where tensor cores take it from.
-    __device__ __forceinline__ void put(GRUGEN_REAL *chunk) const
-    {
-#pragma unroll
-        for (int i = 0; i < lines; ++i) {
-            *reinterpret_cast<grugen_some<4> *>(
-                chunk + (line() + i * (THREADS / across)) * STRIDE + unit()) =
-                grugen_pairs_of_rows(found[i][0], found[i][1]);
+        for (int line = own_line; line < own_line + 2 * GRUGEN_LINE; line += THREADS / across) {
+            const bool is_there = (alive >> line & 1u) != 0;
+            grugen_fetch_eight(chunk + line * LINE + 4 * piece, from, is_there ? count : 0);
+            from += THREADS / across * kept.stride;
         }
-    }
-};
-
-// Add the products of so many chunks that pass through registers to the sums of a tile. `ask(chunk, xs,
-// weights)` has one on its way to there, which arrives by `put(xs, weights)`.
-template <class Shape, class Ask, class Put>
-__device__ __forceinline__ void grugen_multiply_asked(
-    grugen_block_memory<Shape> &memory,
-    int chunks,
-    const Ask &ask,
-    const Put &put,
-    grugen_sums<Shape> &sums)
-{
-    const auto xs_of = [&](int chunk) { return memory.elements + chunk % 2 * Shape::chunk; };
-    if (chunks == 0) { return; }
-    ask(0, xs_of(0), xs_of(0) + Shape::weights);
-    put(xs_of(0), xs_of(0) + Shape::weights);
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-        // all have put this chunk, and read the one before
-        __syncthreads();
-        const bool more = chunk + 1 < chunks;
-        GRUGEN_REAL *const next = xs_of(chunk + 1);
-        if (more) { ask(chunk + 1, next, next + Shape::weights); }
-        const GRUGEN_REAL *const xs = xs_of(chunk);
-        sums.template add<0, 1>(xs, xs + Shape::weights);
-        if (more) { put(next, next + Shape::weights); }
-    }
+    });
 }

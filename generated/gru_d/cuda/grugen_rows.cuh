@@ -33,7 +33,8 @@ struct grugen_call_rows {
         if (item >= T * B) { return {0, 0, 0, false}; }
         const int t = (int)((unsigned)item / (unsigned)B);
         const int b = item - t * B;
-        return {item, b, 0, t < grugen_length(lengths, T, b)};
+        // who has no lengths and does not ask for the sequence need not divide
+        return {item, b, 0, lengths == nullptr || t < grugen_length(lengths, T, b)};
     }
 };
 

@@ -16,6 +16,7 @@ enum grugen_arithmetic {
 
 enum {
     GRUGEN_CHUNK = 64 / (int)sizeof(GRUGEN_REAL), // places of the depth that are fetched together
+    GRUGEN_LINE = 32, // places of a vector in a chunk of bfloat16, 128 bytes: whole lines of memory
     GRUGEN_STAGES = 2, // chunks in shared memory at a time
     GRUGEN_HELD = 256 / (int)sizeof(GRUGEN_REAL), // sums of a thread, at most
 };
@@ -84,6 +85,18 @@ struct grugen_shape
     static constexpr int unit_stride = grugen_apart(SUMS * OWN_UNITS * SIDE);
 };
 
+// Places of a line of a chunk of bfloat16: eight lines' pieces of 16 bytes lie on banks of their own.
+// Along the depth, pieces change their places for that.
+constexpr int grugen_paired_line(int vectors, bool is_along)
+{
+    return is_along ? GRUGEN_LINE : vectors / 2 + 4;
+}
+
+constexpr int grugen_paired_chunk(int vectors, bool is_along)
+{
+    return grugen_paired_line(vectors, is_along) * (is_along ? vectors : 2 * GRUGEN_LINE);
+}
+
 // How many of a block's warps stand below each other: so that they read least from shared memory.
 constexpr int grugen_warps_down(int sums, int rows, int units, int warps)
 {
@@ -100,8 +113,7 @@ constexpr int grugen_warps_down(int sums, int rows, int units, int warps)
     return best;
 }
 
-// A tile for tensor cores. Chunks are [vector][depth] if IS_ALONG, else [depth][vector]. Of bfloat16
-// two elements that follow each other in the depth share a place.
+// A tile for tensor cores. Chunks are [vector][depth] if IS_ALONG, else [depth][vector].
 template <grugen_arithmetic ARITHMETIC, int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
 struct grugen_tensor_shape
     : grugen_sizes<
@@ -110,12 +122,30 @@ struct grugen_tensor_shape
           // four rows of eight sums lie on banks of their own
           UNITS + 8> {
     static constexpr bool is_along = IS_ALONG;
-    static constexpr bool is_paired = ARITHMETIC == GRUGEN_BFLOAT16;
-    static constexpr int deep = is_paired ? 2 * GRUGEN_CHUNK : GRUGEN_CHUNK;
     static constexpr int row_stride = IS_ALONG ? GRUGEN_CHUNK : grugen_apart(ROWS);
     static constexpr int unit_stride = IS_ALONG ? GRUGEN_CHUNK : grugen_apart(SUMS * UNITS);
+    static constexpr int blocks = 512 / THREADS; // of a processor, that have the registers
     static constexpr int warps = THREADS / GRUGEN_WARP;
     static constexpr int down = grugen_warps_down(SUMS, ROWS, UNITS, warps);
+    static constexpr int across = warps / down;
+};
+
+// A tile of bfloat16, where two elements share a place. Chunks are lines: of a vector, if IS_ALONG, or
+// of what all vectors have at one place of the depth.
+template <int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
+struct grugen_paired_shape
+    : grugen_sizes<
+          SUMS, ROWS, UNITS, THREADS, grugen_paired_chunk(ROWS, IS_ALONG),
+          grugen_paired_chunk(SUMS * UNITS, IS_ALONG), UNITS + 8> {
+    static constexpr bool is_along = IS_ALONG;
+    static constexpr bool is_paired = true;
+    static constexpr int deep = 2 * GRUGEN_LINE;
+    static constexpr int row_line = grugen_paired_line(ROWS, IS_ALONG);
+    static constexpr int unit_line = grugen_paired_line(SUMS * UNITS, IS_ALONG);
+    static constexpr int blocks = (ROWS < 256 ? 512 : 256) / THREADS; // as above
+    static constexpr int warps = THREADS / GRUGEN_WARP;
+    static constexpr int down = IS_ALONG ? grugen_warps_down(SUMS, ROWS, UNITS, warps)
+                                         : warps / grugen_warps_down(SUMS, UNITS, ROWS, warps);
     static constexpr int across = warps / down;
 };
 
@@ -127,6 +157,11 @@ constexpr bool grugen_on_tensor_cores(int sums)
 {
     return GRUGEN_PRODUCTS != GRUGEN_IEEE && GRUGEN_TENSOR_THREADS * sums <= 4096;
 }
+
+template <grugen_arithmetic ARITHMETIC, int SUMS, int ROWS, int UNITS, int THREADS, bool IS_ALONG>
+using grugen_core_shape = std::conditional_t<
+    ARITHMETIC == GRUGEN_BFLOAT16, grugen_paired_shape<SUMS, ROWS, UNITS, THREADS, IS_ALONG>,
+    grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>>;
 
 // A large tile is for very many rows: what a thread reads for a step of the depth, it uses most
 // often. A small one is for so few rows that large ones would leave processors without work.
@@ -143,15 +178,16 @@ struct grugen_shapes {
 
 template <int SUMS, grugen_arithmetic ARITHMETIC>
 struct grugen_shapes<SUMS, ARITHMETIC, true> {
-    // copies of rows of bfloat16 take the registers of half of a single matrix' sums
-    static constexpr int most_units = ARITHMETIC == GRUGEN_BFLOAT16 && SUMS == 1 ? 64 : 128;
-    static constexpr int large_units = grugen_power(most_units / SUMS);
+    static constexpr int large_units = grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
+    // of bfloat16 more sums than 96 for a row take a processor's registers for one block
+    static constexpr int longer =
+        ARITHMETIC == GRUGEN_BFLOAT16 && SUMS * large_units > 96 ? 2 : 1;
     // eight warps have work
     static constexpr int small_rows = small_units < 32 ? 1024 / small_units : 32;
     template <int ROWS, int UNITS, int THREADS>
-    using shape = grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, true>;
-    using large = shape<128, large_units, GRUGEN_TENSOR_THREADS>;
+    using shape = grugen_core_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, true>;
+    using large = shape<longer * 128, large_units, GRUGEN_TENSOR_THREADS>;
     using small = shape<small_rows, small_units, 256>;
 };
 
@@ -160,10 +196,11 @@ using grugen_large = typename grugen_shapes<SUMS, ARITHMETIC>::large;
 template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
 using grugen_small = typename grugen_shapes<SUMS, ARITHMETIC>::small;
 
-// A block's shared memory: chunks of the operands, or sums; and where each row's vector is.
+// A block's shared memory, which a launch asks for: chunks of the operands, or sums; and where each
+// row's vector is.
 template <class Shape>
 struct grugen_block_memory {
-    alignas(32) GRUGEN_REAL elements[Shape::elements];
+    alignas(128) GRUGEN_REAL elements[Shape::elements];
     const void *vectors[Shape::rows];
 };
 

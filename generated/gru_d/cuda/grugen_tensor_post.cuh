@@ -109,22 +109,6 @@ struct grugen_asked {
         return (lower | upper) == 0u;
     }
 
-    // Wait for the last piece. What is asked for in vain keeps waiting what is posted meanwhile.
-    __device__ __forceinline__ void look_out() const
-    {
-        const int before = left > 0 ? (left - 1) / GRUGEN_STRIDE * GRUGEN_STRIDE : 0;
-        GRUGEN_MEETING_BEGINS
-        while (waits && left > 0 &&
-               !are_there(grugen_look_at_four(posts + before), left - before)) {
-#ifdef GRUGEN_EMULATOR
-            emulator::let_others_run(false, emulator::Site::here());
-#endif
-        }
-        GRUGEN_MEETING_ENDS
-        // they ask together, once and not each for itself
-        grugen_gather_lanes();
-    }
-
     // Wait for what was asked for, and ask again for what has not come: all of it would keep waiting
     // what is posted meanwhile.
     __device__ __forceinline__ void take(int begin)

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <type_traits>
+
 #include "grugen_memory.cuh"
 #include "grugen_rows.cuh"
 #include "grugen_stored.cuh"
@@ -45,7 +47,7 @@ struct grugen_list {
 };
 
 enum {
-    GRUGEN_VECTOR_UNITS = 32,
+    GRUGEN_VECTOR_UNITS = 128, // four of each lane
     GRUGEN_VECTOR_LINES = 8,
     GRUGEN_VECTOR_SLICE = 128, // rows of a slice, at least
     GRUGEN_VECTOR_SLICES = 528, // at most: they fill a device
@@ -68,9 +70,39 @@ grugen_vector_parts(const grugen_list<grugen_summand, COUNT> &list, int64_t rows
     return size * grugen_vector_slices(rows);
 }
 
-// The sum of 32 units of one member over one slice of the rows.
+// Add every GRUGEN_VECTOR_LINES-th row up to `last` to the sums of a lane's units, of which there are
+// `count`; if there are four they lie so that they are read at once.
+template <bool IS_FOUR, bool HAS_LENGTHS, class Element>
+__device__ __forceinline__ void grugen_add_rows(
+    const Element *units,
+    int64_t stride,
+    const grugen_call_rows &rows,
+    int64_t row,
+    int64_t last,
+    int count,
+    GRUGEN_REAL (&sums)[4])
+{
+#pragma unroll 8
+    for (; row < last; row += GRUGEN_VECTOR_LINES) {
+        if (HAS_LENGTHS && !rows.locate((int)row).alive) { continue; }
+        const Element *const from = units + row * stride;
+        if constexpr (IS_FOUR) {
+            const auto *const at = reinterpret_cast<const grugen_four_of<Element> *>(from);
+            const grugen_four four = grugen_reals_of(grugen_read(at));
+#pragma unroll
+            for (int e = 0; e < 4; ++e) { sums[e] += four.of[e]; }
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                if (e < count) { sums[e] += grugen_real_of(from[e]); }
+            }
+        }
+    }
+}
+
+// The sums of some units of one member over one slice of the rows.
 template <int COUNT>
-static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINES)
+static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS / 4 *GRUGEN_VECTOR_LINES)
     grugen_vector_kernel(
         const __grid_constant__ grugen_list<grugen_summand, COUNT> list,
         const grugen_call_rows rows,
@@ -81,26 +113,41 @@ static __global__ void __launch_bounds__(GRUGEN_VECTOR_UNITS *GRUGEN_VECTOR_LINE
     for (unsigned before = 0; before < blockIdx.y; ++before) {
         parts += list.of[before].kept.units * gridDim.z;
     }
-    const int64_t unit = (int64_t)blockIdx.x * GRUGEN_VECTOR_UNITS + threadIdx.x % GRUGEN_VECTOR_UNITS;
-    const int line = (int)threadIdx.x / GRUGEN_VECTOR_UNITS;
-    const int64_t count = rows.count();
-    const int64_t slice = (count + gridDim.z - 1) / gridDim.z;
+    constexpr int across = GRUGEN_VECTOR_UNITS / 4;
+    const int64_t start = (int64_t)blockIdx.x * GRUGEN_VECTOR_UNITS;
+    const int own = (int)threadIdx.x % across * 4;
+    const int line = (int)threadIdx.x / across;
+    const int64_t slice = (rows.count() + gridDim.z - 1) / gridDim.z;
     const int64_t first = slice * blockIdx.z;
-    const int64_t last = first + slice < count ? first + slice : count;
-    GRUGEN_REAL sum = 0;
-    if (unit < member.kept.units) {
-#pragma unroll 4
-        for (int64_t row = first + line; row < last; row += GRUGEN_VECTOR_LINES) {
-            if (rows.locate((int)row).alive) { sum += member.kept.at(row * member.kept.stride + unit); }
+    const int64_t last = first + slice < rows.count() ? first + slice : rows.count();
+    const int64_t stride = member.kept.stride;
+    const int64_t left = member.kept.units - start - own;
+    const int count = left < 4 ? (int)left : 4;
+    GRUGEN_REAL sums[4] = {};
+    member.kept.with_first([&](const auto *values) {
+        const auto *const units = values + start + own;
+        const bool is_aligned = reinterpret_cast<uintptr_t>(units) % (4 * sizeof *units) == 0;
+        const bool is_four = is_aligned && stride % 4 == 0 && count == 4;
+        const auto add = [&](auto four, auto lengths) {
+            grugen_add_rows<decltype(four)::value, decltype(lengths)::value>(
+                units, stride, rows, first + line, last, count, sums);
+        };
+        if (is_four && rows.lengths == nullptr) {
+            add(std::true_type(), std::false_type());
+        } else if (is_four) {
+            add(std::true_type(), std::true_type());
+        } else {
+            add(std::false_type(), std::true_type());
         }
-    }
-    lines[line][threadIdx.x % GRUGEN_VECTOR_UNITS] = sum;
+    });
+#pragma unroll
+    for (int e = 0; e < 4; ++e) { lines[line][own + e] = sums[e]; }
     __syncthreads();
-    if (line > 0 || unit >= member.kept.units) { return; }
-    for (int other = 1; other < GRUGEN_VECTOR_LINES; ++other) {
-        sum += lines[other][threadIdx.x % GRUGEN_VECTOR_UNITS];
-    }
-    parts[blockIdx.z * member.kept.units + unit] = sum;
+    const int unit = (int)threadIdx.x;
+    if (unit >= GRUGEN_VECTOR_UNITS || start + unit >= member.kept.units) { return; }
+    GRUGEN_REAL sum = 0;
+    for (int other = 0; other < GRUGEN_VECTOR_LINES; ++other) { sum += lines[other][unit]; }
+    parts[blockIdx.z * member.kept.units + start + unit] = sum;
 }
 
 // The parts of a list's vectors added up, in order.
@@ -117,6 +164,7 @@ static __global__ void grugen_vector_sum_kernel(
     const int64_t unit = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (unit >= member.kept.units) { return; }
     GRUGEN_REAL sum = 0;
+#pragma unroll 16
     for (int64_t slice = 0; slice < slices; ++slice) {
         sum += parts[slice * member.kept.units + unit];
     }
@@ -154,7 +202,7 @@ static cudaError_t grugen_vector_totals(
     const int64_t groups = (units + GRUGEN_VECTOR_UNITS - 1) / GRUGEN_VECTOR_UNITS;
     const int64_t slices = grugen_vector_slices((int64_t)rows.T * rows.B);
     const dim3 blocks((unsigned)groups, COUNT, (unsigned)slices);
-    const int threads = GRUGEN_VECTOR_UNITS * GRUGEN_VECTOR_LINES;
+    const int threads = GRUGEN_VECTOR_UNITS / 4 * GRUGEN_VECTOR_LINES;
     GRUGEN_TRY(grugen_start(
         grugen_vector_kernel<COUNT>, {blocks, threads, 0, false, stream}, list, rows, parts));
     const dim3 few((unsigned)((units + 255) / 256), COUNT);
