@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from grugen.bench.draw import Data, draw
 from grugen.bench.reference import BOUNDS, Results, largest_error, named, reference
-from grugen.bench.suites import FLOAT32, Case
+from grugen.bench.suites import BFLOAT16, FLOAT32, Case
 from grugen.driver import bundle, compile_spec, load
 from grugen.runtime import CellModule, cuda_engine
 from grugen.runtime.elements import element_type
@@ -24,20 +24,26 @@ from grugen.toolchain.build import build
 
 REGIMES = ("by the model", "rows", "grid", "steps", "clusters")
 TAPES: tuple[Literal["gates", "states"], ...] = ("gates", "states")
-STEPS, BATCH, SIZE = 4, 9, 20
+STEPS, BATCH = 4, 9
+SIZES = {FLOAT32: (20,), BFLOAT16: (20, 136)}
+"""The largest dims: those of a cell differ. Products of bfloat16 are fetched 64 deep."""
 
 
 def check(
-    spec: str, build_library: Build = build, numbers: str = FLOAT32
+    spec: str, build_library: Build = build, numbers: str = FLOAT32, largest: int = 20
 ) -> Iterator[tuple[str, float]]:
-    """Each call in words, and how far its results are from the interpreter."""
+    """Each call in words, and how far its results are from the interpreter.
+
+    The cell's last dim is `largest`.
+    """
     compiled = compile_spec(spec)
     interface = compiled.interface
     # sizes that differ, and that no tile divides
-    sizes = tuple(SIZE - 7 * (len(interface.dims) - 1 - i) for i in range(len(interface.dims)))
-    even = Case(spec, STEPS, BATCH, sizes, "training", numbers=numbers)
+    sizes = tuple(largest - 7 * (len(interface.dims) - 1 - i) for i in range(len(interface.dims)))
+    batch = max(BATCH, largest // 2)
+    even = Case(spec, STEPS, batch, sizes, "training", numbers=numbers)
     sources = bundle(compiled, "cuda", numbers)
-    name = spec if numbers == FLOAT32 else f"{spec} {numbers}"
+    name = spec if numbers == FLOAT32 else f"{spec} {numbers} {largest}"
     for case in (even, replace(even, ragged=True)):
         data = draw(case, interface)
         wanted = reference(load(spec), data, train=True)
@@ -73,11 +79,13 @@ def main(specs: Sequence[str], build_library: Build = build) -> int:
     """Check all of them; returns the exit code."""
     wrong = 0
     for word in specs:
-        spec, _, numbers = word.partition(":")
-        for words, error in check(spec, build_library, numbers or FLOAT32):
-            is_right = error <= BOUNDS[numbers or FLOAT32]
-            wrong += not is_right
-            print(f"{words}: {error:.1e}{'' if is_right else ' WRONG'}", flush=True)
+        spec, _, given = word.partition(":")
+        numbers = given or FLOAT32
+        for largest in SIZES[numbers]:
+            for words, error in check(spec, build_library, numbers, largest):
+                is_right = error <= BOUNDS[numbers]
+                wrong += not is_right
+                print(f"{words}: {error:.1e}{'' if is_right else ' WRONG'}", flush=True)
     return 1 if wrong else 0
 
 

@@ -50,8 +50,8 @@ FRAME_WORDS = frozenset(
 
 FRAME_MEMBERS = frozenset(
     """
-    call work counts order taken rows row_count count start row slot operand team sums packed
-    own_row own_rows
+    call work counts order taken rows count start row slot operand team sums packed
+    own_row
     meeting meetings parts gathered wanted most_wanted own room steps
     """.split()
 )

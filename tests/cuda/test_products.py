@@ -137,7 +137,8 @@ def built(element: str, arithmetic: str, into: Path, mode: Any = "plain") -> Lib
         pytest.skip(reason)
     short = element == "bfloat16"
     real = {"float32": "float", "float64": "double", "bfloat16": "float"}[element]
-    products = element if short else arithmetic
+    # what is left to the default in a library of bfloat16
+    products = "tf32" if short else arithmetic
     chosen = [f"GRUGEN_REAL={real}", f"GRUGEN_PRODUCTS=GRUGEN_{products.upper()}"]
     chosen += ["BFLOAT16"] if short else []
     path = compile_library(KERNELS, mode, into, chosen, [templates_folder() / "cuda"], ["-O1"])
@@ -180,6 +181,19 @@ def cases() -> Iterator[tuple[int, int, int]]:
     for seed, (w, u) in enumerate([(1, 0), (2, 0), (3, 0), (2, 1), (3, 2), (9, 3), (10, 10)]):
         yield w, u, 2 * seed
         yield w, u, 2 * seed + 1
+
+
+@pytest.mark.parametrize("processors", [SMALL, LARGE])
+@pytest.mark.parametrize(("matrices", "depth"), [(1, 136), (2, 128), (3, 192)])
+def test_whole_chunks(library: Library, matrices: int, depth: int, processors: int) -> None:
+    """More than one chunk of the depth that is whole, and tiles whose rows all exist."""
+    rng = np.random.default_rng(depth)
+    x = drawn(rng, (65, 8, depth), library.element)
+    w = drawn(rng, (matrices, 21, depth), library.element)
+    nothing = drawn(rng, (0, 21, 1), library.element)
+    found = library.product(x, w, x[..., :1].copy(), nothing, None, processors)
+    wanted = np.einsum("tbk,muk->tbmu", library.factors(x, matrices), library.factors(w, matrices))
+    close(found, wanted, depth, library.sums)
 
 
 @pytest.mark.parametrize("processors", [SMALL, LARGE])

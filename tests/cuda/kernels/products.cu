@@ -11,6 +11,9 @@
 
 #ifdef BFLOAT16
 #include "grugen_bfloat16.cuh"
+#define ARITHMETIC GRUGEN_BFLOAT16
+#else
+#define ARITHMETIC GRUGEN_PRODUCTS
 #endif
 #include "grugen_stored.cuh"
 #include "grugen_memory.cuh"
@@ -102,9 +105,9 @@ static int run_product(const product_call *call, int processors, cudaStream_t st
         return grugen_start(pack_kernel<W, U>, launch, *call);
     }
     const grugen_device device = {processors, 0, {}};
-    return grugen_start_tiles<W + U>(
-        product_kernel<grugen_large<W + U>, W, U>, product_kernel<grugen_small<W + U>, W, U>,
-        call->T * call->B, call->units, device, stream, *call);
+    return grugen_start_tiles<W + U, ARITHMETIC>(
+        product_kernel<grugen_large<W + U, ARITHMETIC>, W, U>,
+        product_kernel<grugen_small<W + U, ARITHMETIC>, W, U>, call->T * call->B, call->units, device, stream, *call);
 }
 
 EXPORTED int product(const product_call *call, int w, int u, int processors, void *stream)

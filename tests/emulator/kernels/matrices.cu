@@ -198,8 +198,10 @@ ENTRY(loaded_columns, 1, 32)
 __global__ void unaligned_line(float* numbers) {
     __shared__ __align__(16) float kept[256];
     kept[threadIdx.x] = 1.0f;
-    unsigned words[4];
+    unsigned words[4] = {};
+#ifdef GRUGEN_EMULATOR
     emulator::load_matrices(words, kept + threadIdx.x + 1, false);  // at unaligned_line
+#endif
     numbers[threadIdx.x] = (float)words[0];
 }
 ENTRY(unaligned_line, 1, 32)
