@@ -20,10 +20,8 @@ from grugen.bench.crew import Passing, Staying
 from grugen.bench.device_peak import device_facts
 from grugen.bench.measure import Effort
 from grugen.bench.readme import MARKS, rewrite
-from grugen.bench.reference import BOUNDS
 from grugen.bench.results import CaseResult, Measurement, Report, read, write
 from grugen.bench.roster import ALL, DEVICE_ENTRIES, REFERENCE, engine_names, entries_of
-from grugen.bench.small_calls import REGIMES, check
 from grugen.bench.suites import Case, cases_of
 from grugen.bench.table import report_text
 from grugen.bench.workers import Failed, Order, TooSlow
@@ -161,15 +159,6 @@ def test_peak_by_a_kernel() -> None:
     facts = device_facts(lambda bundle: build_emulated(bundle, samples.OPTIONS), rounds=1)
     assert facts["gpu"]["processors"] == "132"
     assert facts["peak"]["fma"] > 0
-
-
-def test_small_calls() -> None:
-    if left_out():
-        pytest.skip(left_out())
-    for numbers, bound in (("float32", 1e-5), ("bfloat16", BOUNDS["bfloat16"])):
-        found = dict(check("gru", build_emulated, numbers))
-        assert len(found) == 2 * len(REGIMES) * 2
-        assert max(found.values()) < bound
 
 
 # --- crews ---

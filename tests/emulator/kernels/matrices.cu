@@ -169,7 +169,26 @@ __global__ void product_pairs(float* numbers) {
     }
 }
 
-/// Each lane's share of four matrices of numbers in their order, as lines or, if `TURNED`, as columns.
+/// Four matrices of eight lines, of which each lane says where one is.
+template <bool TURNED>
+__device__ void load_by_lanes(unsigned (&words)[4], const void* line) {
+#ifdef GRUGEN_EMULATOR
+    emulator::load_matrices(words, line, TURNED);  // at unaligned_line
+#else
+    const unsigned at = static_cast<unsigned>(__cvta_generic_to_shared(line));
+    if (TURNED) {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                     : "r"(at));
+    } else {
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                     : "r"(at));
+    }
+#endif
+}
+
+/// Each lane's share of matrices of numbers in their order, as lines or, if `TURNED`, as columns.
 template <bool TURNED>
 __device__ void loaded(float* numbers) {
     __shared__ __align__(16) unsigned short kept[32][8];
@@ -177,10 +196,9 @@ __device__ void loaded(float* numbers) {
     for (int i = 0; i < 8; ++i) {
         kept[threadIdx.x][i] = static_cast<unsigned short>(8 * threadIdx.x + i);
     }
+    __syncwarp();
     unsigned words[4] = {};
-#ifdef GRUGEN_EMULATOR
-    emulator::load_matrices(words, kept[threadIdx.x], TURNED);
-#endif
+    load_by_lanes<TURNED>(words, kept[threadIdx.x]);
     for (int m = 0; m < 4; ++m) {
         own[2 * m] = static_cast<float>(words[m] & 0xffffu);
         own[2 * m + 1] = static_cast<float>(words[m] >> 16);
@@ -198,11 +216,10 @@ ENTRY(loaded_columns, 1, 32)
 __global__ void unaligned_line(float* numbers) {
     __shared__ __align__(16) float kept[256];
     kept[threadIdx.x] = 1.0f;
+    __syncwarp();
     unsigned words[4] = {};
-#ifdef GRUGEN_EMULATOR
-    emulator::load_matrices(words, kept + threadIdx.x + 1, false);  // at unaligned_line
-#endif
-    numbers[threadIdx.x] = (float)words[0];
+    load_by_lanes<false>(words, kept + threadIdx.x + 1);
+    numbers[threadIdx.x] = static_cast<float>(words[0]);
 }
 ENTRY(unaligned_line, 1, 32)
 
