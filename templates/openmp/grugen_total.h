@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "grugen_outer.h"
+#include "grugen_panel.h"
 
 // Adds `width` elements of a tile to where they belong.
 static inline void grugen_outer_add(const GRUGEN_REAL *sums, int64_t width, GRUGEN_REAL *to)
@@ -208,6 +209,38 @@ static __attribute__((noinline, unused)) void grugen_outer_segment(
     }
 }
 
+// Adds `count` sums of each of four lines to a total that lies the other way: in small squares, so that
+// neighbours are written together.
+static inline void grugen_outer_add_four(
+    const GRUGEN_REAL *sums, int64_t stride, int64_t count, GRUGEN_REAL *to, int64_t apart)
+{
+    int64_t j = 0;
+    for (; j + 4 <= count; j += 4) {
+        grugen_four turned[4];
+        grugen_turn_four(sums + j, stride, &turned);
+        for (int line = 0; line < 4; ++line) {
+            *(grugen_stored_four *)(to + (j + line) * apart) += turned[line];
+        }
+    }
+    for (; j < count; ++j) {
+        for (int64_t line = 0; line < 4; ++line) { to[j * apart + line] += sums[line * stride + j]; }
+    }
+}
+
+// Adds line `i` of the sums to totals that lie the other way; the line behind the last unit of the
+// right has the sums of the lefts by themselves.
+static inline void grugen_outer_add_turned(
+    const grugen_outer *outers, int64_t number, const grugen_outer_cut *cut,
+    const GRUGEN_REAL *line, int64_t i)
+{
+    const int of_ones = i == cut->right;
+    const int64_t apart = of_ones ? 1 : cut->right;
+    for (int64_t m = 0; m < number; line += outers[m++].units) {
+        GRUGEN_REAL *const to = of_ones ? outers[m].sum : outers[m].total + i;
+        for (int64_t j = 0; j < outers[m].units && to != NULL; ++j) { to[j * apart] += line[j]; }
+    }
+}
+
 // Adds what the slices summed up, in their order, to the totals.
 static __attribute__((noinline, unused)) void grugen_outer_reduce(
     const grugen_team *team, const grugen_outer *outers, int64_t number,
@@ -220,17 +253,19 @@ static __attribute__((noinline, unused)) void grugen_outer_reduce(
         for (int64_t slice = 1; slice < cut->slices; ++slice) {
             grugen_outer_add(row + slice * cut->narrow * cut->stride, cut->stride, row);
         }
-        if (!cut->turned) {
-            grugen_outer_add_to(outers, i, row, 0, cut->wide, cut->right);
+        if (!cut->turned) { grugen_outer_add_to(outers, i, row, 0, cut->wide, cut->right); }
+    }
+    for (int64_t i = first; cut->turned && i < last;) {
+        const GRUGEN_REAL *line = sums + i * cut->stride;
+        if (i + 4 > last || i + 4 > cut->right) {
+            grugen_outer_add_turned(outers, number, cut, line, i++);
             continue;
         }
-        const GRUGEN_REAL *from = row;
-        for (int64_t m = 0; m < number; from += outers[m++].units) {
-            const int of_ones = i == cut->right;
-            GRUGEN_REAL *const to = of_ones ? outers[m].sum : outers[m].total + i;
-            const int64_t apart = of_ones ? 1 : cut->right;
-            for (int64_t j = 0; j < outers[m].units && to != NULL; ++j) { to[j * apart] += from[j]; }
+        for (int64_t m = 0; m < number; line += outers[m++].units) {
+            grugen_outer_add_four(
+                line, cut->stride, outers[m].units, outers[m].total + i, cut->right);
         }
+        i += 4;
     }
 }
 

@@ -269,7 +269,8 @@ __device__ __forceinline__ void grugen_fetch_weights_paired(
         const int item = begin + (int)threadIdx.x;
         if (items % Shape::threads != 0 && item >= items) { continue; }
         const int unit = item % Shape::units;
-        const int below = item / Shape::units % fours;
+        // the upper eight of sixteen units go to the other halves of their pieces: other banks
+        const int below = item / Shape::units % fours ^ unit / 8 % 2;
         const int m = item / Shape::units / fours;
         const int four = start / 4 + below;
         GRUGEN_REAL *const to =

@@ -58,19 +58,19 @@ typedef GRUGEN_REAL grugen_stored_four __attribute__((
     vector_size(4 * sizeof(GRUGEN_REAL)), aligned(sizeof(GRUGEN_REAL)), may_alias));
 
 // Four elements of four lines become four lines of four elements.
-GRUGEN_INLINE void grugen_turn_four(
-    GRUGEN_REAL *to, int64_t to_stride, const GRUGEN_REAL *from, int64_t from_stride)
+GRUGEN_INLINE void
+grugen_turn_four(const GRUGEN_REAL *from, int64_t stride, grugen_four (*const turned)[4])
 {
     const grugen_four a = *(const grugen_stored_four *)from;
-    const grugen_four b = *(const grugen_stored_four *)(from + from_stride);
-    const grugen_four c = *(const grugen_stored_four *)(from + 2 * from_stride);
-    const grugen_four d = *(const grugen_stored_four *)(from + 3 * from_stride);
+    const grugen_four b = *(const grugen_stored_four *)(from + stride);
+    const grugen_four c = *(const grugen_stored_four *)(from + 2 * stride);
+    const grugen_four d = *(const grugen_stored_four *)(from + 3 * stride);
     const grugen_four ab = GRUGEN_MIX(a, b, 0, 4, 1, 5), ab_end = GRUGEN_MIX(a, b, 2, 6, 3, 7);
     const grugen_four cd = GRUGEN_MIX(c, d, 0, 4, 1, 5), cd_end = GRUGEN_MIX(c, d, 2, 6, 3, 7);
-    *(grugen_stored_four *)to = GRUGEN_MIX(ab, cd, 0, 1, 4, 5);
-    *(grugen_stored_four *)(to + to_stride) = GRUGEN_MIX(ab, cd, 2, 3, 6, 7);
-    *(grugen_stored_four *)(to + 2 * to_stride) = GRUGEN_MIX(ab_end, cd_end, 0, 1, 4, 5);
-    *(grugen_stored_four *)(to + 3 * to_stride) = GRUGEN_MIX(ab_end, cd_end, 2, 3, 6, 7);
+    (*turned)[0] = GRUGEN_MIX(ab, cd, 0, 1, 4, 5);
+    (*turned)[1] = GRUGEN_MIX(ab, cd, 2, 3, 6, 7);
+    (*turned)[2] = GRUGEN_MIX(ab_end, cd_end, 0, 1, 4, 5);
+    (*turned)[3] = GRUGEN_MIX(ab_end, cd_end, 2, 3, 6, 7);
 }
 
 // One sum's part of a panel: `depth` lines of `panel_units`, of which the first `units` are there.
@@ -83,7 +83,11 @@ GRUGEN_INLINE void grugen_fill_panel(
     const int64_t square_units = units / 4 * 4;
     for (int64_t k = 0; k < squares; k += 4) {
         for (int64_t j = 0; j < square_units; j += 4) {
-            grugen_turn_four(panel + k * step + j, step, matrix + j * unit_stride + k, unit_stride);
+            grugen_four turned[4];
+            grugen_turn_four(matrix + j * unit_stride + k, unit_stride, &turned);
+            for (int line = 0; line < 4; ++line) {
+                *(grugen_stored_four *)(panel + (k + line) * step + j) = turned[line];
+            }
         }
     }
     for (int64_t k = 0; k < depth; ++k) {

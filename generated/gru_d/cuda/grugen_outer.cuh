@@ -27,7 +27,8 @@ using grugen_outer_small = std::conditional_t<
     grugen_shape<1, 8, GRUGEN_HELD / 8, 8>>;
 
 enum {
-    GRUGEN_OUTER_THREADS = 67584, // that run at once on a large device
+    GRUGEN_OUTER_THREADS = 67584, // that run at once on a large device, 512 of each processor
+    GRUGEN_OUTER_SHARED = 228 * 1024, // bytes of shared memory that such a processor has
     GRUGEN_OUTER_OVERHEAD = 64, // what a block does beside its products, in rows
     GRUGEN_OUTER_SLICES = 128, // at most
 };
@@ -55,6 +56,16 @@ static inline int64_t grugen_outer_tiles(const grugen_list<grugen_outer, COUNT> 
     return tiles;
 }
 
+// Blocks that run at once, as far as threads and shared memory go; the system takes some of it, too.
+template <class Shape>
+constexpr int64_t grugen_outers_at_once()
+{
+    constexpr int64_t by_threads = 512 / Shape::threads;
+    constexpr int64_t bytes = sizeof(grugen_block_memory<Shape>) + 1024;
+    constexpr int64_t by_memory = GRUGEN_OUTER_SHARED / bytes;
+    return GRUGEN_OUTER_THREADS / 512 * (by_memory < by_threads ? by_memory : by_threads);
+}
+
 // The cut after which the last block is done first: the device is full of blocks, one round after
 // the other.
 template <int COUNT>
@@ -67,8 +78,8 @@ grugen_cut_outers(const grugen_list<grugen_outer, COUNT> &list, int64_t rows)
     // four small tiles are a large one, and take somewhat longer
     best.is_large = 4 * large <= small + small / 4;
     best.tiles = best.is_large ? large : small;
-    const int64_t at_once = GRUGEN_OUTER_THREADS /
-        (best.is_large ? grugen_outer_large::threads : grugen_outer_small::threads);
+    const int64_t at_once = best.is_large ? grugen_outers_at_once<grugen_outer_large>()
+                                          : grugen_outers_at_once<grugen_outer_small>();
     int64_t least = INT64_MAX;
     for (int64_t slices = 1; slices <= GRUGEN_OUTER_SLICES; ++slices) {
         const int64_t whole = (rows + slices - 1) / slices;
@@ -204,7 +215,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int across = GRUGEN_THREADS / lines;
     const int line = (int)threadIdx.x / across;
     const int64_t item = 4 * ((int64_t)blockIdx.x * across + (int)threadIdx.x % across);
-    const int count = size - item < 4 ? (int)(size - item) : 4;
+    const int64_t left = size - item;
+    const int count = left < 0 ? 0 : left < 4 ? (int)left : 4;
     grugen_four sum = {};
     if (size % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % sizeof(grugen_four) == 0) {
         if (count > 0) {

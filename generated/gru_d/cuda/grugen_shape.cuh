@@ -202,6 +202,8 @@ template <class Shape>
 struct grugen_block_memory {
     alignas(128) GRUGEN_REAL elements[Shape::elements];
     const void *vectors[Shape::rows];
+
+    static_assert(sizeof elements + sizeof vectors <= 99 * 1024, "a block of sm_86 has no more");
 };
 
 // The tile of a block: there are as many blocks as tiles, those of the same rows side by side.
