@@ -93,10 +93,10 @@ class Blocked:
         ones = int(any(by_itself is not None for by_itself in sums))
         elements = self._library.products_outer_shared(count, units, right.shape[1], ones)
         shared = self._memory(elements)
-        by_itself = (*self._operand(right), self._ffi.NULL, self._ffi.NULL)
+        other = (*self._operand(right), self._ffi.NULL, self._ffi.NULL)
         arguments = (
             *(threads, self._rows(rows, count), outers, len(lefts)),
-            *(self._ffi.new("grugen_outer *", by_itself), self._at(packed), self._at(shared)),
+            *(self._ffi.new("grugen_outer *", other), self._at(packed), self._at(shared)),
         )
         kept = (lefts, right, totals, sums, rows, packed, shared)
         return self._prepared(self._library.products_outer, arguments, kept)
@@ -168,6 +168,7 @@ class Blocked:
         return [self._ffi.NULL if one is None else self._at(one) for one in found]
 
     def _operand(self, array: Array) -> tuple[int, Any, int, int]:
+        # both lists of rows are the same here: any of them will do
         return 0, self._at(array), self._stride(array), array.shape[1]
 
     def _rows(self, rows: Rows | None, count: int) -> Any:

@@ -26,7 +26,8 @@ REGIMES = ("by the model", "rows", "grid", "steps", "clusters")
 TAPES: tuple[Literal["gates", "states"], ...] = ("gates", "states")
 STEPS, BATCH = 4, 9
 SIZES = {FLOAT32: (20,), BFLOAT16: (20, 136)}
-"""The largest dims: those of a cell differ. Products of bfloat16 are fetched 64 deep."""
+"""What the last dim of a cell is, one after the other; the others are smaller. Products of bfloat16
+go through chunks of 64 elements: of the larger one there are two that are whole, and a rest."""
 
 
 def check(
@@ -34,7 +35,7 @@ def check(
 ) -> Iterator[tuple[str, float]]:
     """Each call in words, and how far its results are from the interpreter.
 
-    The cell's last dim is `largest`.
+    The cell's last dim is `largest`; with it the batch grows, so that tiles of rows are whole, too.
     """
     compiled = compile_spec(spec)
     interface = compiled.interface

@@ -50,8 +50,7 @@ FRAME_WORDS = frozenset(
 
 FRAME_MEMBERS = frozenset(
     """
-    call work counts order taken rows count start row slot operand team sums packed
-    own_row
+    call work counts order taken rows count start row own_row slot operand team sums packed
     meeting meetings parts gathered wanted most_wanted own room steps
     """.split()
 )
