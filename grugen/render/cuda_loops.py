@@ -83,6 +83,7 @@ class LoopWriter:
                     _MEET[level],
                     folded.get(number, ()),
                     met.shared,
+                    met.written,
                     states if posts else None,
                     tensor,
                 ),

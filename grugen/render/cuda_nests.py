@@ -108,6 +108,7 @@ class NestWriter:
         else:
             body = ThreadText(text, nest, stage, is_early=inside is not None, shared=shared)
             body.stores_last = inside is not None and inside.states is not None
+            body.written = inside.written if inside else frozenset()
             lines, size = body.lines(), nest.size
             lines += body.last_lines()
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
@@ -126,7 +127,8 @@ class NestWriter:
         )
         posts = inside is not None and inside.states is not None
         pointers = [operand.pointer for operand in operands]
-        code = (*constants, *body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
+        asks = (*body.finds, *body.asks)
+        code = (*constants, *body.steady, *asks, *body.loads, *lines, *multiplies, *pointers)
         return CudaNestView(
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
@@ -155,6 +157,10 @@ class NestWriter:
             early=tuple(body.early),
             early_rows=text.rows(body.early_places),
             asks=tuple(body.asks),
+            ahead=tuple(body.ahead),
+            ahead_name=f"ahead_{number}",
+            ahead_rows=text.rows(body.ahead_places),
+            finds=tuple(body.finds),
             hint_rows=text.rows(body.hint_places),
             hints=tuple(body.hints),
             plan=plan,

@@ -27,14 +27,15 @@ class InLoop:
     """What a nest of a loop knows beside its lines.
 
     `meet` is who waits for each other before it, `copies` are made beside its own work, and of
-    `shared` arrays other blocks read what it writes. Where blocks can post that to each
-    other there are `states`: vectors that the step before computed. They may be multiplied on
-    `tensor` cores.
+    `shared` arrays other blocks read what it writes; those that are `written` change from step to
+    step. Where blocks can post what they share to each other there are `states`: vectors that the
+    step before computed. They may be multiplied on `tensor` cores.
     """
 
     meet: str
     copies: tuple[Copy, ...]
     shared: frozenset[Array]
+    written: frozenset[Array]
     states: frozenset[Buffer] | None
     tensor: TensorLoop | None
 

@@ -37,8 +37,9 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 class ThreadText(VectorText):
     """Writes one nest of a phase; `registers` names the states that a thread has in registers.
 
-    A nest that `is_early` has its elements of later steps brought near; a stage asks for what it
-    finds in memory before its products, too.
+    A nest that `is_early` has its elements of later steps brought near. In the step before it asks
+    for those that its loop has not `written`; a stage has products to wait for, and asks for what
+    it finds in memory before them.
     """
 
     registers: Mapping[Buffer, str] = field(default_factory=dict)
@@ -49,6 +50,11 @@ class ThreadText(VectorText):
     """Arrays of which other blocks read what this one writes."""
     asks: list[str] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
+    written: frozenset[Array] = frozenset()
+    ahead: list[str] = field(default_factory=list)
+    """Members of what is asked for in the step before."""
+    finds: list[str] = field(default_factory=list)
+    ahead_places: list[Place] = field(default_factory=list)
     stores_last: bool = False
     """Whether what nobody waits for is written behind all else."""
     last: list[str] = field(default_factory=list)
@@ -144,29 +150,56 @@ class ThreadText(VectorText):
         is_row = index_of(array) is not Index.NONE and value not in self.phase.spelling.numbers
         if self.is_early and self.stage is not None and is_row:
             return self.asked(value)
+        if self.is_early and is_row and self.is_known(array):
+            return self.asked_ahead(value)
         if self.is_early and is_row and self.phase.spelling.types[value].shape:
             self.hint(value)
         # not super(): a class with slots is made anew, and the bare form would look for the old one
         return VectorText.read(self, value)
 
+    def is_known(self, array: Argument | Buffer) -> bool:
+        """Whether an array has its rows of all steps before the loop begins."""
+        has_elements = self.nest.size is not None
+        return has_elements and index_of(array) is Index.STEP and array not in self.written
+
+    def asked_ahead(self, value: str) -> Term:
+        """Have a value asked for in the step before; it is on its way as it lies in memory."""
+        name = self.phase.name(value)
+        place, element = self.request(value, self.ahead_places)
+        self.ahead.append(f"{self.phase.spelling.c_type(place.array)} {name};")
+        self.finds.append(f"found.{name} = {element};")
+        kind, text = self.converted(value, place, f"found.{name}")
+        self.loads.append(f"const {kind} {name} = {text};")
+        return Term(Atom(name), True)
+
     def asked(self, value: str) -> Term:
         """Have a value asked for before the products."""
-        spelling = self.phase.spelling
-        place = self.phase.place(value)
-        self.early_places.append(place)
-        base = self.phase.base(value, place)
-        shape = spelling.types[value].shape
-        offsets = " + ".join([*spelling.offsets(place), *(["j"] if shape else [])])
         name = self.phase.name(value)
-        condition = spelling.types[value].condition
-        element = Atom(self.fetched(base, place, offsets))
-        text = c_text(self.as_condition(element)) if condition else element.text
-        zero = "false" if condition else "0"
-        self.early.append(f"{self.c_type(condition)} {name} = {zero};")
+        place, element = self.request(value, self.early_places)
+        kind, text = self.converted(value, place, element)
+        self.early.append(f"{kind} {name} = {'false' if kind == 'bool' else 0};")
         self.asks.append(f"{name} = {text};")
+        return Term(Atom(name), True)
+
+    def request(self, value: str, places: list[Place]) -> tuple[Place, str]:
+        """Where a value that is asked for lies, which is one of `places`, and its element there.
+
+        Later steps' elements are brought near.
+        """
+        place = self.phase.place(value)
+        places.append(place)
+        base = self.phase.base(value, place)
+        shape = self.phase.spelling.types[value].shape
+        offsets = [*self.phase.spelling.offsets(place), *(["j"] if shape else [])]
         if shape:
             self.hint(value)
-        return Term(Atom(name), True)
+        return place, self.stored(base, place, " + ".join(offsets))
+
+    def converted(self, value: str, place: Place, element: str) -> tuple[str, str]:
+        """The type of a value, and an element of memory as one."""
+        condition = self.phase.spelling.types[value].condition
+        text = self.phase.spelling.loaded(place.array, element)
+        return self.c_type(condition), c_text(self.as_condition(Atom(text))) if condition else text
 
     def hint(self, value: str) -> None:
         """Have an element of a step's own row brought near before its step begins."""
@@ -183,10 +216,13 @@ class ThreadText(VectorText):
         return self.fetched(self.phase.base(value, place), place, offsets)
 
     def fetched(self, base: str, place: Place, offsets: str) -> str:
+        """An element of an array as a number."""
+        return self.phase.spelling.loaded(place.array, self.stored(base, place, offsets))
+
+    def stored(self, base: str, place: Place, offsets: str) -> str:
         """An element of an array; what a kernel never writes can be read ahead of other work."""
         is_given = isinstance(place.array, Argument) and place.array.group not in WRITTEN
-        element = f"__ldg({base} + {offsets})" if is_given else f"{base}[{offsets}]"
-        return self.phase.spelling.loaded(place.array, element)
+        return f"__ldg({base} + {offsets})" if is_given else f"{base}[{offsets}]"
 
     def element_of(self, base: str, place: Place, index: str) -> str:
         """Element `index` of the current row of an array."""

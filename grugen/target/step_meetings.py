@@ -33,7 +33,8 @@ class StepMeetings:
 
     States may be handed out behind the end of a step. `doubled` are the arrays that steps use in
     turn, and of those that are `shared` other blocks read what a block writes. They are
-    `all_near` if blocks read nothing of each other in memory for all rows.
+    `all_near` if blocks read nothing of each other in memory for all rows. `written` are all that
+    a step writes.
     """
 
     levels: tuple[Meeting, ...]
@@ -41,6 +42,7 @@ class StepMeetings:
     doubled: tuple[Buffer, ...]
     shared: frozenset[Array]
     all_near: bool
+    written: frozenset[Array]
 
     @property
     def of_all(self) -> int:
@@ -64,10 +66,10 @@ def step_meetings(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]) -> S
             doubled = fewer
     end, *levels = _levels(plan, loop, accesses, doubled)
     shared = _shared(plan, loop, accesses)
-    written = {array for access in accesses for array in access.written}
+    written = frozenset(array for access in accesses for array in access.written)
     exchanged = {array for access in accesses for array in access.whole} & written
     all_near = all(is_number(array) or array in shared for array in exchanged)
-    return StepMeetings(tuple(levels), end, doubled, shared, all_near)
+    return StepMeetings(tuple(levels), end, doubled, shared, all_near, written)
 
 
 def steps_of(

@@ -74,11 +74,11 @@ struct grugen_one_sequence {
         return {t * B + first, first, 0, item < 1};
     }
 
-    // The same row two steps later.
-    __device__ grugen_here ahead(int item) const
+    // The same row some steps later.
+    __device__ grugen_here ahead(int item, int steps) const
     {
         grugen_one_sequence later = *this;
-        later.s += 2;
+        later.s += steps;
         grugen_here here = later.locate(item);
         here.alive = here.alive && later.s < length;
         return here;
@@ -113,11 +113,11 @@ struct grugen_step_rows {
         return {t * B + b, b, item, s < length};
     }
 
-    // The same row two steps later.
-    __device__ grugen_here ahead(int item) const
+    // The same row some steps later.
+    __device__ grugen_here ahead(int item, int steps) const
     {
         grugen_step_rows later = *this;
-        later.s += 2;
+        later.s += steps;
         return later.locate(item);
     }
 
@@ -149,11 +149,11 @@ struct grugen_whole_rows {
         return {t * B + first + item, first + item, item, true};
     }
 
-    // The same row two steps later.
-    __device__ grugen_here ahead(int item) const
+    // The same row some steps later.
+    __device__ grugen_here ahead(int item, int steps) const
     {
         grugen_whole_rows later = *this;
-        later.s += 2;
+        later.s += steps;
         grugen_here here = later.locate(item);
         here.alive = later.s < T;
         return here;

@@ -272,7 +272,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(W_z_x_at + row * grugen_padded(H) + j);
@@ -394,7 +394,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(W_n_x_at + row * grugen_padded(H) + j);
@@ -1063,6 +1063,15 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_backward_pack_k
     grugen_pack(&grugen_turn, work->panel_W_z_T_d_z_pre, H, 0, 1, call->param.W_z, D, 1, D);
 }
 
+// What the step finds in memory for an element of a row.
+struct gru_f32_backward_1_step_d_h_carried_ahead {
+    float z;
+    float n;
+    float r;
+    float d_y;
+    float h;
+};
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_call *const call,
@@ -1070,7 +1079,8 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_tile *const tile,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_spread &plan)
+        const grugen_spread &plan,
+        [[maybe_unused]] gru_f32_backward_1_step_d_h_carried_ahead *const ahead)
 {
     const int H = (int)call->dims.H;
     const float *const z_given = call->tape_read.z;
@@ -1085,18 +1095,31 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
     float *const d_n_pre_near_at = tile->d_n_pre_near;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
+    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
+        const int64_t row = here.row;
+        gru_f32_backward_1_step_d_h_carried_ahead found;
+        found.z = __ldg(z_given + row * H + j);
+        found.n = __ldg(n_given + row * H + j);
+        found.r = __ldg(r_given + row * H + j);
+        found.d_y = __ldg(d_y_given + row * H + j);
+        found.h = __ldg(h_given + row * H + j);
+        return found;
+    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            const float z = __ldg(z_given + row * H + j);
-            const float n = __ldg(n_given + row * H + j);
-            const float r = __ldg(r_given + row * H + j);
+            gru_f32_backward_1_step_d_h_carried_ahead found = *ahead;
+            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
+                    find(here, j); }
+            const float z = found.z;
+            const float n = found.n;
+            const float r = found.r;
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
-            const float d_y = __ldg(d_y_given + row * H + j);
-            const float h = __ldg(h_given + row * H + j);
+            const float d_y = found.d_y;
+            const float h = found.h;
             // back through h'    gru.yaml:21
             const float t9_2 = 1.0f - z;
             // back through r    gru.yaml:19
@@ -1118,10 +1141,16 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         }
     }
 
+    if constexpr (Team::stays) {
+        // while this thread waits for others, its first element of the next step is on its way
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
+    }
+
     if constexpr (Team::posts) {
         // a later step finds it in the L2 cache
         for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item);
+            const grugen_here here = rows.ahead(item, 2);
             if (!here.alive) { continue; }
             const int64_t row = here.row;
             for (int j = plan.unit; j < plan.last; j += plan.units) {
@@ -1246,7 +1275,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(h_given + row * H + j);
@@ -1506,6 +1535,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    gru_f32_backward_1_step_d_h_carried_ahead ahead_1 = {};
     if (HELD > 0) {
         gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -1543,7 +1573,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
-        gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
+        gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, &ahead_1);
         team.meet_others();
         gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
                 team, plan_2);
@@ -1595,8 +1625,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
+    gru_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team, grugen_spread_over(team,
-            H));
+            H), &ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -2426,6 +2457,17 @@ static cudaError_t gru_f32_backward_states_2_ahead_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
+// What the step finds in memory for an element of a row.
+struct gru_f32_backward_states_3_step_d_h_carried_ahead {
+    float d_y;
+    float n;
+    float z;
+    float h;
+    float t9;
+    float t21;
+    float t42;
+};
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
@@ -2433,7 +2475,8 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
         [[maybe_unused]] const gru_f32_backward_states_tile *const tile,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_spread &plan)
+        const grugen_spread &plan,
+        [[maybe_unused]] gru_f32_backward_states_3_step_d_h_carried_ahead *const ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
@@ -2449,20 +2492,35 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
     float *const t42_at = work->t42;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
+    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
+        const int64_t row = here.row;
+        gru_f32_backward_states_3_step_d_h_carried_ahead found;
+        found.d_y = __ldg(d_y_given + row * H + j);
+        found.n = n_at[row * grugen_padded(H) + j];
+        found.z = z_at[row * grugen_padded(H) + j];
+        found.h = __ldg(h_given + row * H + j);
+        found.t9 = t9_at[row * grugen_padded(H) + j];
+        found.t21 = t21_at[row * grugen_padded(H) + j];
+        found.t42 = t42_at[row * grugen_padded(H) + j];
+        return found;
+    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
+            gru_f32_backward_states_3_step_d_h_carried_ahead found = *ahead;
+            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
+                    find(here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
-            const float d_y = __ldg(d_y_given + row * H + j);
-            const float n = n_at[row * grugen_padded(H) + j];
-            const float z = z_at[row * grugen_padded(H) + j];
-            const float h = __ldg(h_given + row * H + j);
-            const float t9 = t9_at[row * grugen_padded(H) + j];
-            const float t21 = t21_at[row * grugen_padded(H) + j];
-            const float t42 = t42_at[row * grugen_padded(H) + j];
+            const float d_y = found.d_y;
+            const float n = found.n;
+            const float z = found.z;
+            const float h = found.h;
+            const float t9 = found.t9;
+            const float t21 = found.t21;
+            const float t42 = found.t42;
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru.yaml:21
             const float t16 = d_h_next * t9;
@@ -2479,10 +2537,16 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
         }
     }
 
+    if constexpr (Team::stays) {
+        // while this thread waits for others, its first element of the next step is on its way
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
+    }
+
     if constexpr (Team::posts) {
         // a later step finds it in the L2 cache
         for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item);
+            const grugen_here here = rows.ahead(item, 2);
             if (!here.alive) { continue; }
             const int64_t row = here.row;
             for (int j = plan.unit; j < plan.last; j += plan.units) {
@@ -2609,7 +2673,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(h_given + row * H + j);
@@ -2868,6 +2932,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_5 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    gru_f32_backward_states_3_step_d_h_carried_ahead ahead_3 = {};
     if (HELD > 0) {
         gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -2905,7 +2970,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
-        gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3);
+        gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3, &ahead_3);
         team.meet_others();
         gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_4);
@@ -2957,8 +3022,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
+    gru_f32_backward_states_3_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_states_3_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H));
+            grugen_spread_over(team, H), &ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

@@ -340,6 +340,11 @@ static cudaError_t gru_d_f32_forward_4_between_1_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
+// What the step finds in memory for an element of a row.
+struct gru_d_f32_forward_5_step_h_ahead {
+    float gamma_h;
+};
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
@@ -347,7 +352,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         [[maybe_unused]] const gru_d_f32_forward_tile *const tile,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_spread &plan)
+        const grugen_spread &plan,
+        [[maybe_unused]] gru_d_f32_forward_5_step_h_ahead *const ahead)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -355,13 +361,22 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
     float *const h_tape = call->tape.h;
+    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
+        const int64_t row = here.row;
+        gru_d_f32_forward_5_step_h_ahead found;
+        found.gamma_h = gamma_h_at[row * grugen_padded(H) + j];
+        return found;
+    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            const float gamma_h = gamma_h_at[row * grugen_padded(H) + j];
+            gru_d_f32_forward_5_step_h_ahead found = *ahead;
+            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
+                    find(here, j); }
+            const float gamma_h = found.gamma_h;
             const float h = h_at[slot * grugen_padded(H) + j];
             // h_hat   = gamma_h * h    gru_d.yaml:33
             const float h_hat = gamma_h * h;
@@ -372,10 +387,16 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         }
     }
 
+    if constexpr (Team::stays) {
+        // while this thread waits for others, its first element of the next step is on its way
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
+    }
+
     if constexpr (Team::posts) {
         // a later step finds it in the L2 cache
         for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item);
+            const grugen_here here = rows.ahead(item, 2);
             if (!here.alive) { continue; }
             const int64_t row = here.row;
             for (int j = plan.unit; j < plan.last; j += plan.units) {
@@ -508,7 +529,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(t25_at + row * grugen_padded(H) + j);
@@ -630,7 +651,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(t32_at + row * grugen_padded(H) + j);
@@ -764,6 +785,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    gru_d_f32_forward_5_step_h_ahead ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_forward_step_h_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -796,7 +818,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_forward_step_h_finish(call, &tile, rows, team); }
-        gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5);
+        gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5, &ahead_5);
         team.meet_others();
         gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_6);
@@ -844,7 +866,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_5_
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H));
+    gru_d_f32_forward_5_step_h_ahead ahead = {};
+    gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H),
+            &ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_step_h_kernel(
@@ -1354,6 +1378,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_backward_pack
     grugen_pack(&grugen_turn, work->panel_W_z_T_d_z_pre, H, 0, 1, call->param.W_z, D, 1, D);
 }
 
+// What the step finds in memory for an element of a row.
+struct gru_d_f32_backward_1_step_d_h_carried_ahead {
+    float gamma_h;
+    float h;
+    float z;
+    float n;
+    float r;
+    float d_y;
+};
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
@@ -1361,7 +1395,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_tile *const tile,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_spread &plan)
+        const grugen_spread &plan,
+        [[maybe_unused]] gru_d_f32_backward_1_step_d_h_carried_ahead *const ahead)
 {
     const int H = (int)call->dims.H;
     const float *const gamma_h_given = call->tape_read.gamma_h;
@@ -1378,19 +1413,33 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
     float *const d_n_pre_near_at = tile->d_n_pre_near;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
+    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
+        const int64_t row = here.row;
+        gru_d_f32_backward_1_step_d_h_carried_ahead found;
+        found.gamma_h = __ldg(gamma_h_given + row * H + j);
+        found.h = __ldg(h_given + row * H + j);
+        found.z = __ldg(z_given + row * H + j);
+        found.n = __ldg(n_given + row * H + j);
+        found.r = __ldg(r_given + row * H + j);
+        found.d_y = __ldg(d_y_given + row * H + j);
+        return found;
+    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            const float gamma_h = __ldg(gamma_h_given + row * H + j);
-            const float h = __ldg(h_given + row * H + j);
-            const float z = __ldg(z_given + row * H + j);
-            const float n = __ldg(n_given + row * H + j);
-            const float r = __ldg(r_given + row * H + j);
+            gru_d_f32_backward_1_step_d_h_carried_ahead found = *ahead;
+            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
+                    find(here, j); }
+            const float gamma_h = found.gamma_h;
+            const float h = found.h;
+            const float z = found.z;
+            const float n = found.n;
+            const float r = found.r;
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
-            const float d_y = __ldg(d_y_given + row * H + j);
+            const float d_y = found.d_y;
             // back through h_hat    gru_d.yaml:33
             const float h_hat_2 = gamma_h * h;
             // back through h'    gru_d.yaml:39
@@ -1415,10 +1464,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         }
     }
 
+    if constexpr (Team::stays) {
+        // while this thread waits for others, its first element of the next step is on its way
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
+    }
+
     if constexpr (Team::posts) {
         // a later step finds it in the L2 cache
         for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item);
+            const grugen_here here = rows.ahead(item, 2);
             if (!here.alive) { continue; }
             const int64_t row = here.row;
             for (int j = plan.unit; j < plan.last; j += plan.units) {
@@ -1544,7 +1599,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(r_given + row * H + j);
@@ -1678,7 +1733,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(gamma_h_given + row * H + j);
@@ -1823,6 +1878,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    gru_d_f32_backward_1_step_d_h_carried_ahead ahead_1 = {};
     if (HELD > 0) {
         gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -1860,7 +1916,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
-        gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1);
+        gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, &ahead_1);
         team.meet_others();
         gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
                 rows, team, plan_2);
@@ -1912,8 +1968,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
+    gru_d_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H));
+            grugen_spread_over(team, H), &ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -3084,6 +3141,17 @@ static cudaError_t gru_d_f32_backward_states_4_ahead_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
+// What the step finds in memory for an element of a row.
+struct gru_d_f32_backward_states_5_step_d_h_carried_ahead {
+    float d_y;
+    float n;
+    float z;
+    float h_hat;
+    float t26;
+    float t40;
+    float t65;
+};
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
@@ -3091,7 +3159,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
         [[maybe_unused]] const gru_d_f32_backward_states_tile *const tile,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_spread &plan)
+        const grugen_spread &plan,
+        [[maybe_unused]] gru_d_f32_backward_states_5_step_d_h_carried_ahead *const ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
@@ -3107,20 +3176,35 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
     float *const t65_at = work->t65;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
+    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
+        const int64_t row = here.row;
+        gru_d_f32_backward_states_5_step_d_h_carried_ahead found;
+        found.d_y = __ldg(d_y_given + row * H + j);
+        found.n = n_at[row * grugen_padded(H) + j];
+        found.z = z_at[row * grugen_padded(H) + j];
+        found.h_hat = h_hat_at[row * grugen_padded(H) + j];
+        found.t26 = t26_at[row * grugen_padded(H) + j];
+        found.t40 = t40_at[row * grugen_padded(H) + j];
+        found.t65 = t65_at[row * grugen_padded(H) + j];
+        return found;
+    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
+            gru_d_f32_backward_states_5_step_d_h_carried_ahead found = *ahead;
+            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
+                    find(here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
-            const float d_y = __ldg(d_y_given + row * H + j);
-            const float n = n_at[row * grugen_padded(H) + j];
-            const float z = z_at[row * grugen_padded(H) + j];
-            const float h_hat = h_hat_at[row * grugen_padded(H) + j];
-            const float t26 = t26_at[row * grugen_padded(H) + j];
-            const float t40 = t40_at[row * grugen_padded(H) + j];
-            const float t65 = t65_at[row * grugen_padded(H) + j];
+            const float d_y = found.d_y;
+            const float n = found.n;
+            const float z = found.z;
+            const float h_hat = found.h_hat;
+            const float t26 = found.t26;
+            const float t40 = found.t40;
+            const float t65 = found.t65;
             const float d_h_next = d_h_carried + d_y;
             // back through h'    gru_d.yaml:39
             const float t35 = d_h_next * t26;
@@ -3137,10 +3221,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
         }
     }
 
+    if constexpr (Team::stays) {
+        // while this thread waits for others, its first element of the next step is on its way
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
+    }
+
     if constexpr (Team::posts) {
         // a later step finds it in the L2 cache
         for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item);
+            const grugen_here here = rows.ahead(item, 2);
             if (!here.alive) { continue; }
             const int64_t row = here.row;
             for (int j = plan.unit; j < plan.last; j += plan.units) {
@@ -3267,7 +3357,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(h_hat_at + row * grugen_padded(H) + j);
@@ -3403,7 +3493,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
 
         if constexpr (Team::posts) {
             // a later step finds it in the L2 cache
-            const grugen_here here = rows.ahead(at.row + at.member);
+            const grugen_here here = rows.ahead(at.row + at.member, 2);
             if (here.alive) {
                 const int64_t row = here.row;
                 grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
@@ -3544,6 +3634,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -3581,7 +3672,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
-        gru_d_f32_backward_states_5_step_d_h_carried(call, work, &tile, rows, team, plan_5);
+        gru_d_f32_backward_states_5_step_d_h_carried(call, work, &tile, rows, team, plan_5,
+                &ahead_5);
         team.meet_others();
         gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_6);
@@ -3633,8 +3725,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
+    gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_states_5_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H));
+            grugen_spread_over(team, H), &ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
