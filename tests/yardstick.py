@@ -93,6 +93,9 @@ class Interpreter:
         steps = self._steps
         return self._run(steps.backward_states if call.states_only else steps.backward, call)
 
+    def repeated(self, call: KernelCall, *, backward: bool) -> None:
+        """See `Engine`."""
+
     def _run(self, function: Function, call: KernelCall) -> Plan:
         computed = computed_type(self.dtype)
         given = {

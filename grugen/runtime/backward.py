@@ -6,8 +6,7 @@ states that started as an input did.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grugen.errors import UsageError
@@ -15,16 +14,21 @@ from grugen.runtime.arrays import check_keys, check_mapping
 from grugen.runtime.binding import Binding, Slot, tail_of
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import type_in
-from grugen.runtime.engine import MOST_FORMS, Common, KernelCall, Key, Plan
+from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.forward import EMPTY, Given, Record, Run, adopted
-from grugen.runtime.gradient_form import WRITTEN, GradientForm, Read, handed_out
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
-from grugen.target.abi import Group
+from grugen.target.abi import ArrayInfo, Group, ParamInfo, StateInfo
+
+Info = ArrayInfo | ParamInfo | StateInfo
+Read = Mapping[Group, Mapping[str, AnyArray]]
+"""What a backward call was given, and the arrays of its run, by group and name."""
+
+WRITTEN = (Group.FINAL, Group.OUTPUT, Group.SEQUENCE_SUM, Group.TOTAL)
+"""What the backward kernel writes; it keeps no tape."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Grads:
     """What `backward` returns: d loss / d of what the names stand for.
 
@@ -35,16 +39,58 @@ class Grads:
     those of the params share their memory, which is free when the last of them is gone.
     """
 
-    params: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    static: Mapping[str, Any]
-    states: Mapping[str, Any]
-    plan: Plan
+    # no frozen dataclass, as `Run` is none
+    __slots__ = ("_inputs", "_params", "_plan", "_states", "_static")
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        static: Mapping[str, Any],
+        states: Mapping[str, Any],
+        plan: Plan,
+    ) -> None:
+        self._params = params
+        self._inputs = inputs
+        self._static = static
+        self._states = states
+        self._plan = plan
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Of the params by name."""
+        return self._params
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Of the inputs by name."""
+        return self._inputs
+
+    @property
+    def static(self) -> Mapping[str, Any]:
+        """Of the static inputs by name."""
+        return self._static
+
+    @property
+    def states(self) -> Mapping[str, Any]:
+        """Of the states before the first step by name."""
+        return self._states
+
+    @property
+    def plan(self) -> Plan:
+        """How the call was run."""
+        return self._plan
 
     @property
     def workspace_bytes(self) -> int:
         """The size of the memory that the kernel worked in beside the tape; it is free again."""
         return self.plan.workspace_bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"Grads(params={self.params!r}, inputs={self.inputs!r}, static={self.static!r}, "
+            f"states={self.states!r}, plan={self.plan!r})"
+        )
 
 
 def run_backward(
@@ -56,12 +102,8 @@ def run_backward(
     states: object,
     threads: int | None,
     stream: object,
-    forms: dict[Hashable, GradientForm],
 ) -> Grads:
-    """Call the backward kernel. Raises UsageError for a run or gradients that do not fit.
-
-    `forms` are those of earlier calls of the owner, and gets that of this one.
-    """
+    """Call the backward kernel. Raises UsageError for a run or gradients that do not fit."""
     record = _record(binding, run, owner)
     given = record.given
     work = given.work if stream is None else binding.engine.place(given.work.device, stream)
@@ -79,20 +121,6 @@ def run_backward(
         Group.INITIAL: d_states,
     }
     steps, batch = given.steps, given.batch
-    arrays: dict[Key, AnyArray | float]
-    if steps and batch and work is HOST:
-        key = (steps, batch, record.states_only, *d_outputs, None, *d_states)
-        form = forms.get(key)
-        if form is None:
-            form = GradientForm(binding, _slots(binding, record), read, steps, batch)
-            if len(forms) >= MOST_FORMS:
-                forms.clear()
-            forms[key] = form
-        arrays, results = form.arrays(read)
-        plan = _run(binding, common, record, threads, arrays, work)
-        params, inputs, static, first = results
-        grads = Grads(params, inputs, static, first, plan)
-        return _with_first_states(binding, place, record, grads)
     arrays, written = _arrays(binding, record, read, work, place)
     plan = EMPTY
     if steps and batch:
@@ -230,6 +258,26 @@ def _grads(
         for group, infos, axes in handed_out(binding, leading)
     )
     return Grads(params, inputs, static, states, plan)
+
+
+def handed_out(
+    binding: Binding, leading: tuple[int, int]
+) -> Iterable[tuple[Group, tuple[Info, ...], tuple[int, ...]]]:
+    """What `backward` returns for a run of T and B: by group, what has a gradient, leading axes.
+
+    The groups come in the order of the fields of `Grads`.
+    """
+    interface = binding.interface
+    inputs, static = (
+        tuple(info for info in infos if info.gradient and not info.mask)
+        for infos in (interface.inputs, interface.static)
+    )
+    return (
+        (Group.TOTAL, interface.params, ()),
+        (Group.OUTPUT, inputs, leading),
+        (Group.SEQUENCE_SUM, static, leading[1:]),
+        (Group.FINAL, interface.states, leading[1:]),
+    )
 
 
 def _with_first_states(binding: Binding, place: Place, record: Record, grads: Grads) -> Grads:

@@ -1,26 +1,25 @@
 """What a user holds: a cell with its sizes and parameters, and its snapshots.
 
-The work is done by `forward`, `backward` and `stepper`; here it gets its signatures.
+The work is done by `calls` and `stepper`; here it gets its signatures.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from grugen.errors import UsageError
-from grugen.runtime.backward import Grads, run_backward
+from grugen.runtime.backward import Grads
 from grugen.runtime.binding import Binding, moved
+from grugen.runtime.calls import Calls
 from grugen.runtime.elements import name_of
-from grugen.runtime.forward import Run, Tape, run_forward
-from grugen.runtime.gradient_form import GradientForm
+from grugen.runtime.forward import Run, Tape
 from grugen.runtime.host_place import HOST
 from grugen.runtime.packing import pack
 from grugen.runtime.params import Params
-from grugen.runtime.precedent import Precedents
 from grugen.runtime.stepper import Stepper
 from grugen.runtime.threads import checked_threads, get_num_threads
 
@@ -38,9 +37,7 @@ class Cell:
         self._binding = binding
         self._params = params
         # its arrays stay where they are
-        self._common = binding.common(params.held)
-        self._precedents = Precedents(binding)
-        self._gradient_forms: dict[Hashable, GradientForm] = {}
+        self._calls = Calls(binding, params.held)
 
     @property
     def params(self) -> Params:
@@ -118,9 +115,7 @@ class Cell:
         """
         if tape is not False and not (isinstance(tape, (bool, str)) and tape in _TAPES):
             raise UsageError(f"tape is {tape!r}; True, False, 'gates' or 'states' is needed")
-        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
-        owner = self if tape else None
-        return run_forward(self._binding, self._common, given, threads, owner, tape == "states")
+        return self._calls.forward(unnamed, arrays, states, lengths, reverse, tape, threads, stream)
 
     def backward(
         self,
@@ -138,17 +133,7 @@ class Cell:
         called again. Raises UsageError for what does not fit. `stream` is that of the run by
         default.
         """
-        return run_backward(
-            self._binding,
-            self._common,
-            run,
-            self,
-            outputs,
-            states,
-            threads,
-            stream,
-            self._gradient_forms,
-        )
+        return self._calls.backward(run, outputs, states, threads, stream)
 
     def freeze(self) -> Frozen:
         """A snapshot that later changes of the parameters do not reach; it keeps no tapes."""
@@ -175,8 +160,7 @@ class Frozen:
         # where the kernel runs: it is not to be brought there again
         self._params = params.copy(binding.place)
         self._packed = pack(binding, self._params.held)
-        self._common = binding.common(self._params.held, self._packed)
-        self._precedents = Precedents(binding)
+        self._calls = Calls(binding, self._params.held, self._packed)
 
     def refresh(self) -> None:
         """Take the cell's parameters as they are now; not while another thread calls `forward`."""
@@ -199,5 +183,6 @@ class Frozen:
             raise UsageError(
                 "a frozen cell keeps no tape\nhelp: call forward of the cell that it was made from"
             )
-        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
-        return run_forward(self._binding, self._common, given, threads)
+        return self._calls.forward(
+            unnamed, arrays, states, lengths, reverse, False, threads, stream
+        )

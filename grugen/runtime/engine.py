@@ -5,6 +5,7 @@ Everything is checked before it comes here; an engine trusts its caller and know
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -30,6 +31,10 @@ MOST_FORMS = 64
 Array = NDArray[Any]
 Key = tuple[Group, str]
 """Which argument of a kernel: its group and the spec's name of what it holds."""
+
+
+Struct = tuple[Any, Any, Any]
+"""A C struct; the same as if it were nothing but pointers; and as if nothing but addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,38 @@ class Prepared:
     kept: object
 
 
+class Kernel(Protocol):
+    """A C function, found by its name at each call, so that a test may put another one there."""
+
+    run: Callable[[Any], int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeated:
+    """Calls of one kernel that differ in their arrays only, for who knows what those are.
+
+    `kernel.run` takes a struct and returns how many threads it got. `new` makes a struct that has
+    what the calls share; those that no call uses are `spare`, with arrays of earlier calls. Which
+    pointer is to which array is in `places`; `lengths` and `workspace` are pointers too, the latter
+    to memory of `workspace_bytes`. `plans` are those of calls that got so many threads.
+    """
+
+    kernel: Kernel
+    new: Callable[[], Struct]
+    places: Mapping[Key, int]
+    lengths: int
+    workspace: int
+    workspace_bytes: int
+    word: str
+    spare: deque[Struct] = field(default_factory=deque)
+    plans: dict[int, Plan] = field(default_factory=dict)
+
+    def plan(self, threads: int) -> Plan:
+        """The plan of a call that got `threads` threads."""
+        found = self.plans[threads] = Plan(self.word, threads, self.workspace_bytes)
+        return found
+
+
 class Engine(Protocol):
     """The two kernels of a cell for one target and dtype; any thread may call at any time.
 
@@ -130,6 +167,12 @@ class Engine(Protocol):
 
     def backward(self, call: KernelCall) -> Plan:
         """Fill the gradients; `call.reverse` is the opposite of the forward call's."""
+
+    def repeated(self, call: KernelCall, *, backward: bool) -> Repeated | None:
+        """Calls that are `call` but for arrays that it lacks; None if there is no such short way.
+
+        Its arrays are those that all of them read.
+        """
 
     def packed_bytes(self, call: KernelCall) -> int:
         """How many bytes `pack` fills; `call` needs sizes only."""

@@ -7,8 +7,7 @@ kernels never see anything that was not checked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_ma
 from grugen.runtime.binding import Binding
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import check_for_numpy
-from grugen.runtime.engine import MOST_FORMS, Common, KernelCall, Key, Plan
+from grugen.runtime.engine import Common, KernelCall, Key, Plan
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
@@ -50,16 +49,44 @@ class Given(NamedTuple):
     place: Place
 
 
-class Record(NamedTuple):
+class Record(Protocol):
     """What `backward` needs of a run: who ran it, on what, and the tape."""
+
+    @property
+    def owner(self) -> object:
+        """Whose `backward` may read it."""
+
+    @property
+    def given(self) -> Given:
+        """What the call was given."""
+
+    @property
+    def tape(self) -> Mapping[str, AnyArray]:
+        """The arrays of the tape."""
+
+    @property
+    def states_only(self) -> bool:
+        """Whether the tape has the states and nothing else."""
+
+    @property
+    def tape_bytes(self) -> int:
+        """The size of its arrays."""
+
+
+class _Record(NamedTuple):
+    """See `Record`."""
 
     owner: object
     given: Given
     tape: Mapping[str, AnyArray]
     states_only: bool
 
+    @property
+    def tape_bytes(self) -> int:
+        """See `Record`."""
+        return sum(array.nbytes for array in self.tape.values())
 
-@dataclass(frozen=True, slots=True, eq=False)
+
 class Run:
     """What `forward` returns.
 
@@ -72,20 +99,53 @@ class Run:
     tape stays until the run is gone.
     """
 
-    outputs: Mapping[str, Any]
-    states: Mapping[str, Any]
-    plan: Plan
-    record: Record | None = field(default=None, repr=False)
+    # no frozen dataclass: it takes as long to make one as it takes to make its arrays
+    __slots__ = ("_outputs", "_plan", "_record", "_states")
+
+    def __init__(
+        self,
+        outputs: Mapping[str, Any],
+        states: Mapping[str, Any],
+        plan: Plan,
+        record: Record | None = None,
+    ) -> None:
+        self._outputs = outputs
+        self._states = states
+        self._plan = plan
+        self._record = record
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The outputs by name."""
+        return self._outputs
+
+    @property
+    def states(self) -> Mapping[str, Any]:
+        """The last states by name."""
+        return self._states
+
+    @property
+    def plan(self) -> Plan:
+        """How the call was run."""
+        return self._plan
+
+    @property
+    def record(self) -> Record | None:
+        """What `backward` needs; None without a tape."""
+        return self._record
 
     @property
     def tape_bytes(self) -> int:
         """The size of the tape that `backward` reads; 0 without one."""
-        return 0 if self.record is None else sum(a.nbytes for a in self.record.tape.values())
+        return 0 if self.record is None else self.record.tape_bytes
 
     @property
     def workspace_bytes(self) -> int:
         """The size of the memory that the kernel worked in; it is free again."""
         return self.plan.workspace_bytes
+
+    def __repr__(self) -> str:
+        return f"Run(outputs={self.outputs!r}, states={self.states!r}, plan={self.plan!r})"
 
 
 def accept(
@@ -301,7 +361,7 @@ def run_forward(
                 finals[name] = place.filled(f"last state '{name}'", final.shape, 0.0, final.dtype)
             else:
                 place.copy(final, first)
-    record = Record(owner, given, tape, states_only) if keep_tape else None
+    record = _Record(owner, given, tape, states_only) if keep_tape else None
     return Run(outputs, finals, plan, record)
 
 
@@ -310,19 +370,10 @@ def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, An
 
     They are where the kernel runs, as nobody else reads them.
     """
-    steps, batch = given.steps, given.batch
-    known = binding.known_tapes
-    found = known.get((steps, batch, states_only))
-    if found is None:
-        slots = binding.tapes[states_only]
-        names = tuple(slot.key[1] for slot in slots)
-        whats = tuple(slot.what for slot in slots)
-        found = names, whats, tuple(slot.full(steps, batch) for slot in slots)
-        if len(known) >= MOST_FORMS:
-            known.clear()
-        known[steps, batch, states_only] = found
-    names, whats, shapes = found
-    return dict(zip(names, given.work.empties(whats, shapes, binding.dtype), strict=True))
+    slots = binding.tapes[states_only]
+    shapes = tuple(slot.full(given.steps, given.batch) for slot in slots)
+    arrays = given.work.empties(tuple(slot.what for slot in slots), shapes, binding.dtype)
+    return {slot.key[1]: array for slot, array in zip(slots, arrays, strict=True)}
 
 
 EMPTY = Plan("empty", 0)

@@ -15,7 +15,7 @@ from grugen.ir import interpret
 from grugen.ir.from_spec import lower_spec
 from grugen.ir.nodes import Function
 from grugen.passes.pipeline import Steps, lower
-from grugen.runtime.engine import KernelCall, Plan, Prepared
+from grugen.runtime.engine import KernelCall, Plan, Prepared, Repeated
 from grugen.runtime.host_place import only_host
 from grugen.runtime.places import Place
 from grugen.spec.load import read_spec
@@ -44,6 +44,10 @@ class InterpretedEngine:
         """See `Engine`."""
         steps = self._steps
         return self._run(steps.backward_states if call.states_only else steps.backward, call)
+
+    def repeated(self, call: KernelCall, *, backward: bool) -> Repeated | None:
+        """See `Engine`; the interpreter takes longer than any call."""
+        return None
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`; nothing is packed."""

@@ -6,51 +6,27 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cffi
 import numpy as np
-from _cffi_backend import cast, from_buffer  # without the look-up of types that ffi's own do
+from _cffi_backend import cast  # without the look-up of types that ffi's own does
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import MOST_FORMS, KernelCall, Key, Plan, Prepared
+from grugen.runtime.engine import KernelCall, Plan, Prepared, Repeated, Struct
 from grugen.runtime.host_place import only_host
 from grugen.runtime.loading import load_built, open_library
 from grugen.runtime.memory import borrow, give_back, workspace
 from grugen.runtime.places import Place
 from grugen.runtime.pool import Lease
-from grugen.runtime.structs import CallForm
+from grugen.runtime.structs import VOID, CallForm, pointer_to
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Interface, Signature
 from grugen.toolchain.build import DEFAULTS, BuildOptions, SourceBundle
 from grugen.toolchain.cpu import instructions
-
-
-class _Form:
-    """What calls of a cell that differ in their arrays only have in common.
-
-    `spare` are C structs that are complete but for the places of those arrays and the workspace.
-    """
-
-    __slots__ = ("places", "plans", "size", "spare", "word")
-
-    def __init__(self, places: tuple[tuple[int, Any, Key], ...], size: int, word: str) -> None:
-        self.places = places
-        self.size = size
-        self.word = word
-        self.plans: dict[int, Plan] = {}
-        self.spare: deque[tuple[Any, Any]] = deque()
-
-    def plan(self, threads: int) -> Plan:
-        """How such a call ran that got `threads` threads."""
-        found = self.plans.get(threads)
-        if found is None:
-            found = self.plans[threads] = Plan(self.word, threads, self.size)
-        return found
 
 
 class _Kernel:
@@ -64,8 +40,7 @@ class _Kernel:
         self, ffi: Any, library: Any, name: str, signature: Signature, dims: tuple[str, ...]
     ) -> None:
         self._ffi = ffi
-        self._form = CallForm(ffi, name, signature, dims)
-        self._pointer = ffi.typeof("void *")
+        self.form = CallForm(ffi, name, signature, dims)
         self.run: Callable[[Any], int] = getattr(library, name)
         self.workspace_size: Callable[[Any], int] = getattr(library, f"{name}_workspace")
         self.packed_bytes: Callable[[Any], int] = getattr(library, f"{name}_packed_bytes")
@@ -78,15 +53,15 @@ class _Kernel:
 
     def filled(self, call: KernelCall) -> Any:
         """The C struct for `call`, but for its workspace; it points into the call's arrays."""
-        struct = self._form.filled(call)
-        if call.lengths is not None:
-            struct.lengths = self._ffi.from_buffer("int64_t *", call.lengths)
+        struct = self.form.filled(call)
         struct.threads = usable_threads(call.threads)
-        pointers = self._form.pointers(struct)
-        for place, type_, key in self._form.places:
+        _, pointers, _ = self.form.views(struct)
+        if call.lengths is not None:
+            pointers[self.form.lengths] = pointer_to(VOID, call.lengths)
+        for key, place in self.form.places.items():
             array: Any = call.argument(key)
             if array is not None:
-                pointers[place] = from_buffer(type_, array)
+                pointers[place] = pointer_to(VOID, array)
         if call.common.packed is not None:
             struct.packed = self._ffi.from_buffer(call.common.packed)
         return struct
@@ -98,42 +73,25 @@ class _Kernel:
         return memory
 
     def call(self, call: KernelCall) -> Plan:
-        """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
-        threads = usable_threads(call.threads)
-        _, steps, batch, lengths, reverse, keep_tape, _, arrays, states_only, _ = call
-        kept = call.common.kept
-        # lengths lie elsewhere every time, and are rare in calls that are short
-        key = (self, steps, batch, reverse, keep_tape, states_only, threads)
-        form: _Form | None = kept.get(key) if lengths is None else None
-        if form is None:
-            struct = self.filled(call)
-            form = self._like(struct, arrays)
-            pointers = self._form.pointers(struct)
-            if lengths is None:
-                if len(kept) >= MOST_FORMS:
-                    kept.clear()
-                kept[key] = form
-        else:
-            try:
-                struct, pointers = form.spare.pop()
-            except IndexError:
-                # the first ones are in use by other threads
-                struct = self.filled(call)
-                pointers = self._form.pointers(struct)
-            for place, type_, argument in form.places:
-                array: Any = arrays[argument]
-                pointers[place] = from_buffer(type_, array)
-        block = self.borrow("a kernel's workspace", form.size)
+        """Run once."""
+        struct = self.filled(call)
+        word, size = self.plan(struct), self.workspace_size(struct)
+        block = self.borrow("a kernel's workspace", size)
         address: Any = block.address
-        pointers[self._form.workspace] = cast(self._pointer, address)
+        struct.workspace = cast(VOID, address)
         granted = self.run(struct)
         self.give_back(block)
-        form.spare.append((struct, pointers))
-        return form.plan(granted)
+        return Plan(word, granted, size)
 
-    def _like(self, struct: Any, arrays: Mapping[Key, Any]) -> _Form:
-        places = tuple(place for place in self._form.places if place[2] in arrays)
-        return _Form(places, self.workspace_size(struct), self.plan(struct))
+    def repeated(self, call: KernelCall) -> Repeated:
+        """See `Engine`; what the kernel does with its memory depends on no array."""
+
+        def new() -> Struct:
+            return self.form.views(self.filled(call))
+
+        struct, form = self.filled(call), self.form
+        size, word = self.workspace_size(struct), self.plan(struct)
+        return Repeated(self, new, form.places, form.lengths, form.workspace, size, word)
 
 
 class CompiledEngine:
@@ -187,7 +145,15 @@ class CompiledEngine:
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return (self._backward_states if call.states_only else self._backward).call(call)
+        return self._of(call).call(call)
+
+    def _of(self, call: KernelCall) -> _Kernel:
+        """The backward kernel of a tape like the call's."""
+        return self._backward_states if call.states_only else self._backward
+
+    def repeated(self, call: KernelCall, *, backward: bool) -> Repeated:
+        """See `Engine`."""
+        return (self._of(call) if backward else self._forward).repeated(call)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

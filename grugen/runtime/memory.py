@@ -19,7 +19,7 @@ from grugen.errors import UsageError
 from grugen.runtime.cgroup import memory_limits
 from grugen.runtime.elements import rounded
 from grugen.runtime.engine import Array
-from grugen.runtime.pool import PAGE, Block, Lease, Pool
+from grugen.runtime.pool import PAGE, Block, Lease, Pool, block_size
 
 ALIGNMENT = 64
 """Of memory that kernels work in, in bytes: a cache line and the widest vector."""
@@ -41,7 +41,7 @@ def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if size < PAGE:
             # memory that small is kept by the C library
             return np.empty(shape, dtype=dtype)
-        return np.ndarray(shape, dtype, _POOL.lend(size))
+        return np.ndarray(shape, dtype, POOL.lend(size))
     except (MemoryError, ValueError, OverflowError) as error:
         # NumPy raises a ValueError where an axis is not even an int64
         raise too_large(what, str(shape), size) from error
@@ -68,7 +68,7 @@ def empties(
         if end < PAGE:
             # memory that small is kept by the C library
             return [np.empty(shape, dtype) for shape in shapes]
-        lease = _POOL.lend(end)
+        lease = POOL.lend(end)
         return [
             np.ndarray(shape, dtype, lease, start)
             for shape, start in zip(shapes, starts, strict=True)
@@ -83,7 +83,7 @@ def empties(
 def workspace(what: str, size: int) -> Lease:
     """`size` aligned bytes, not filled. Raises UsageError as `empty` does."""
     try:
-        return _POOL.lend(size)
+        return POOL.lend(size)
     except MemoryError as error:
         raise too_large(what, f"({size},)", size) from error
 
@@ -91,14 +91,14 @@ def workspace(what: str, size: int) -> Lease:
 def borrow(what: str, size: int) -> Block:
     """Memory for `size` bytes until it is given back. Raises UsageError as `empty` does."""
     try:
-        return _POOL.take(size)
+        return POOL.take(block_size(size))
     except MemoryError as error:
         raise too_large(what, f"({size},)", size) from error
 
 
 def give_back(block: Block) -> None:
     """End a `borrow`: nothing may use the block's memory any more."""
-    _POOL.give_back(block)
+    POOL.give_back(block)
 
 
 def release_memory() -> int:
@@ -107,7 +107,7 @@ def release_memory() -> int:
     Arrays that are still in use, and their memory, stay as they are. Memory of devices is given
     back, too.
     """
-    return _POOL.release() + sum(pool.release() for pool in list(_OTHERS))
+    return POOL.release() + sum(pool.release() for pool in list(_OTHERS))
 
 
 def also_release(pool: ReleasesMemory) -> None:
@@ -139,4 +139,4 @@ def usable_memory(root: Path = Path("/")) -> int:
 
 _OTHERS: WeakSet[ReleasesMemory] = WeakSet()
 # of the process, as its heap is
-_POOL = Pool(min(MOST_KEPT, usable_memory() // 8))
+POOL = Pool(min(MOST_KEPT, usable_memory() // 8))

@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from contextlib import suppress
 from itertools import count
+from sys import getrefcount
 
 import numpy as np
 
@@ -22,6 +23,10 @@ PAGE = 2**16
 """The smallest block, in bytes: a page, wherever pages are large."""
 HUGE = 2**21
 """Blocks of at least so many bytes start at such an address, and ask for pages of that size."""
+
+
+RARELY = 16
+"""How many small blocks come back before their sum is looked at."""
 
 
 class Block:
@@ -48,12 +53,6 @@ class Block:
             with suppress(OSError):
                 self.mapping.madvise(mmap.MADV_HUGEPAGE, self.start, size // HUGE * HUGE)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing but the block itself refers to its memory."""
-        # the second reference is that of the call
-        return sys.getrefcount(self.mapping) <= 2
-
 
 class Lease(np.ndarray[tuple[int], np.dtype[np.uint8]]):
     """The first bytes of a block, not filled, for as long as something refers to them.
@@ -62,43 +61,79 @@ class Lease(np.ndarray[tuple[int], np.dtype[np.uint8]]):
     on, for all its views too, and stops there because a lease is of another class.
     """
 
-    # a view of a lease is of this class too, and owns nothing
-    _pool: Pool | None = None
-    _block: Block | None = None
+    __slots__ = ("_pool", "block")
+
+    _pool: Pool
+    block: Block
 
     def __del__(self) -> None:
-        if self._pool is not None and self._block is not None:
-            self._pool.take_back(self._block)
+        try:
+            block = self.block
+        except AttributeError:
+            # a view of a lease is of this class too, and owns nothing
+            return
+        self._pool.take_back(block)
+
+
+Shelf = deque[Block]
+"""The blocks of one size that are not lent, what was returned last at the right."""
+OWN_REFERENCES = 2
+"""What `getrefcount` finds for the mapping of a block that nothing else refers to."""
+_BYTE = np.dtype(np.uint8)
 
 
 class Pool:
-    """Blocks of memory that are not lent, at most `most` bytes of them.
+    """Blocks of memory that are not lent, at most about `most` bytes of them.
 
-    What is more is given back to the system, what was returned first before the rest.
+    What is more is given back to the system, what was returned first before the rest. It may be a
+    little more, because their sum is not looked at for every small block.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._free: dict[int, deque[Block]] = {}
+        # so many at a time are a sixteenth of the most
+        self._small = most // (16 * RARELY)
+        self._free: dict[int, Shelf] = {}
         self._clock = count(1)
+        self._small_returns = count(1)
 
     @property
     def free_bytes(self) -> int:
         """The size of all blocks that are not lent."""
         return sum(size * len(blocks) for size, blocks in tuple(self._free.items()))
 
+    def shelf(self, whole: int) -> Shelf:
+        """The blocks of `whole` bytes that are not lent, for who cannot afford `take`.
+
+        One that has more than `OWN_REFERENCES` is not to be used. What was on the shelf may be put
+        back there as it is: the sum of all is what it was. It counts as old then, and if there is
+        too much it goes and is made anew once.
+        """
+        # one operation, so that all find the same one
+        return self._free.setdefault(whole, deque())
+
     def lend(self, size: int) -> Lease:
-        """`size` bytes. Raises MemoryError where they cannot be had."""
-        block = self.take(size)
-        lease = Lease((size,), np.uint8, block.mapping, block.start)
+        """At least `size` bytes. Raises MemoryError where they cannot be had."""
+        block = self.take(block_size(size))
+        lease = Lease(size, _BYTE, block.mapping, block.start)
         lease._pool = self
-        lease._block = block
+        lease.block = block
         return lease
 
-    def take(self, size: int) -> Block:
-        """A block of at least `size` bytes, to be given back. Raises MemoryError as `lend` does."""
-        whole = block_size(size)
-        return self._idle(whole) or self._new(whole)
+    def take(self, whole: int) -> Block:
+        """A block of `whole` bytes, as `block_size` says. Raises MemoryError as `lend` does."""
+        try:
+            free = self._free[whole]
+            # the one that was returned last, as it is likely to be in a cache
+            block = free.pop()
+            # a finalizer of an object that referred to the lease may have saved it from its end;
+            # then the block is not ours any more, and something else refers to its memory
+            while getrefcount(block.mapping) > OWN_REFERENCES:
+                block = free.pop()
+            return block
+        except (KeyError, IndexError):
+            pass
+        return self._new(whole)
 
     def give_back(self, block: Block) -> None:
         """Keep a block that nothing refers to any more.
@@ -112,23 +147,12 @@ class Pool:
         else:
             self.take_back(block)
 
-    def _idle(self, whole: int) -> Block | None:
-        """Take out the block that was returned last, as it is likely to be in a cache."""
-        try:
-            while True:
-                block = self._free[whole].pop()
-                # a finalizer of an object that referred to the lease may have saved it from its
-                # end; then the block is not ours any more
-                if block.is_idle:
-                    return block
-        except (KeyError, IndexError):
-            return None
-
     def take_back(self, block: Block) -> None:
         """Keep a block that nothing refers to any more."""
         block.returned = next(self._clock)
-        self._free.setdefault(block.size, deque()).append(block)
-        self.release(self.most)
+        self.shelf(block.size).append(block)
+        if block.size > self._small or next(self._small_returns) % RARELY == 0:
+            self.release(self.most)
 
     def release(self, keep: int = 0) -> int:
         """Give the oldest blocks back to the system until `keep` bytes are left; how many went."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from _cffi_backend import cast  # without the look-up of types that ffi's own does
+import cffi
+from _cffi_backend import cast, from_buffer  # without the look-up of types that ffi's own do
 
 from grugen.errors import InternalError
-from grugen.runtime.engine import KernelCall, Key
+from grugen.runtime.engine import KernelCall, Key, Struct
 from grugen.target.abi import Group, Signature
+
+VOID = cffi.FFI().typeof("void *")
+"""The C type of any address; one object, whoever asks."""
+pointer_to: Callable[[Any, Any], Any] = from_buffer
+"""A pointer of the given type to the first byte of an array, which has to outlive its use."""
 
 
 class CallForm:
     """What the struct of one kernel of a library looks like.
 
-    `places` has what arrays it points to: which pointer, its C type, key. `workspace` is one too.
+    `places` has which pointers are to arrays: their place among pointers, by key. `lengths` and
+    `workspace` are places too.
     """
 
     def __init__(self, ffi: Any, name: str, signature: Signature, dims: tuple[str, ...]) -> None:
@@ -29,17 +37,18 @@ class CallForm:
             raise InternalError(f"{name}_call has {len(spelled)} dims, the interface {len(dims)}")
         self._dims = tuple(zip(spelled, dims, strict=True))
         numbers: list[tuple[str, Key]] = []
-        places: list[tuple[int, Any, Key]] = []
+        self.places: dict[Key, int] = {}
         for argument in signature.arguments:
             group = argument.group.value
             key = (argument.group, argument.key)
-            type_ = dict(members[group].type.fields)[argument.field].type
+            if argument.field not in dict(members[group].type.fields):
+                raise KeyError(argument.field)
             if argument.group is Group.HYPER:
                 numbers.append((argument.field, key))
             else:
-                places.append((self.place(group, argument.field), type_, key))
+                self.places[key] = self.place(group, argument.field)
         self._numbers = tuple(numbers)
-        self.places = tuple(places)
+        self.lengths = self.place("lengths")
         self.workspace = self.place("workspace")
         self._pointers = ffi.typeof("void **")
         self._addresses = ffi.typeof("uintptr_t *")
@@ -65,10 +74,6 @@ class CallForm:
                 setattr(struct.hyper, field, call.argument(key))
         return struct
 
-    def pointers(self, struct: Any) -> Any:
-        """The struct as if it were nothing but pointers, to be written at `places`."""
-        return cast(self._pointers, struct)
-
-    def addresses(self, struct: Any) -> Any:
-        """The same as numbers, 0 being NULL."""
-        return cast(self._addresses, struct)
+    def views(self, struct: Any) -> Struct:
+        """The struct with what is to be written at `places`: a pointer, or a number, 0 for NULL."""
+        return struct, cast(self._pointers, struct), cast(self._addresses, struct)

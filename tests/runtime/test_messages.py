@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grugen.errors import UsageError
-from grugen.runtime import ArrayInfo, Cell, CellModule, params
+from grugen.runtime import ArrayInfo, Cell, CellModule, known, params
 
 T, B = 4, 3
 X = np.ones((T, B, 3))
@@ -256,6 +256,7 @@ def test_results_that_do_not_fit(monkeypatch: pytest.MonkeyPatch, cell: Cell) ->
         raise MemoryError
 
     monkeypatch.setattr(np, "empty", empty)
+    monkeypatch.setattr(known, "empty", empty)
     too_large = "needs 0.0 GiB, more memory than there is"
     assert said(cell.forward, x=X).endswith(too_large)
     assert said(cell.backward, run).endswith(too_large)

@@ -19,7 +19,7 @@ import pytest
 import grugen
 from grugen.runtime import memory, pool
 from grugen.runtime.engine import Array
-from grugen.runtime.pool import HUGE, PAGE, Block, Pool, block_size
+from grugen.runtime.pool import HUGE, OWN_REFERENCES, PAGE, Block, Pool, block_size
 
 GRU = {"D": 33, "H": 64, "seed": 0}
 
@@ -148,6 +148,31 @@ def test_a_block_that_was_borrowed_is_used_again(blocks: list[int]) -> None:
     # what is more than the pool may keep went first
     assert source.free_bytes == 3 * PAGE
     assert blocks == [3 * PAGE, 2 * PAGE, 3 * PAGE]
+
+
+def test_small_blocks_are_counted_now_and_then() -> None:
+    source = Pool(256 * PAGE)
+    lent = [array(source, PAGE) for _ in range(400)]
+    del lent
+    gc.collect()
+    assert 256 * PAGE <= source.free_bytes <= 272 * PAGE
+
+
+def test_a_block_may_be_taken_from_its_shelf_and_put_back() -> None:
+    source = Pool(2**30)
+    shelf = source.shelf(2 * PAGE)
+    assert shelf is source.shelf(2 * PAGE)
+    array(source, 2 * PAGE)
+    block = shelf.pop()
+    assert source.free_bytes == 0
+    # outside of an assert, which refers to what it looks at
+    alone = sys.getrefcount(block.mapping)
+    view = np.frombuffer(block.mapping, np.uint8)
+    shared = sys.getrefcount(block.mapping)
+    assert alone == OWN_REFERENCES < shared
+    del view
+    shelf.append(block)
+    assert source.free_bytes == source.release() == 2 * PAGE
 
 
 def test_release() -> None:
@@ -295,7 +320,7 @@ def test_what_a_call_needs_is_told() -> None:
 
 
 def test_release_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_POOL", Pool(2**30))
+    monkeypatch.setattr(memory, "POOL", Pool(2**30))
     monkeypatch.setattr(memory, "_OTHERS", WeakSet())
     memory.empty("it", (PAGE,), np.dtype(np.float32))
     assert grugen.release_memory() == 4 * PAGE

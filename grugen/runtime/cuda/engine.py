@@ -22,7 +22,7 @@ from grugen.runtime.cuda.forms import Form, Struct
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.cuda.pool import DevicePool
 from grugen.runtime.device_array import DeviceArray
-from grugen.runtime.engine import MOST_FORMS, KernelCall, Plan, Prepared
+from grugen.runtime.engine import MOST_FORMS, KernelCall, Plan, Prepared, Repeated
 from grugen.runtime.loading import Build, load_built, open_library
 from grugen.runtime.memory import also_release
 from grugen.runtime.structs import CallForm
@@ -89,12 +89,12 @@ class _Started:
         self.kept: list[object] = []
         cast = ffi.cast
         self.struct.stream = cast("void *", place.stream)
-        pointers = kernel.form.pointers(self.struct)
-        for place_of, type_, key in kernel.form.places:
+        _, _, addresses = kernel.form.views(self.struct)
+        for key, place_of in kernel.form.places.items():
             array: Any = call.argument(key)
             if array is not None:
                 there = self._on_device(f"'{key[1]}'", key[0].value, array)
-                pointers[place_of] = cast(type_, there.address)
+                addresses[place_of] = there.address
         if call.lengths is not None:
             ends = place.put(call.lengths)
             self.kept.append(ends)
@@ -215,6 +215,10 @@ class CudaEngine:
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
         return self._run("backward_states" if call.states_only else "backward", "backward", call)
+
+    def repeated(self, call: KernelCall, *, backward: bool) -> Repeated | None:
+        """See `Engine`; what calls have in common is in `Common.kept`."""
+        return None
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

@@ -37,13 +37,13 @@ class Form:
         self._regime = regime
         self._places = tuple(
             (place, key)
-            for place, _, key in form.places
+            for key, place in form.places.items()
             # a state is there in one call and left out in another
             if key in call.arrays or key[0] is Group.INITIAL
         )
         self._workspace = form.workspace
         self._stream = form.place("stream")
-        self._lengths = form.place("lengths")
+        self._lengths = form.lengths
         self._spare: deque[Struct] = deque()
         self.plan = plan
 
@@ -82,9 +82,9 @@ class Form:
     def _new(self, call: KernelCall) -> Struct:
         struct = self._form.filled(call)
         struct.regime = self._regime
-        addresses = self._form.addresses(struct)
+        _, _, addresses = self._form.views(struct)
         common = call.common
-        for place, _, key in self._form.places:
+        for key, place in self._form.places.items():
             array = common.arrays.get(key)
             if isinstance(array, DeviceArray):
                 addresses[place] = array.address

@@ -1,0 +1,148 @@
+"""The calls of one cell or snapshot: those like one before the short way, all others the long one.
+
+The short way is for a cell that runs on the host. What it does not take at sight, the long one
+accepts or refuses; so what users see does not depend on what was called before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from grugen.runtime.backward import Grads, run_backward
+from grugen.runtime.binding import Binding
+from grugen.runtime.engine import MOST_FORMS
+from grugen.runtime.forward import EMPTY, Given, Run, Tape, run_forward
+from grugen.runtime.host_place import HOST
+from grugen.runtime.known_backward import KnownBackward, known_backward
+from grugen.runtime.known_forward import KnownForward, KnownRecord, known_forward
+from grugen.runtime.places import AnyArray
+from grugen.runtime.precedent import Precedents
+from grugen.runtime.threads import likely_threads
+
+Known = TypeVar("Known")
+
+
+class Calls:
+    """`params` are the arrays that all of them read, `packed` is what `pack` made of them.
+
+    Any thread may use it at any time.
+    """
+
+    __slots__ = (
+        "_backward",
+        "_binding",
+        "_common",
+        "_forward",
+        "_is_short",
+        "_precedents",
+    )
+
+    def __init__(
+        self, binding: Binding, params: Mapping[str, AnyArray], packed: AnyArray | None = None
+    ) -> None:
+        self._binding = binding
+        self._common = binding.common(params, packed)
+        self._is_short = binding.place is HOST
+        self._precedents = Precedents(binding)
+        self._forward: dict[Hashable, KnownForward] = {}
+        self._backward: dict[Hashable, KnownBackward] = {}
+
+    def forward(
+        self,
+        unnamed: tuple[object, ...],
+        arrays: dict[str, Any],
+        states: Mapping[str, Any] | None,
+        lengths: Any,
+        reverse: bool,
+        tape: Tape,
+        threads: int | None,
+        stream: int | None,
+    ) -> Run:
+        """See `Cell.forward`; `arrays` is the call's own."""
+        key: Hashable = None
+        known: KnownForward | None = None
+        if (
+            self._is_short
+            and not unnamed
+            and stream is None
+            # by type as well: 1 is equal to True, and is refused
+            and type(reverse) is bool
+            and (threads is None or type(threads) is int)
+            and (states is None or type(states) is dict)
+            and (lengths is None or type(lengths) is np.ndarray)
+        ):
+            # the caller may change its own
+            states = states.copy() if states else _NOTHING
+            for first in arrays.values():
+                if type(first) is np.ndarray:
+                    count = likely_threads(threads)
+                    key = first.shape, count, reverse, tape, lengths is None, *arrays, None, *states
+                    known = self._forward.get(key)
+                    if known is not None:
+                        run = known.run(self if tape else None, arrays, states, lengths)
+                        if run is not None:
+                            return run
+                break
+        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
+        owner = self if tape else None
+        run = run_forward(self._binding, self._common, given, threads, owner, tape == "states")
+        if key is not None and run.plan is not EMPTY and not _is_of(known, given):
+            names = tuple(arrays)
+            new = known_forward(self._binding, self._common, given, names, count, tape)
+            _remember(self._forward, key, new)
+        return run
+
+    def backward(
+        self,
+        run: Run,
+        outputs: Mapping[str, Any] | None,
+        states: Mapping[str, Any] | None,
+        threads: int | None,
+        stream: int | None,
+    ) -> Grads:
+        """See `Cell.backward`."""
+        key: Hashable = None
+        if (
+            type(run) is Run
+            and type(run.record) is KnownRecord
+            and run.record.owner is self
+            and stream is None
+            and (threads is None or type(threads) is int)
+            and (outputs is None or type(outputs) is dict)
+            and (states is None or type(states) is dict)
+        ):
+            record = run.record
+            # the caller may change its own
+            of_outputs = outputs.copy() if outputs else _NOTHING
+            of_states = states.copy() if states else _NOTHING
+            count = likely_threads(threads)
+            key = record.known, count, *of_outputs, None, *of_states
+            known = self._backward.get(key)
+            if known is not None:
+                grads = known.run(record, of_outputs, of_states)
+                if grads is not None:
+                    return grads
+        grads = run_backward(
+            self._binding, self._common, run, self, outputs, states, threads, stream
+        )
+        if key is not None and key not in self._backward:
+            new = known_backward(self._binding, self._common, record, of_outputs, of_states, count)
+            _remember(self._backward, key, new)
+        return grads
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+def _is_of(known: KnownForward | None, given: Given) -> bool:
+    return known is not None and (known.steps, known.batch) == (given.steps, given.batch)
+
+
+def _remember(calls: dict[Hashable, Known], key: Hashable, new: Known | None) -> None:
+    if new is not None:
+        if len(calls) >= MOST_FORMS:
+            calls.clear()
+        calls[key] = new
