@@ -7,6 +7,7 @@ accepts or refuses; so what users see does not depend on what was called before.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import MOST_FORMS
-from grugen.runtime.forward import EMPTY, Given, Run, Tape, run_forward
+from grugen.runtime.forward import EMPTY, Given, Run, Tape, accept, run_forward
 from grugen.runtime.host_place import HOST
 from grugen.runtime.known_backward import KnownBackward, known_backward
 from grugen.runtime.known_forward import KnownForward, KnownRecord, known_forward
@@ -32,12 +33,12 @@ class Calls:
     """
 
     __slots__ = (
+        "_accept",
         "_backward",
         "_binding",
         "_common",
         "_forward",
         "_is_short",
-        "_precedents",
     )
 
     def __init__(
@@ -46,7 +47,7 @@ class Calls:
         self._binding = binding
         self._common = binding.common(params, packed)
         self._is_short = binding.place is HOST
-        self._precedents = Precedents(binding)
+        self._accept = partial(accept, binding) if self._is_short else Precedents(binding).accept
         self._forward: dict[Hashable, KnownForward] = {}
         self._backward: dict[Hashable, KnownBackward] = {}
 
@@ -69,7 +70,7 @@ class Calls:
             and not unnamed
             and stream is None
             # by type as well: 1 is equal to True, and is refused
-            and type(reverse) is bool
+            and (reverse is False or reverse is True)
             and (threads is None or type(threads) is int)
             and (states is None or type(states) is dict)
             and (lengths is None or type(lengths) is np.ndarray)
@@ -86,7 +87,7 @@ class Calls:
                         if run is not None:
                             return run
                 break
-        given = self._precedents.accept(unnamed, arrays, states, lengths, reverse, stream)
+        given = self._accept(unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
         run = run_forward(self._binding, self._common, given, threads, owner, tape == "states")
         if key is not None and run.plan is not EMPTY and not _is_of(known, given):
@@ -105,16 +106,15 @@ class Calls:
     ) -> Grads:
         """See `Cell.backward`."""
         key: Hashable = None
+        record = run.record if type(run) is Run else None
         if (
-            type(run) is Run
-            and type(run.record) is KnownRecord
-            and run.record.owner is self
+            type(record) is KnownRecord
+            and record.owner is self
             and stream is None
             and (threads is None or type(threads) is int)
             and (outputs is None or type(outputs) is dict)
             and (states is None or type(states) is dict)
         ):
-            record = run.record
             # the caller may change its own
             of_outputs = outputs.copy() if outputs else _NOTHING
             of_states = states.copy() if states else _NOTHING
@@ -128,7 +128,7 @@ class Calls:
         grads = run_backward(
             self._binding, self._common, run, self, outputs, states, threads, stream
         )
-        if key is not None and key not in self._backward:
+        if isinstance(record, KnownRecord) and key is not None and key not in self._backward:
             new = known_backward(self._binding, self._common, record, of_outputs, of_states, count)
             _remember(self._backward, key, new)
         return grads

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from grugen.runtime.engine import Array
 from grugen.runtime.memory import POOL, filled, too_large
-from grugen.runtime.pool import PAGE
+from grugen.runtime.pool import PAGE, block_size
 from grugen.runtime.structs import VOID, pointer_to
 
 Expected = tuple[str, np.dtype[Any], tuple[int, ...], int | None]
 """An array that is given: its name, dtype and shape, and which pointer it is, if it is any."""
 
 Made = tuple[str, np.dtype[Any], tuple[int, ...], int | None, int, str]
-"""A result: its name, dtype and shape, which pointer it is, its size if that is a page at least,
+"""A result: its name, dtype and shape, which pointer it is, the block that it needs (0 if it is
 
-else 0, and what messages call it. It is 0 everywhere if no pointer is to it.
+small), and what messages call it. It is 0 everywhere if no pointer is to it.
 """
 
 _BYTE = np.dtype(np.uint8)
@@ -37,7 +37,7 @@ def made(
 ) -> Made:
     """The entry of a result."""
     size = math.prod(shape) * dtype.itemsize
-    return name, dtype, shape, place, 0 if size < PAGE else size, what
+    return name, dtype, shape, place, 0 if size < PAGE else block_size(size), what
 
 
 def point(expected: tuple[Expected, ...], arrays: Mapping[str, Any], pointers: Any) -> bool:
@@ -61,13 +61,13 @@ def point(expected: tuple[Expected, ...], arrays: Mapping[str, Any], pointers: A
 def make(entries: tuple[Made, ...], pointers: Any, addresses: Any) -> dict[str, Array]:
     """Fresh arrays, and point to them. Raises UsageError where there is no memory."""
     results: dict[str, Array] = {}
-    for name, dtype, shape, place, size, what in entries:
+    for name, dtype, shape, place, whole, what in entries:
         if place is None:
             results[name] = filled(what, shape, 0.0, dtype)
             continue
         try:
-            if size:
-                lease = POOL.lend(size)
+            if whole:
+                lease = POOL.lend(whole)
                 addresses[place] = lease.block.address
                 results[name] = ndarray(shape, dtype, lease)
             else:
@@ -80,9 +80,10 @@ def make(entries: tuple[Made, ...], pointers: Any, addresses: Any) -> dict[str, 
 
 
 def span(size: int, place: int, pointers: Any, addresses: Any) -> tuple[NDArray[np.uint8], int]:
-    """`size` bytes for arrays that live and die together, and where they start.
+    """Memory for arrays that live and die together, and where it starts.
 
-    The pointer at `place` is written, too. Raises MemoryError.
+    `size` is less than a page, or a `block_size`. The pointer at `place` is written, too. Raises
+    MemoryError.
     """
     if size >= PAGE:
         lease = POOL.lend(size)

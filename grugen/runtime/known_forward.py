@@ -150,6 +150,8 @@ class KnownForward:
         for name, size in bytes_of.items():
             self.offsets[name] = self._size
             self._size += -(-size // ALIGNMENT) * ALIGNMENT
+        if self._size >= PAGE:
+            self._size = block_size(self._size)
         self._tape = tuple((places[slot.key], self.offsets[slot.key[1]]) for slot in slots)
         largest = max(slots, key=lambda slot: bytes_of[slot.key[1]], default=None)
         name = "" if largest is None else largest.key[1]

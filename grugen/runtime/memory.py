@@ -41,7 +41,7 @@ def empty(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if size < PAGE:
             # memory that small is kept by the C library
             return np.empty(shape, dtype=dtype)
-        return np.ndarray(shape, dtype, POOL.lend(size))
+        return np.ndarray(shape, dtype, POOL.lend(block_size(size)))
     except (MemoryError, ValueError, OverflowError) as error:
         # NumPy raises a ValueError where an axis is not even an int64
         raise too_large(what, str(shape), size) from error
@@ -68,7 +68,7 @@ def empties(
         if end < PAGE:
             # memory that small is kept by the C library
             return [np.empty(shape, dtype) for shape in shapes]
-        lease = POOL.lend(end)
+        lease = POOL.lend(block_size(end))
         return [
             np.ndarray(shape, dtype, lease, start)
             for shape, start in zip(shapes, starts, strict=True)
@@ -83,7 +83,7 @@ def empties(
 def workspace(what: str, size: int) -> Lease:
     """`size` aligned bytes, not filled. Raises UsageError as `empty` does."""
     try:
-        return POOL.lend(size)
+        return POOL.lend(block_size(size))
     except MemoryError as error:
         raise too_large(what, f"({size},)", size) from error
 

@@ -112,16 +112,16 @@ class Pool:
         # one operation, so that all find the same one
         return self._free.setdefault(whole, deque())
 
-    def lend(self, size: int) -> Lease:
-        """At least `size` bytes. Raises MemoryError where they cannot be had."""
-        block = self.take(block_size(size))
-        lease = Lease(size, _BYTE, block.mapping, block.start)
+    def lend(self, whole: int) -> Lease:
+        """`whole` bytes, as `block_size` says. Raises MemoryError where they cannot be had."""
+        block = self.take(whole)
+        lease = Lease(whole, _BYTE, block.mapping, block.start)
         lease._pool = self
         lease.block = block
         return lease
 
     def take(self, whole: int) -> Block:
-        """A block of `whole` bytes, as `block_size` says. Raises MemoryError as `lend` does."""
+        """A block of so many bytes, to be given back. Raises MemoryError as `lend` does."""
         try:
             free = self._free[whole]
             # the one that was returned last, as it is likely to be in a cache
@@ -150,7 +150,7 @@ class Pool:
     def take_back(self, block: Block) -> None:
         """Keep a block that nothing refers to any more."""
         block.returned = next(self._clock)
-        self.shelf(block.size).append(block)
+        self._free.setdefault(block.size, deque()).append(block)
         if block.size > self._small or next(self._small_returns) % RARELY == 0:
             self.release(self.most)
 

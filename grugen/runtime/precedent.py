@@ -1,4 +1,4 @@
-"""What one forward call decided and a later one like it need not decide again.
+"""What one forward call on a device decided and a later one like it need not decide again.
 
 Calls are alike if they were given arrays of the same names and shapes and the same settings; then
 only the arrays themselves are looked at. A short call takes as long as Python takes to check it.
@@ -60,8 +60,7 @@ class Precedent:
         found: dict[str, AnyArray] = {}
         for name, rule, shape, kind in expected:
             value = arrays[name]
-            if work is not HOST:
-                value = work.adopt(rule.what, name, value)
+            value = work.adopt(rule.what, name, value)
             if type(value) is not kind or not rule.is_like(value, shape):
                 return None
             found[name] = value  # type: ignore[assignment]

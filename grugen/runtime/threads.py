@@ -49,16 +49,11 @@ def usable_threads(n: int) -> int:
 def likely_threads(n: int | None) -> int:
     """How many threads a call uses that says `n`, if `n` is right: it is not checked.
 
-    One function in place of three: a call should cost microseconds.
+    For who only looks whether there was such a call before.
     """
-    global _parallel  # noqa: PLW0603 - a fact about the process
     if _forked:
         return 1
-    if n is None:
-        n = get_num_threads()
-    if n > 1:
-        _parallel = True
-    return n
+    return get_num_threads() if n is None else n
 
 
 def _after_fork() -> None:
