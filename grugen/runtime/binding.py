@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,10 @@ class Settings:
         return {**self.sizes, **hypers}
 
 
+Tapes = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, ...], ...]]
+"""The arrays of a tape: names, what messages call them, and shapes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Binding:
     """An interface whose sizes are known, and the engine that runs it.
@@ -109,6 +113,8 @@ class Binding:
     returns, `tapes` what it can keep (all of it, or the states), `backward` and, where the tape
     has states only, `backward_states` what a backward call reads and returns. Kernels run in
     `place`. Of those that the backward kernels write, `totals` are the gradients of the params.
+    `known_tapes` has the arrays of tapes of earlier calls by T, B and whether they have the states
+    only; any thread may use it at any time.
     """
 
     interface: Interface
@@ -124,6 +130,7 @@ class Binding:
     tapes: tuple[tuple[Slot, ...], tuple[Slot, ...]]
     totals: tuple[tuple[Slot, ...], tuple[Slot, ...]]
     place: Place
+    known_tapes: dict[tuple[int, int, bool], Tapes] = field(default_factory=dict)
 
     @property
     def dtype(self) -> np.dtype[Any]:

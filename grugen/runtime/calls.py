@@ -109,7 +109,6 @@ class Calls:
         record = run.record if type(run) is Run else None
         if (
             type(record) is KnownRecord
-            and record.owner is self
             and stream is None
             and (threads is None or type(threads) is int)
             and (outputs is None or type(outputs) is dict)
@@ -119,6 +118,7 @@ class Calls:
             of_outputs = outputs.copy() if outputs else _NOTHING
             of_states = states.copy() if states else _NOTHING
             count = likely_threads(threads)
+            # of a run of this cell only: no other cell has its known call
             key = record.known, count, *of_outputs, None, *of_states
             known = self._backward.get(key)
             if known is not None:

@@ -17,7 +17,7 @@ from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_ma
 from grugen.runtime.binding import Binding
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import check_for_numpy
-from grugen.runtime.engine import Common, KernelCall, Key, Plan
+from grugen.runtime.engine import MOST_FORMS, Common, KernelCall, Key, Plan
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
@@ -370,10 +370,19 @@ def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, An
 
     They are where the kernel runs, as nobody else reads them.
     """
-    slots = binding.tapes[states_only]
-    shapes = tuple(slot.full(given.steps, given.batch) for slot in slots)
-    arrays = given.work.empties(tuple(slot.what for slot in slots), shapes, binding.dtype)
-    return {slot.key[1]: array for slot, array in zip(slots, arrays, strict=True)}
+    steps, batch = given.steps, given.batch
+    known = binding.known_tapes
+    found = known.get((steps, batch, states_only))
+    if found is None:
+        slots = binding.tapes[states_only]
+        names = tuple(slot.key[1] for slot in slots)
+        whats = tuple(slot.what for slot in slots)
+        found = names, whats, tuple(slot.full(steps, batch) for slot in slots)
+        if len(known) >= MOST_FORMS:
+            known.clear()
+        known[steps, batch, states_only] = found
+    names, whats, shapes = found
+    return dict(zip(names, given.work.empties(whats, shapes, binding.dtype), strict=True))
 
 
 EMPTY = Plan("empty", 0)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
-from typing import Any
+from typing import Any, NoReturn
 
 import leak
 import numpy as np
 import pytest
 
 from grugen.errors import UsageError
-from grugen.runtime import Cell, CellModule, calls
+from grugen.runtime import Cell, CellModule, calls, known_forward, pool, release_memory
 from grugen.runtime.engine import MOST_FORMS
 from grugen.runtime.pool import PAGE
 
@@ -93,6 +94,12 @@ def test_known_calls_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in given:
         cell.forward(**arguments)
     frozen.forward(**whole)
+    # what says the size need not come first
+    monkeypatch.undo()
+    for steps in (T, T + 1, T + 1):
+        cell.forward(s=whole["s"], x=drawn(0, steps=steps)["x"])
+    monkeypatch.setattr(calls, "run_forward", refuse)
+    cell.forward(s=whole["s"], x=drawn(0, steps=T + 1)["x"])
     others: tuple[dict[str, Any], ...] = (
         drawn(1, steps=T + 1),
         {**whole, "m": whole["m"].astype(bool)},
@@ -185,6 +192,94 @@ def test_states_may_be_replaced_by_others(cell: Cell, module: CellModule) -> Non
     states["h"] = np.ones((B, 4))
     with pytest.raises(UsageError, match=r"^state 'h' has shape "):
         cell.forward(**drawn(0), states=states)
+
+
+@pytest.mark.compiles
+def test_states_live_until_the_kernel_is_done() -> None:
+    # this k makes the kernel wait until x[0] is written
+    cell = leak.module("openmp").Cell(D=3, c=C, k=777, seed=1, dtype="float64")
+    x, states = np.ones((1, 1, 3)), {"h": np.ones((1, 3))}
+    for _ in range(2):
+        cell.forward(x=x, states=states)
+    x[...] = 0
+    watched, alive = weakref.ref(states["h"]), []
+
+    def let_go() -> None:
+        states.clear()
+        alive.append(watched() is not None)
+        x.fill(1)
+
+    timer = threading.Timer(0.1, let_go)
+    timer.start()
+    cell.forward(x=x, states=states)
+    timer.join()
+    assert alive == [True]
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("batch", [B, PAGE // 24 + 1])
+def test_memory_that_there_is_not(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of results, or of the workspace where those are small."""
+    module = leak.module("openmp")
+    cell, other = fresh(module), fresh(module)
+    runs = [one.forward(**drawn(0, batch=batch), tape=True) for one in (cell, other)]
+    cell.backward(runs[0])
+    release_memory()
+
+    def refuse(size: int) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(pool, "Block", refuse)
+    messages = []
+    for one, run in zip((cell, other), runs, strict=True):
+        with pytest.raises(UsageError) as caught:
+            one.forward(**drawn(0, batch=batch), tape=True)
+        messages.append(str(caught.value))
+        with pytest.raises(UsageError) as caught:
+            one.backward(run)
+        messages.append(str(caught.value))
+    assert messages[:2] == messages[2:]
+    assert all(message.endswith("more memory than there is") for message in messages)
+
+
+@pytest.mark.compiles
+def test_a_tape_that_there_is_no_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = fresh(leak.module("openmp"))
+    cell.forward(**drawn(0), tape=True)
+
+    def refuse(*_: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(known_forward, "span", refuse)
+    with pytest.raises(UsageError) as caught:
+        cell.forward(**drawn(0), tape=True)
+    assert str(caught.value) == (
+        "tape of 'h' with shape (4, 3, 3) needs 0.0 GiB, more memory than there is"
+    )
+
+
+@pytest.mark.compiles
+def test_structs_and_workspaces_are_used_again() -> None:
+    """But no workspace that somebody else holds on to."""
+    cell = leak.module("openmp").Cell(D=3, c=C, seed=1, dtype="float64")
+    for _ in range(5):
+        cell.backward(cell.forward(**drawn(0), tape=True))
+    (forward,), (backward,) = (
+        each.values() for each in (cell._calls._forward, cell._calls._backward)
+    )
+    for known in (forward, backward):
+        assert len(known._repeated.spare) == 1
+    shelf = forward._shelf
+    assert shelf is backward._shelf
+    run = cell.forward(**drawn(0), tape=True)
+    for call in (lambda: cell.forward(**drawn(0), tape=True), lambda: cell.backward(run)):
+        free = len(shelf)
+        call()
+        assert len(shelf) == free
+        held = np.frombuffer(shelf[-1].mapping, np.uint8)
+        held[...] = 7
+        call()
+        assert np.all(held == 7)
 
 
 @pytest.mark.parametrize("tape", [True, "states"])
