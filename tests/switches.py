@@ -68,6 +68,9 @@ class SwitchWatch:
     def place(self, device: object, stream: object) -> Place:
         return HOST
 
+    def repeated(self, call: KernelCall, *, backward: bool) -> None:
+        """See `Engine`."""
+
     def forward(self, call: KernelCall) -> Plan:
         given = {
             (source.role, source.key): np.asarray(
