@@ -106,7 +106,8 @@ class Calls:
     ) -> Grads:
         """See `Cell.backward`."""
         key: Hashable = None
-        record = run.record if type(run) is Run else None
+        # not by its property, which is a call
+        record = run._record if type(run) is Run else None
         if (
             type(record) is KnownRecord
             and stream is None

@@ -26,7 +26,7 @@ OFFERED = {target: DTYPES if target == "cuda" else _ON_HOST for target in TARGET
 """The element types of each target."""
 
 MOST_FORMS = 64
-"""How many sizes of calls are remembered in `Common.kept`; with more of them it starts anew."""
+"""How many forms of calls a cell remembers, as an engine in `Common.kept`; then it starts anew."""
 
 Array = NDArray[Any]
 Key = tuple[Group, str]

@@ -132,6 +132,7 @@ class KnownBackward:
         inputs = make(of_inputs, pointers, addresses)
         static = make(of_static, pointers, addresses)
         first = make(of_states, pointers, addresses)
+        # as `Pool.take` and `give_back` do, without a call of them
         try:
             block = self._shelf.pop()
         except IndexError:

@@ -199,6 +199,7 @@ class KnownForward:
             # as NamedTuple's own function does, without a call of it
             fields = owner, self, arrays, ends, memory, start
             record = tuple.__new__(KnownRecord, fields)
+        # as `Pool.take` and `give_back` do, without a call of them
         try:
             block = self._shelf.pop()
         except IndexError:
