@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grugen.render.c_expr import C_TYPES
@@ -29,6 +29,7 @@ from grugen.target.meetings import Meeting, folded_copies, own_copies, swapped_c
 from grugen.target.plan import Buffer, Carry, Copy, KernelPlan, Loop, Place
 from grugen.target.posting import can_post
 from grugen.target.step_meetings import StepMeetings, second_piece, step_meetings
+from grugen.target.triples import triples
 
 _MEET = {Meeting.NONE: "", Meeting.BLOCK: "team.meet();", Meeting.ALL: "team.meet_others();"}
 
@@ -73,6 +74,7 @@ class LoopWriter:
         posts &= possible is not None or spelling.stored != "bfloat16"
         tensor = possible if posts else None
         states = frozenset(carry.buffer for carry in loop.carries)
+        together = triples(plan, loop, reads, met) if tensor is not None else ()
         nests = tuple(
             self.nests.nest(
                 loop.phase,
@@ -86,6 +88,7 @@ class LoopWriter:
                     met.written,
                     states if posts else None,
                     tensor,
+                    together,
                 ),
             )
             for number, (nest, where, level) in enumerate(
@@ -108,7 +111,7 @@ class LoopWriter:
                 replace(nest, loop_panels=", panels" if holds else nest.panels_argument)
                 if nest.multiplies
                 else nest
-                for nest in nests
+                for nest in _looking_ahead(nests)
             ),
             loop=True,
             cuts=True,
@@ -238,3 +241,29 @@ class LoopWriter:
         sizes = [f"{lanes if n.multiplies else ''}{factor(n.size)}" for n in nests if n.size]
         for size in dict.fromkeys(sizes):
             yield f"items = grugen_larger(items, {size});"
+
+
+def _looking_ahead(nests: Sequence[CudaNestView]) -> Iterator[CudaNestView]:
+    """The nests of a step, and when they look ahead: at once, or while others are waited for.
+
+    Blocks that post have time then; who waits for his own block only has it behind the meeting.
+    """
+    calls: list[str] = []
+    for number, nest in enumerate(nests):
+        if _waits(nest):
+            yield replace(nest, beforehand=tuple(calls))
+            calls = []
+        elif nest.looks_ahead:
+            ahead = f", &{nest.ahead_name}" if nest.ahead else ""
+            call = f"{nest.name}_look_ahead(call, work, rows, team{nest.planned}{ahead});"
+            if any(_waits(later) for later in nests[number + 1 :]):
+                calls += ["if constexpr (!Team::posts) {", call, "}"]
+                yield replace(nest, afterwards=("if constexpr (Team::posts) {", call, "}"))
+            else:
+                yield replace(nest, afterwards=(call,))
+        else:
+            yield nest
+
+
+def _waits(nest: CudaNestView) -> bool:
+    return bool(nest.multiplies and nest.posts)

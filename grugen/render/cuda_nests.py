@@ -9,6 +9,7 @@ from grugen.render.c_expr import ElementType, c_text
 from grugen.render.cuda_memory import depth_of, found, or_zero, panels_of
 from grugen.render.cuda_operands import (
     InLoop,
+    asked_first,
     operand_views,
     tensor_lines,
     tile_shape,
@@ -109,6 +110,7 @@ class NestWriter:
             body = ThreadText(text, nest, stage, is_early=inside is not None, shared=shared)
             body.stores_last = inside is not None and inside.states is not None
             body.written = inside.written if inside else frozenset()
+            body.triples = inside.triples if inside else ()
             lines, size = body.lines(), nest.size
             lines += body.last_lines()
             lines += [body.copy(copy) for copy in (inside.copies if inside else ())]
@@ -116,10 +118,9 @@ class NestWriter:
             title = title_of(stage.segments)
             operands, multiplies = operand_views(text, stage, inside)
             if inside and inside.tensor:
-                tensor = tuple(tensor_lines(self.spelling, stage, operands))
+                tensor = tuple(tensor_lines(text, stage, operands, inside))
                 shares = inside.tensor.memory(stage)
         rows = text.rows(body.places)
-        constants = tuple(text.constants.values())
         shown = self.spelling.dim(size) if size is not None else ""
         plan, plan_type = self.plan_of(stage, shown)
         panels = tuple(
@@ -127,8 +128,11 @@ class NestWriter:
         )
         posts = inside is not None and inside.states is not None
         pointers = [operand.pointer for operand in operands]
-        asks = (*body.finds, *body.asks)
-        code = (*constants, *body.steady, *asks, *body.loads, *lines, *multiplies, *pointers)
+        first = asked_first(operands)
+        code = (*body.steady, *body.asks, *body.loads, *lines, *multiplies, *pointers)
+        hints = body.hints if stage else ()
+        constants = self.constants(text, (*code, *hints))
+        code = (*constants, *code)
         return CudaNestView(
             name=f"{self.symbol}_{number}_{phase.name}",
             title=title,
@@ -144,9 +148,7 @@ class NestWriter:
             posts=posts,
             collects=posts and not tensor,
             shares=shares,
-            ask_first=(f"{operands[0].name}_asked.ask(0);",)
-            if tensor and len(operands) == 1
-            else (),
+            ask_first=first if tensor and len(first) == 1 else (),
             tensor=tensor,
             products=tiled_products(text, stage) if stage and inside is None else (),
             shape=tile_shape(text, stage, back=self.back) if stage else "",
@@ -159,8 +161,11 @@ class NestWriter:
             asks=tuple(body.asks),
             ahead=tuple(body.ahead),
             ahead_name=f"ahead_{number}",
-            ahead_rows=text.rows(body.ahead_places),
+            found_constants=self.mentioned(text, body.finds),
+            found_rows=text.rows(body.ahead_places),
             finds=tuple(body.finds),
+            looks_ahead=bool(size and not stage and (body.ahead or body.hints)),
+            hint_constants=self.mentioned(text, body.hints),
             hint_rows=text.rows(body.hint_places),
             hints=tuple(body.hints),
             plan=plan,
@@ -174,6 +179,15 @@ class NestWriter:
             caller_sizes=self.sizes(plan, *panels),
             meet=inside.meet if inside else "",
         )
+
+    def mentioned(self, text: PhaseText, lines: Iterable[str]) -> tuple[str, ...]:
+        """The declarations of sizes and constants that some lines mention."""
+        return (*self.sizes(*lines), *self.constants(text, lines))
+
+    def constants(self, text: PhaseText, lines: Iterable[str]) -> tuple[str, ...]:
+        """The declarations of what is the same for all rows, and mentioned by some lines."""
+        words = words_of(lines)
+        return tuple(line for name, line in text.constants.items() if name in words)
 
     def plan_line(self, number: int, plan_type: str, plan: str, *, is_stage: bool) -> str:
         """The line that spreads a nest in a loop; a stage's lanes may hold some of the matrices."""

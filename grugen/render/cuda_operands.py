@@ -14,6 +14,7 @@ from grugen.target.abi import Argument
 from grugen.target.meetings import Array
 from grugen.target.plan import Buffer, Copy, Index, Place
 from grugen.target.stages import Stage
+from grugen.target.triples import Triple
 
 _SIDE = 6
 """Pairs of elements that a thread asks for at the same time; of several vectors fewer of each."""
@@ -29,7 +30,7 @@ class InLoop:
     `meet` is who waits for each other before it, `copies` are made beside its own work, and of
     `shared` arrays other blocks read what it writes; those that are `written` change from step to
     step. Where blocks can post what they share to each other there are `states`: vectors that the
-    step before computed. They may be multiplied on `tensor` cores.
+    step before computed. They may be multiplied on `tensor` cores, and some posted as `triples`.
     """
 
     meet: str
@@ -38,17 +39,18 @@ class InLoop:
     written: frozenset[Array]
     states: frozenset[Buffer] | None
     tensor: TensorLoop | None
+    triples: tuple[Triple, ...]
 
 
 def operand_views(
     text: PhaseText, stage: Stage, inside: InLoop | None
 ) -> tuple[tuple[CudaOperandView, ...], tuple[str, ...]]:
     """The vectors that a stage multiplies, and the calls that do it."""
-    values = stage.operands
+    values = _side_by_side(text, stage, inside)
     names = {value: f"operand_{number}" for number, value in enumerate(values, start=1)}
     operands = []
     offset = ""
-    for number, value in enumerate(values, start=1):
+    for value in values:
         depth = text.spelling.dim(text.spelling.types[value].shape[0])
         operands.append(
             CudaOperandView(
@@ -61,7 +63,7 @@ def operand_views(
                 str(_is_aligned(text.spelling, text.place(value))).lower(),
                 _layout(text.spelling, text.place(value)),
                 _gathered_at(text.spelling, text.place(value), offset),
-                *_collect(text, stage, number, inside),
+                *_collect(text, stage, value, names[value], inside),
             )
         )
         offset += f" + rows.count() * grugen_padded({depth})"
@@ -83,54 +85,90 @@ def _gathered_at(spelling: Spelling, place: Place, offset: str) -> str:
     return f"reinterpret_cast<{spelling.c_type(place.array)} *>({start})"
 
 
+def asked_first(operands: Sequence[CudaOperandView]) -> tuple[str, ...]:
+    """The lines that ask for vectors on tensor cores before anything else is done."""
+    return tuple(f"{operand.name}_asked.ask(0);" for operand in operands if operand.ask)
+
+
 def tensor_lines(
-    spelling: Spelling, stage: Stage, operands: Sequence[CudaOperandView]
+    text: PhaseText, stage: Stage, operands: Sequence[CudaOperandView], inside: InLoop
 ) -> Iterator[str]:
     """The lines that multiply what was asked for, and ask for what comes next."""
-    if len(operands) > 1:
-        yield from (f"{operand.name}_asked.ask(0);" for operand in operands)
+    first = asked_first(operands)
+    if len(first) > 1:
+        yield from first
     yield "#pragma unroll"
     yield "for (int begin = 0; begin < Panels::steps; begin += Panels::room) {"
-    for value, operand in zip(stage.operands, operands, strict=True):
-        asked = f"{operand.name}_asked"
-        yield f"{asked}.take(begin);"
+    again = ""
+    for value, operand in zip(_side_by_side(text, stage, inside), operands, strict=True):
+        if operand.ask:
+            if again:
+                yield again
+            asked, of_triple = f"{operand.name}_asked", 0
+            again = _ask_again(asked)
+            yield f"{asked}.take(begin);"
         for segment in stage.segments:
             if segment.operand == value:
-                panel = f"panels.{spelling.panel(segment)}"
-                given = f"{panel}, begin, {operand.depth}, {asked}, shares"
-                yield f"grugen_multiply<{segment.first}, Panels::room>({given});"
-        rest = "begin + Panels::room"
-        yield f"if ({rest} < Panels::steps) {{ {asked}.ask({rest}); }}"
+                panel = f"panels.{text.spelling.panel(segment)}"
+                template = f"{segment.first}, Panels::room, {of_triple}"
+                yield f"grugen_multiply<{template}>({panel}, begin, {asked}, shares);"
+        of_triple += 1
+    yield again
     yield "}"
 
 
-def _collect(text: PhaseText, stage: Stage, number: int, inside: InLoop | None) -> tuple[str, str]:
-    """The lines that ask for operand `number` of all rows, and that have it come.
+def _ask_again(asked: str) -> str:
+    rest = "begin + Panels::room"
+    return f"if ({rest} < Panels::steps) {{ {asked}.ask({rest}); }}"
+
+
+def _side_by_side(text: PhaseText, stage: Stage, inside: InLoop | None) -> tuple[str, ...]:
+    """The vectors that a stage multiplies; those that are posted together follow each other."""
+    values: dict[str, None] = {}
+    for value in stage.operands:
+        posted = _posted_with(text.place(value), inside) if inside is not None else ()
+        others = {text.place(other).array: other for other in stage.operands}
+        values.update(dict.fromkeys(others[array] for array in posted))
+        values[value] = None
+    return tuple(values)
+
+
+def _collect(
+    text: PhaseText, stage: Stage, value: str, name: str, inside: InLoop | None
+) -> tuple[str, str]:
+    """The lines that ask for the operand called `name` of all rows, and that have it come.
 
     Only where blocks post; tensor cores have eight rows at a time.
     """
     if inside is None or inside.states is None:
         return "", ""
-    values = stage.operands
-    place = text.place(values[number - 1])
-    depth = text.spelling.dim(text.spelling.types[values[number - 1]].shape[0])
-    name = f"operand_{number}"
+    place = text.place(value)
+    depth = text.spelling.dim(text.spelling.types[value].shape[0])
     asked = f"{name}_asked"
     is_posted = place.array in inside.shared
     age = int(place.array in inside.states)
     first = text.spelling.base(place.array)
     if inside.tensor:
-        call = f"grugen_ask<Panels, {age}>(at, team, rows, {depth}, {first})"
+        together = _posted_with(place, inside)
+        if together and together[0] != place.array:
+            return "", ""
+        template = f"Panels, {'uint64_t' if together else 'uint32_t'}, {age}"
+        call = f"grugen_ask<{template}>(at, team, rows, {depth}, {first})"
         return f"auto {asked} = {call};", f"{asked}.turn_to(eight + GRUGEN_EIGHT);"
     if not is_posted:
         found = f"{depth}, {name}_of, {name}_at"
         return "", f"grugen_gather<{_layout(text.spelling, place)}>(team, rows, {found});"
-    side = max(2, _SIDE // len(values))
+    side = max(2, _SIDE // len(stage.operands))
     ask = f"grugen_collect<{age}, {side}>"
     return (
         f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
         f"{asked}.take(rows);",
     )
+
+
+def _posted_with(place: Place, inside: InLoop) -> Triple | tuple[()]:
+    """The vectors that are posted together with this one, in their order."""
+    return next((triple for triple in inside.triples if place.array in triple), ())
 
 
 def _layout(spelling: Spelling, place: Place) -> str:

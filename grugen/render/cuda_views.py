@@ -49,7 +49,8 @@ class CudaNestView:
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for
     all rows. What a stage finds in memory is declared `early`, and it `asks` for it; what the loop
     of another nest does not write that one `finds` in the step before, members of what is
-    `ahead`. `hints` have a later step's elements, of `hint_rows`, brought near. In a loop
+    `ahead`. `hints` have a later step's elements, of `hint_rows`, brought near. Who `looks_ahead`
+    does so `afterwards`, or `beforehand` of a stage that waits for what others post. In a loop
     whose blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor`
     cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
     `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all
@@ -86,8 +87,13 @@ class CudaNestView:
     asks: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
     ahead_name: str = ""
-    ahead_rows: tuple[str, ...] = ()
+    found_constants: tuple[str, ...] = ()
+    found_rows: tuple[str, ...] = ()
     finds: tuple[str, ...] = ()
+    looks_ahead: bool = False
+    hint_constants: tuple[str, ...] = ()
+    beforehand: tuple[str, ...] = ()
+    afterwards: tuple[str, ...] = ()
     hint_rows: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     plan: str = ""

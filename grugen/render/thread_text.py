@@ -31,6 +31,7 @@ from grugen.target.abi import WRITTEN, Argument
 from grugen.target.meetings import Array
 from grugen.target.nests import INLINE, Join, Pointwise
 from grugen.target.plan import Buffer, Copy, Index, Place
+from grugen.target.triples import Triple
 
 
 @dataclass(slots=True)
@@ -55,6 +56,9 @@ class ThreadText(VectorText):
     """Members of what is asked for in the step before."""
     finds: list[str] = field(default_factory=list)
     ahead_places: list[Place] = field(default_factory=list)
+    triples: tuple[Triple, ...] = ()
+    """Vectors that are posted three at a time, when the last of them is there."""
+    posted: dict[Array, str] = field(default_factory=dict)
     stores_last: bool = False
     """Whether what nobody waits for is written behind all else."""
     last: list[str] = field(default_factory=list)
@@ -110,11 +114,8 @@ class ThreadText(VectorText):
 
     def stores(self, value: str) -> Iterator[str]:
         """Writes and sums of a value: at once if others wait for them."""
-        if not self.stores_last:
-            yield from VectorText.stores(self, value)
-            return
-        for line in VectorText.stores(self, value):
-            if line.startswith("team.share("):
+        for line in filter(None, VectorText.stores(self, value)):
+            if not self.stores_last or line.startswith(("team.share(", "grugen_share_three(")):
                 yield line
             else:
                 self.last.append(line)
@@ -238,7 +239,7 @@ class ThreadText(VectorText):
         text = self.phase.spelling.rounded(place.array, text)
         if self.nest.size is not None and place.array in self.shared:
             offsets = " + ".join([base, *self.phase.spelling.offsets(place), "j"])
-            return f"team.share({offsets}, {text});"
+            return self.share(place.array, f"{offsets}, {text}")
         if self.nest.size is not None:
             return f"{self.element_of(base, place, 'j')} = {text};"
         offsets = " + ".join(self.phase.spelling.offsets(place)) or "0"
@@ -246,6 +247,17 @@ class ThreadText(VectorText):
         is_own = isinstance(place.array, Buffer) and place.array.index is Index.TILE_SEQUENCE
         condition = "team.lane() == 0" if is_own else "team.lane() == 0 && team.part == 0"
         return f"if ({condition}) {{ {base}[{offsets}] = {text}; }}"
+
+
+    def share(self, array: Array, element: str) -> str:
+        """The statement that lets other blocks have an element; none before the last of three."""
+        triple = next((triple for triple in self.triples if array in triple), ())
+        if not triple:
+            return f"team.share({element});"
+        self.posted[array] = element
+        if not all(one in self.posted for one in triple):
+            return ""
+        return f"grugen_share_three(team, {', '.join(self.posted[one] for one in triple)});"
 
 
 def copied(phase: PhaseText, copy: Copy, shared: frozenset[Array] = frozenset()) -> ThreadText:
