@@ -1063,7 +1063,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_f32_backward_pack_k
     grugen_pack(&grugen_turn, work->panel_W_z_T_d_z_pre, H, 0, 1, call->param.W_z, D, 1, D);
 }
 
-// What the step finds in memory for an element of a row.
+// What a step finds in memory for an element of a row.
 struct gru_f32_backward_1_step_d_h_carried_ahead {
     float z;
     float n;
@@ -1071,6 +1071,69 @@ struct gru_f32_backward_1_step_d_h_carried_ahead {
     float d_y;
     float h;
 };
+
+static __device__ __forceinline__ gru_f32_backward_1_step_d_h_carried_ahead
+        gru_f32_backward_1_step_d_h_carried_find(
+        [[maybe_unused]] const gru_f32_backward_call *const call,
+        [[maybe_unused]] const gru_f32_backward_work *const work,
+        const grugen_here &here,
+        [[maybe_unused]] const int j)
+{
+    const int H = (int)call->dims.H;
+    const float *const z_given = call->tape_read.z;
+    const float *const n_given = call->tape_read.n;
+    const float *const r_given = call->tape_read.r;
+    const float *const d_y_given = call->output_gradient.y;
+    const float *const h_given = call->tape_read.h;
+    const int64_t row = here.row;
+    gru_f32_backward_1_step_d_h_carried_ahead found;
+    found.z = __ldg(z_given + row * H + j);
+    found.n = __ldg(n_given + row * H + j);
+    found.r = __ldg(r_given + row * H + j);
+    found.d_y = __ldg(d_y_given + row * H + j);
+    found.h = __ldg(h_given + row * H + j);
+    return found;
+}
+
+// What a thread needs in later steps is on its way while it waits for others.
+template <class Rows, class Team>
+static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried_look_ahead(
+        [[maybe_unused]] const gru_f32_backward_call *const call,
+        [[maybe_unused]] const gru_f32_backward_work *const work,
+        const Rows &rows,
+        [[maybe_unused]] const Team &team,
+        const grugen_spread &plan,
+        gru_f32_backward_1_step_d_h_carried_ahead *const ahead)
+{
+    if constexpr (Team::stays) {
+        // the first element of the next step
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead =
+                gru_f32_backward_1_step_d_h_carried_find(call, work, here, plan.unit); }
+    }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        const int H = (int)call->dims.H;
+        const float *const z_given = call->tape_read.z;
+        const float *const n_given = call->tape_read.n;
+        const float *const r_given = call->tape_read.r;
+        const float *const d_y_given = call->output_gradient.y;
+        const float *const h_given = call->tape_read.h;
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item, 2);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(z_given + row * H + j);
+                grugen_hint(n_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(h_given + row * H + j);
+            }
+        }
+    }
+}
 
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
@@ -1080,40 +1143,25 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] gru_f32_backward_1_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] const gru_f32_backward_1_step_d_h_carried_ahead &ahead)
 {
     const int H = (int)call->dims.H;
-    const float *const z_given = call->tape_read.z;
-    const float *const n_given = call->tape_read.n;
-    const float *const r_given = call->tape_read.r;
     float *const t32_2_at = tile->t32_2;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_given = call->output_gradient.y;
-    const float *const h_given = call->tape_read.h;
     float *const t16_at = tile->t16;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_n_pre_near_at = tile->d_n_pre_near;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
-    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
-        const int64_t row = here.row;
-        gru_f32_backward_1_step_d_h_carried_ahead found;
-        found.z = __ldg(z_given + row * H + j);
-        found.n = __ldg(n_given + row * H + j);
-        found.r = __ldg(r_given + row * H + j);
-        found.d_y = __ldg(d_y_given + row * H + j);
-        found.h = __ldg(h_given + row * H + j);
-        return found;
-    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_f32_backward_1_step_d_h_carried_ahead found = *ahead;
+            gru_f32_backward_1_step_d_h_carried_ahead found = ahead;
             if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    find(here, j); }
+                    gru_f32_backward_1_step_d_h_carried_find(call, work, here, j); }
             const float z = found.z;
             const float n = found.n;
             const float r = found.r;
@@ -1138,28 +1186,6 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
             t16_at[slot * grugen_padded(H) + j] = t16;
             d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
-        }
-    }
-
-    if constexpr (Team::stays) {
-        // while this thread waits for others, its first element of the next step is on its way
-        const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
-    }
-
-    if constexpr (Team::posts) {
-        // a later step finds it in the L2 cache
-        for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item, 2);
-            if (!here.alive) { continue; }
-            const int64_t row = here.row;
-            for (int j = plan.unit; j < plan.last; j += plan.units) {
-                grugen_hint(z_given + row * H + j);
-                grugen_hint(n_given + row * H + j);
-                grugen_hint(r_given + row * H + j);
-                grugen_hint(d_y_given + row * H + j);
-                grugen_hint(h_given + row * H + j);
-            }
         }
     }
 }
@@ -1573,8 +1599,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
-        gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, &ahead_1);
+        gru_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, ahead_1);
+        if constexpr (Team::posts) {
+            gru_f32_backward_1_step_d_h_carried_look_ahead(call, work, rows, team, plan_1,
+                    &ahead_1);
+        }
         team.meet_others();
+        if constexpr (!Team::posts) {
+            gru_f32_backward_1_step_d_h_carried_look_ahead(call, work, rows, team, plan_1,
+                    &ahead_1);
+        }
         gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
                 team, plan_2);
         team.meet_others();
@@ -1625,9 +1659,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_f32_backward_1_step_d_h_carried_ahead ahead = {};
+    const gru_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team, grugen_spread_over(team,
-            H), &ahead);
+            H), ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -2457,7 +2491,7 @@ static cudaError_t gru_f32_backward_states_2_ahead_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
-// What the step finds in memory for an element of a row.
+// What a step finds in memory for an element of a row.
 struct gru_f32_backward_states_3_step_d_h_carried_ahead {
     float d_y;
     float n;
@@ -2468,6 +2502,77 @@ struct gru_f32_backward_states_3_step_d_h_carried_ahead {
     float t42;
 };
 
+static __device__ __forceinline__ gru_f32_backward_states_3_step_d_h_carried_ahead
+        gru_f32_backward_states_3_step_d_h_carried_find(
+        [[maybe_unused]] const gru_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_f32_backward_states_work *const work,
+        const grugen_here &here,
+        [[maybe_unused]] const int j)
+{
+    const int H = (int)call->dims.H;
+    const float *const d_y_given = call->output_gradient.y;
+    float *const n_at = work->n;
+    float *const z_at = work->z;
+    const float *const h_given = call->tape_read.h;
+    float *const t9_at = work->t9;
+    float *const t21_at = work->t21;
+    float *const t42_at = work->t42;
+    const int64_t row = here.row;
+    gru_f32_backward_states_3_step_d_h_carried_ahead found;
+    found.d_y = __ldg(d_y_given + row * H + j);
+    found.n = n_at[row * grugen_padded(H) + j];
+    found.z = z_at[row * grugen_padded(H) + j];
+    found.h = __ldg(h_given + row * H + j);
+    found.t9 = t9_at[row * grugen_padded(H) + j];
+    found.t21 = t21_at[row * grugen_padded(H) + j];
+    found.t42 = t42_at[row * grugen_padded(H) + j];
+    return found;
+}
+
+// What a thread needs in later steps is on its way while it waits for others.
+template <class Rows, class Team>
+static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carried_look_ahead(
+        [[maybe_unused]] const gru_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_f32_backward_states_work *const work,
+        const Rows &rows,
+        [[maybe_unused]] const Team &team,
+        const grugen_spread &plan,
+        gru_f32_backward_states_3_step_d_h_carried_ahead *const ahead)
+{
+    if constexpr (Team::stays) {
+        // the first element of the next step
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead =
+                gru_f32_backward_states_3_step_d_h_carried_find(call, work, here, plan.unit); }
+    }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        const int H = (int)call->dims.H;
+        const float *const d_y_given = call->output_gradient.y;
+        float *const n_at = work->n;
+        float *const z_at = work->z;
+        const float *const h_given = call->tape_read.h;
+        float *const t9_at = work->t9;
+        float *const t21_at = work->t21;
+        float *const t42_at = work->t42;
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item, 2);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(n_at + row * grugen_padded(H) + j);
+                grugen_hint(z_at + row * grugen_padded(H) + j);
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(t9_at + row * grugen_padded(H) + j);
+                grugen_hint(t21_at + row * grugen_padded(H) + j);
+                grugen_hint(t42_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
+}
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
@@ -2476,43 +2581,24 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] gru_f32_backward_states_3_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] const gru_f32_backward_states_3_step_d_h_carried_ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_given = call->output_gradient.y;
-    float *const n_at = work->n;
-    float *const z_at = work->z;
-    const float *const h_given = call->tape_read.h;
-    float *const t9_at = work->t9;
     float *const t16_at = tile->t16;
-    float *const t21_at = work->t21;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_n_pre_near_at = tile->d_n_pre_near;
-    float *const t42_at = work->t42;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
-    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
-        const int64_t row = here.row;
-        gru_f32_backward_states_3_step_d_h_carried_ahead found;
-        found.d_y = __ldg(d_y_given + row * H + j);
-        found.n = n_at[row * grugen_padded(H) + j];
-        found.z = z_at[row * grugen_padded(H) + j];
-        found.h = __ldg(h_given + row * H + j);
-        found.t9 = t9_at[row * grugen_padded(H) + j];
-        found.t21 = t21_at[row * grugen_padded(H) + j];
-        found.t42 = t42_at[row * grugen_padded(H) + j];
-        return found;
-    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_f32_backward_states_3_step_d_h_carried_ahead found = *ahead;
+            gru_f32_backward_states_3_step_d_h_carried_ahead found = ahead;
             if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    find(here, j); }
+                    gru_f32_backward_states_3_step_d_h_carried_find(call, work, here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
             const float d_y = found.d_y;
             const float n = found.n;
@@ -2534,30 +2620,6 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
             t16_at[slot * grugen_padded(H) + j] = t16;
             d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
-        }
-    }
-
-    if constexpr (Team::stays) {
-        // while this thread waits for others, its first element of the next step is on its way
-        const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
-    }
-
-    if constexpr (Team::posts) {
-        // a later step finds it in the L2 cache
-        for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item, 2);
-            if (!here.alive) { continue; }
-            const int64_t row = here.row;
-            for (int j = plan.unit; j < plan.last; j += plan.units) {
-                grugen_hint(d_y_given + row * H + j);
-                grugen_hint(n_at + row * grugen_padded(H) + j);
-                grugen_hint(z_at + row * grugen_padded(H) + j);
-                grugen_hint(h_given + row * H + j);
-                grugen_hint(t9_at + row * grugen_padded(H) + j);
-                grugen_hint(t21_at + row * grugen_padded(H) + j);
-                grugen_hint(t42_at + row * grugen_padded(H) + j);
-            }
         }
     }
 }
@@ -2970,8 +3032,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
-        gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3, &ahead_3);
+        gru_f32_backward_states_3_step_d_h_carried(call, work, &tile, rows, team, plan_3, ahead_3);
+        if constexpr (Team::posts) {
+            gru_f32_backward_states_3_step_d_h_carried_look_ahead(call, work, rows, team, plan_3,
+                    &ahead_3);
+        }
         team.meet_others();
+        if constexpr (!Team::posts) {
+            gru_f32_backward_states_3_step_d_h_carried_look_ahead(call, work, rows, team, plan_3,
+                    &ahead_3);
+        }
         gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_4);
         team.meet_others();
@@ -3022,9 +3092,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_f32_backward_states_3_step_d_h_carried_ahead ahead = {};
+    const gru_f32_backward_states_3_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_states_3_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), &ahead);
+            grugen_spread_over(team, H), ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

@@ -48,11 +48,11 @@ __device__ __forceinline__ grugen_two_posts grugen_look_at(const uint64_t *posts
     return found;
 }
 
-// Bytes for the posts of so many bytes of elements: twice as many, and what some threads read behind
-// the last one.
+// Bytes for the posts of so many bytes of elements: twice as many, once more for short elements, and
+// what some threads read behind the last one.
 __host__ __device__ inline int64_t grugen_board(int64_t bytes)
 {
-    return 2 * bytes + GRUGEN_THREADS * (int64_t)sizeof(grugen_two_posts);
+    return (GRUGEN_CONVERTS ? 3 : 2) * bytes + GRUGEN_THREADS * (int64_t)sizeof(grugen_two_posts);
 }
 
 struct grugen_posted : grugen_blocks {

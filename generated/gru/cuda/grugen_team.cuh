@@ -89,6 +89,22 @@ struct grugen_team {
     }
 };
 
+// Write an element of each of three vectors that other blocks read together.
+template <class Team>
+__device__ __forceinline__ void grugen_share_three(
+    const Team &team,
+    GRUGEN_REAL *first,
+    GRUGEN_REAL of_first,
+    GRUGEN_REAL *second,
+    GRUGEN_REAL of_second,
+    GRUGEN_REAL *third,
+    GRUGEN_REAL of_third)
+{
+    team.share(first, of_first);
+    team.share(second, of_second);
+    team.share(third, of_third);
+}
+
 // A block that has all units of its sequences to itself.
 struct grugen_block : grugen_team {
     static constexpr bool has_vectors = true;

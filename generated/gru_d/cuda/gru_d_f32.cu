@@ -340,10 +340,56 @@ static cudaError_t gru_d_f32_forward_4_between_1_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
-// What the step finds in memory for an element of a row.
+// What a step finds in memory for an element of a row.
 struct gru_d_f32_forward_5_step_h_ahead {
     float gamma_h;
 };
+
+static __device__ __forceinline__ gru_d_f32_forward_5_step_h_ahead gru_d_f32_forward_5_step_h_find(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        const grugen_here &here,
+        [[maybe_unused]] const int j)
+{
+    const int H = (int)call->dims.H;
+    float *const gamma_h_at = work->gamma_h;
+    const int64_t row = here.row;
+    gru_d_f32_forward_5_step_h_ahead found;
+    found.gamma_h = gamma_h_at[row * grugen_padded(H) + j];
+    return found;
+}
+
+// What a thread needs in later steps is on its way while it waits for others.
+template <class Rows, class Team>
+static __device__ __forceinline__ void gru_d_f32_forward_5_step_h_look_ahead(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        const Rows &rows,
+        [[maybe_unused]] const Team &team,
+        const grugen_spread &plan,
+        gru_d_f32_forward_5_step_h_ahead *const ahead)
+{
+    if constexpr (Team::stays) {
+        // the first element of the next step
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead = gru_d_f32_forward_5_step_h_find(call,
+                work, here, plan.unit); }
+    }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        const int H = (int)call->dims.H;
+        float *const gamma_h_at = work->gamma_h;
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item, 2);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
+}
 
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
@@ -353,29 +399,22 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] gru_d_f32_forward_5_step_h_ahead *const ahead)
+        [[maybe_unused]] const gru_d_f32_forward_5_step_h_ahead &ahead)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
-    float *const gamma_h_at = work->gamma_h;
     float *const h_at = tile->h;
     float *const h_hat_at = tile->h_hat;
     float *const h_tape = call->tape.h;
-    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
-        const int64_t row = here.row;
-        gru_d_f32_forward_5_step_h_ahead found;
-        found.gamma_h = gamma_h_at[row * grugen_padded(H) + j];
-        return found;
-    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_forward_5_step_h_ahead found = *ahead;
+            gru_d_f32_forward_5_step_h_ahead found = ahead;
             if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    find(here, j); }
+                    gru_d_f32_forward_5_step_h_find(call, work, here, j); }
             const float gamma_h = found.gamma_h;
             const float h = h_at[slot * grugen_padded(H) + j];
             // h_hat   = gamma_h * h    gru_d.yaml:33
@@ -383,24 +422,6 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
             team.share(h_hat_at + slot * grugen_padded(H) + j, h_hat);
             if (keep_tape) {
                 h_tape[row * H + j] = h;
-            }
-        }
-    }
-
-    if constexpr (Team::stays) {
-        // while this thread waits for others, its first element of the next step is on its way
-        const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
-    }
-
-    if constexpr (Team::posts) {
-        // a later step finds it in the L2 cache
-        for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item, 2);
-            if (!here.alive) { continue; }
-            const int64_t row = here.row;
-            for (int j = plan.unit; j < plan.last; j += plan.units) {
-                grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
             }
         }
     }
@@ -818,8 +839,14 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     for (; rows.s < longest; ++rows.s) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_forward_step_h_finish(call, &tile, rows, team); }
-        gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5, &ahead_5);
+        gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5, ahead_5);
+        if constexpr (Team::posts) {
+            gru_d_f32_forward_5_step_h_look_ahead(call, work, rows, team, plan_5, &ahead_5);
+        }
         team.meet_others();
+        if constexpr (!Team::posts) {
+            gru_d_f32_forward_5_step_h_look_ahead(call, work, rows, team, plan_5, &ahead_5);
+        }
         gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
                 plan_6);
         team.meet_others();
@@ -866,9 +893,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_5_
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_d_f32_forward_5_step_h_ahead ahead = {};
+    const gru_d_f32_forward_5_step_h_ahead ahead = {};
     gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H),
-            &ahead);
+            ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_step_h_kernel(
@@ -1378,7 +1405,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_backward_pack
     grugen_pack(&grugen_turn, work->panel_W_z_T_d_z_pre, H, 0, 1, call->param.W_z, D, 1, D);
 }
 
-// What the step finds in memory for an element of a row.
+// What a step finds in memory for an element of a row.
 struct gru_d_f32_backward_1_step_d_h_carried_ahead {
     float gamma_h;
     float h;
@@ -1388,6 +1415,73 @@ struct gru_d_f32_backward_1_step_d_h_carried_ahead {
     float d_y;
 };
 
+static __device__ __forceinline__ gru_d_f32_backward_1_step_d_h_carried_ahead
+        gru_d_f32_backward_1_step_d_h_carried_find(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        const grugen_here &here,
+        [[maybe_unused]] const int j)
+{
+    const int H = (int)call->dims.H;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
+    const float *const h_given = call->tape_read.h;
+    const float *const z_given = call->tape_read.z;
+    const float *const n_given = call->tape_read.n;
+    const float *const r_given = call->tape_read.r;
+    const float *const d_y_given = call->output_gradient.y;
+    const int64_t row = here.row;
+    gru_d_f32_backward_1_step_d_h_carried_ahead found;
+    found.gamma_h = __ldg(gamma_h_given + row * H + j);
+    found.h = __ldg(h_given + row * H + j);
+    found.z = __ldg(z_given + row * H + j);
+    found.n = __ldg(n_given + row * H + j);
+    found.r = __ldg(r_given + row * H + j);
+    found.d_y = __ldg(d_y_given + row * H + j);
+    return found;
+}
+
+// What a thread needs in later steps is on its way while it waits for others.
+template <class Rows, class Team>
+static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried_look_ahead(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        const Rows &rows,
+        [[maybe_unused]] const Team &team,
+        const grugen_spread &plan,
+        gru_d_f32_backward_1_step_d_h_carried_ahead *const ahead)
+{
+    if constexpr (Team::stays) {
+        // the first element of the next step
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead =
+                gru_d_f32_backward_1_step_d_h_carried_find(call, work, here, plan.unit); }
+    }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        const int H = (int)call->dims.H;
+        const float *const gamma_h_given = call->tape_read.gamma_h;
+        const float *const h_given = call->tape_read.h;
+        const float *const z_given = call->tape_read.z;
+        const float *const n_given = call->tape_read.n;
+        const float *const r_given = call->tape_read.r;
+        const float *const d_y_given = call->output_gradient.y;
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item, 2);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(gamma_h_given + row * H + j);
+                grugen_hint(h_given + row * H + j);
+                grugen_hint(z_given + row * H + j);
+                grugen_hint(n_given + row * H + j);
+                grugen_hint(r_given + row * H + j);
+                grugen_hint(d_y_given + row * H + j);
+            }
+        }
+    }
+}
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
@@ -1396,43 +1490,26 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] gru_d_f32_backward_1_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] const gru_d_f32_backward_1_step_d_h_carried_ahead &ahead)
 {
     const int H = (int)call->dims.H;
-    const float *const gamma_h_given = call->tape_read.gamma_h;
-    const float *const h_given = call->tape_read.h;
     float *const h_hat_2_at = tile->h_hat_2;
-    const float *const z_given = call->tape_read.z;
-    const float *const n_given = call->tape_read.n;
-    const float *const r_given = call->tape_read.r;
     float *const t53_2_at = tile->t53_2;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_given = call->output_gradient.y;
     float *const t35_at = tile->t35;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_n_pre_near_at = tile->d_n_pre_near;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
-    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
-        const int64_t row = here.row;
-        gru_d_f32_backward_1_step_d_h_carried_ahead found;
-        found.gamma_h = __ldg(gamma_h_given + row * H + j);
-        found.h = __ldg(h_given + row * H + j);
-        found.z = __ldg(z_given + row * H + j);
-        found.n = __ldg(n_given + row * H + j);
-        found.r = __ldg(r_given + row * H + j);
-        found.d_y = __ldg(d_y_given + row * H + j);
-        return found;
-    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_backward_1_step_d_h_carried_ahead found = *ahead;
+            gru_d_f32_backward_1_step_d_h_carried_ahead found = ahead;
             if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    find(here, j); }
+                    gru_d_f32_backward_1_step_d_h_carried_find(call, work, here, j); }
             const float gamma_h = found.gamma_h;
             const float h = found.h;
             const float z = found.z;
@@ -1461,29 +1538,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
             t35_at[slot * grugen_padded(H) + j] = t35;
             d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
-        }
-    }
-
-    if constexpr (Team::stays) {
-        // while this thread waits for others, its first element of the next step is on its way
-        const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
-    }
-
-    if constexpr (Team::posts) {
-        // a later step finds it in the L2 cache
-        for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item, 2);
-            if (!here.alive) { continue; }
-            const int64_t row = here.row;
-            for (int j = plan.unit; j < plan.last; j += plan.units) {
-                grugen_hint(gamma_h_given + row * H + j);
-                grugen_hint(h_given + row * H + j);
-                grugen_hint(z_given + row * H + j);
-                grugen_hint(n_given + row * H + j);
-                grugen_hint(r_given + row * H + j);
-                grugen_hint(d_y_given + row * H + j);
-            }
         }
     }
 }
@@ -1916,8 +1970,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
-        gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, &ahead_1);
+        gru_d_f32_backward_1_step_d_h_carried(call, work, &tile, rows, team, plan_1, ahead_1);
+        if constexpr (Team::posts) {
+            gru_d_f32_backward_1_step_d_h_carried_look_ahead(call, work, rows, team, plan_1,
+                    &ahead_1);
+        }
         team.meet_others();
+        if constexpr (!Team::posts) {
+            gru_d_f32_backward_1_step_d_h_carried_look_ahead(call, work, rows, team, plan_1,
+                    &ahead_1);
+        }
         gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
                 rows, team, plan_2);
         team.meet_others();
@@ -1968,9 +2030,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_d_f32_backward_1_step_d_h_carried_ahead ahead = {};
+    const gru_d_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), &ahead);
+            grugen_spread_over(team, H), ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -3141,7 +3203,7 @@ static cudaError_t gru_d_f32_backward_states_4_ahead_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
-// What the step finds in memory for an element of a row.
+// What a step finds in memory for an element of a row.
 struct gru_d_f32_backward_states_5_step_d_h_carried_ahead {
     float d_y;
     float n;
@@ -3152,6 +3214,77 @@ struct gru_d_f32_backward_states_5_step_d_h_carried_ahead {
     float t65;
 };
 
+static __device__ __forceinline__ gru_d_f32_backward_states_5_step_d_h_carried_ahead
+        gru_d_f32_backward_states_5_step_d_h_carried_find(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        const grugen_here &here,
+        [[maybe_unused]] const int j)
+{
+    const int H = (int)call->dims.H;
+    const float *const d_y_given = call->output_gradient.y;
+    float *const n_at = work->n;
+    float *const z_at = work->z;
+    float *const h_hat_at = work->h_hat;
+    float *const t26_at = work->t26;
+    float *const t40_at = work->t40;
+    float *const t65_at = work->t65;
+    const int64_t row = here.row;
+    gru_d_f32_backward_states_5_step_d_h_carried_ahead found;
+    found.d_y = __ldg(d_y_given + row * H + j);
+    found.n = n_at[row * grugen_padded(H) + j];
+    found.z = z_at[row * grugen_padded(H) + j];
+    found.h_hat = h_hat_at[row * grugen_padded(H) + j];
+    found.t26 = t26_at[row * grugen_padded(H) + j];
+    found.t40 = t40_at[row * grugen_padded(H) + j];
+    found.t65 = t65_at[row * grugen_padded(H) + j];
+    return found;
+}
+
+// What a thread needs in later steps is on its way while it waits for others.
+template <class Rows, class Team>
+static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carried_look_ahead(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        const Rows &rows,
+        [[maybe_unused]] const Team &team,
+        const grugen_spread &plan,
+        gru_d_f32_backward_states_5_step_d_h_carried_ahead *const ahead)
+{
+    if constexpr (Team::stays) {
+        // the first element of the next step
+        const grugen_here here = rows.ahead(plan.row, 1);
+        if (plan.unit < plan.last && here.alive) { *ahead =
+                gru_d_f32_backward_states_5_step_d_h_carried_find(call, work, here, plan.unit); }
+    }
+
+    if constexpr (Team::posts) {
+        // a later step finds it in the L2 cache
+        const int H = (int)call->dims.H;
+        const float *const d_y_given = call->output_gradient.y;
+        float *const n_at = work->n;
+        float *const z_at = work->z;
+        float *const h_hat_at = work->h_hat;
+        float *const t26_at = work->t26;
+        float *const t40_at = work->t40;
+        float *const t65_at = work->t65;
+        for (int item = plan.row; item < rows.count(); item += plan.rows) {
+            const grugen_here here = rows.ahead(item, 2);
+            if (!here.alive) { continue; }
+            const int64_t row = here.row;
+            for (int j = plan.unit; j < plan.last; j += plan.units) {
+                grugen_hint(d_y_given + row * H + j);
+                grugen_hint(n_at + row * grugen_padded(H) + j);
+                grugen_hint(z_at + row * grugen_padded(H) + j);
+                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
+                grugen_hint(t26_at + row * grugen_padded(H) + j);
+                grugen_hint(t40_at + row * grugen_padded(H) + j);
+                grugen_hint(t65_at + row * grugen_padded(H) + j);
+            }
+        }
+    }
+}
+
 template <class Rows, class Team>
 static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
@@ -3160,43 +3293,24 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] gru_d_f32_backward_states_5_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] const gru_d_f32_backward_states_5_step_d_h_carried_ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
-    const float *const d_y_given = call->output_gradient.y;
-    float *const n_at = work->n;
-    float *const z_at = work->z;
-    float *const h_hat_at = work->h_hat;
-    float *const t26_at = work->t26;
     float *const t35_at = tile->t35;
-    float *const t40_at = work->t40;
     float *const d_n_pre_at = work->d_n_pre;
     float *const d_n_pre_near_at = tile->d_n_pre_near;
-    float *const t65_at = work->t65;
     float *const d_z_pre_at = work->d_z_pre;
     float *const d_z_pre_near_at = tile->d_z_pre_near;
-    const auto find = [&]([[maybe_unused]] const grugen_here &here, [[maybe_unused]] const int j) {
-        const int64_t row = here.row;
-        gru_d_f32_backward_states_5_step_d_h_carried_ahead found;
-        found.d_y = __ldg(d_y_given + row * H + j);
-        found.n = n_at[row * grugen_padded(H) + j];
-        found.z = z_at[row * grugen_padded(H) + j];
-        found.h_hat = h_hat_at[row * grugen_padded(H) + j];
-        found.t26 = t26_at[row * grugen_padded(H) + j];
-        found.t40 = t40_at[row * grugen_padded(H) + j];
-        found.t65 = t65_at[row * grugen_padded(H) + j];
-        return found;
-    };
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_backward_states_5_step_d_h_carried_ahead found = *ahead;
+            gru_d_f32_backward_states_5_step_d_h_carried_ahead found = ahead;
             if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    find(here, j); }
+                    gru_d_f32_backward_states_5_step_d_h_carried_find(call, work, here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
             const float d_y = found.d_y;
             const float n = found.n;
@@ -3218,30 +3332,6 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
             t35_at[slot * grugen_padded(H) + j] = t35;
             d_n_pre_at[row * grugen_padded(H) + j] = d_n_pre;
             d_z_pre_at[row * grugen_padded(H) + j] = d_z_pre;
-        }
-    }
-
-    if constexpr (Team::stays) {
-        // while this thread waits for others, its first element of the next step is on its way
-        const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = find(here, plan.unit); }
-    }
-
-    if constexpr (Team::posts) {
-        // a later step finds it in the L2 cache
-        for (int item = plan.row; item < rows.count(); item += plan.rows) {
-            const grugen_here here = rows.ahead(item, 2);
-            if (!here.alive) { continue; }
-            const int64_t row = here.row;
-            for (int j = plan.unit; j < plan.last; j += plan.units) {
-                grugen_hint(d_y_given + row * H + j);
-                grugen_hint(n_at + row * grugen_padded(H) + j);
-                grugen_hint(z_at + row * grugen_padded(H) + j);
-                grugen_hint(h_hat_at + row * grugen_padded(H) + j);
-                grugen_hint(t26_at + row * grugen_padded(H) + j);
-                grugen_hint(t40_at + row * grugen_padded(H) + j);
-                grugen_hint(t65_at + row * grugen_padded(H) + j);
-            }
         }
     }
 }
@@ -3673,8 +3763,16 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         if (rows.have_lengths()) { gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
         gru_d_f32_backward_states_5_step_d_h_carried(call, work, &tile, rows, team, plan_5,
-                &ahead_5);
+                ahead_5);
+        if constexpr (Team::posts) {
+            gru_d_f32_backward_states_5_step_d_h_carried_look_ahead(call, work, rows, team, plan_5,
+                    &ahead_5);
+        }
         team.meet_others();
+        if constexpr (!Team::posts) {
+            gru_d_f32_backward_states_5_step_d_h_carried_look_ahead(call, work, rows, team, plan_5,
+                    &ahead_5);
+        }
         gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_6);
         team.meet_others();
@@ -3725,9 +3823,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead = {};
+    const gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_states_5_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), &ahead);
+            grugen_spread_over(team, H), ahead);
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

@@ -122,20 +122,19 @@ struct grugen_shares {
 };
 
 // Add the products of the matrices of a panel with eight rows' vectors to sums FIRST.., for the pieces
-// from number `begin` on that were asked for.
-template <int FIRST, int ROOM, int MATRICES, int STEPS, class Asked, int SUMS>
+// from number `begin` on that were asked for. Of vectors that are posted together it is number WHICH.
+template <int FIRST, int ROOM, int WHICH, int MATRICES, int STEPS, class Asked, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
     const grugen_fragments<MATRICES, STEPS> &held,
     int begin,
-    int depth,
     const Asked &asked,
     grugen_shares<SUMS> &shares)
 {
-    const int first = 16 * ((int)threadIdx.x / GRUGEN_WARP);
+    // to multiply the zeros behind the end takes less than to ask where that is
 #pragma unroll
     for (int i = 0; i < ROOM; ++i) {
-        if (begin + i >= STEPS || first + (begin + i) * GRUGEN_STRIDE >= depth) { break; }
-        const grugen_pairs pairs = asked.pairs(i);
+        if (begin + i >= STEPS) { break; }
+        const grugen_pairs pairs = asked.template pairs<WHICH>(i);
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
             grugen_multiply_bfloat16(shares.of[i % 2][FIRST + m], held.of[begin + i][m], pairs.of);

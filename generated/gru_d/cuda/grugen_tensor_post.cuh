@@ -1,6 +1,7 @@
 // Blocks that post, as in grugen_post.cuh, where weights are bfloat16: a post is an element rounded to
-// it and the turn, 16 bits each, and tensor cores multiply what was posted just as it comes. Each warp
-// of a block has a share of the depth and waits for that alone.
+// it and the turn, 16 bits each, or the elements of three vectors and the turn. Tensor cores multiply
+// what was posted just as it comes. Each warp of a block has a share of the depth and waits for that
+// alone.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -10,9 +11,13 @@
 #include "grugen_post.cuh"
 
 // Four posts that lie side by side.
+template <class Post>
 struct grugen_four_posts {
-    uint32_t of[4];
+    Post of[4];
 };
+
+__device__ __forceinline__ uint32_t grugen_upper(uint32_t post) { return post; }
+__device__ __forceinline__ uint32_t grugen_upper(uint64_t post) { return (uint32_t)(post >> 32); }
 
 __device__ inline void grugen_post_short(uint32_t *post, uint32_t element, unsigned turn)
 {
@@ -24,9 +29,9 @@ __device__ inline void grugen_post_short(uint32_t *post, uint32_t element, unsig
 #endif
 }
 
-__device__ __forceinline__ grugen_four_posts grugen_look_at_four(const uint32_t *posts)
+__device__ __forceinline__ grugen_four_posts<uint32_t> grugen_look_at_four(const uint32_t *posts)
 {
-    grugen_four_posts found;
+    grugen_four_posts<uint32_t> found;
 #ifdef GRUGEN_EMULATOR
 #pragma unroll
     for (int e = 0; e < 4; ++e) { found.of[e] = emulator::load_relaxed(posts + e); }
@@ -39,41 +44,98 @@ __device__ __forceinline__ grugen_four_posts grugen_look_at_four(const uint32_t 
     return found;
 }
 
+__device__ __forceinline__ grugen_four_posts<uint64_t> grugen_look_at_four(const uint64_t *posts)
+{
+    const grugen_two_posts first = grugen_look_at(posts), last = grugen_look_at(posts + 2);
+    return {{first.of[0], first.of[1], last.of[0], last.of[1]}};
+}
+
+// An element of two posts, one in each half of a word; of three vectors number WHICH.
+template <int WHICH>
+__device__ __forceinline__ uint32_t grugen_pair_of(uint32_t first, uint32_t second)
+{
+    static_assert(WHICH == 0);
+    return (first & 0xffffu) | second << 16;
+}
+
+template <int WHICH>
+__device__ __forceinline__ uint32_t grugen_pair_of(uint64_t first, uint64_t second)
+{
+    const uint32_t one = (uint32_t)(first >> (WHICH > 1 ? 32 : 0));
+    const uint32_t other = (uint32_t)(second >> (WHICH > 1 ? 32 : 0));
+    return WHICH == 1 ? one >> 16 | (other & 0xffff0000u) : (one & 0xffffu) | other << 16;
+}
+
 struct grugen_tensor_posted : grugen_posted {
     static constexpr bool gathers = false;
     static constexpr bool on_tensor_cores = true;
 
-    // A post takes as much as an element.
-    __device__ void place(grugen_arena *arena) { place_posts(arena, 1); }
+    uintptr_t beside; // as `apart`, of what is posted together
+
+    // A post takes as much as an element, one of three vectors twice as much.
+    __device__ void place(grugen_arena *arena)
+    {
+        const int64_t elements = arena->used;
+        const uintptr_t first = reinterpret_cast<uintptr_t>(arena->base);
+        place_posts(arena, 1);
+        beside = apart + (uintptr_t)elements - first;
+    }
 
     // Turns are counted in 16 bits: nobody is more than two of them behind the others.
-    __device__ uint32_t *post_of(const float *element) const
+    __device__ void find_posts(const float *element, uint32_t **post) const
     {
-        return reinterpret_cast<uint32_t *>(apart + reinterpret_cast<uintptr_t>(element));
+        *post = reinterpret_cast<uint32_t *>(apart + reinterpret_cast<uintptr_t>(element));
+    }
+
+    __device__ void find_posts(const float *element, uint64_t **post) const
+    {
+        *post = reinterpret_cast<uint64_t *>(beside + 2 * reinterpret_cast<uintptr_t>(element));
     }
 
     __device__ void share(float *element, float value) const
     {
         *element = value;
-        grugen_post_short(post_of(element), grugen_bits_of(grugen_stored_of(value)), turn);
+        uint32_t *post;
+        find_posts(element, &post);
+        grugen_post_short(post, grugen_bits_of(grugen_stored_of(value)), turn);
     }
 };
+
+__device__ __forceinline__ void grugen_share_three(
+    const grugen_tensor_posted &team,
+    float *first,
+    float of_first,
+    float *second,
+    float of_second,
+    float *third,
+    float of_third)
+{
+    *first = of_first;
+    *second = of_second;
+    *third = of_third;
+    uint64_t *post;
+    team.find_posts(first, &post);
+    const uint32_t lower = grugen_bits_of(grugen_stored_of(of_first)) |
+        grugen_bits_of(grugen_stored_of(of_second)) << 16;
+    const unsigned upper = grugen_bits_of(grugen_stored_of(of_third)) | team.turn << 16;
+    grugen_post(post, lower, upper);
+}
 
 // Lanes that went on one by one: a tensor core takes all of a warp at once. The instruction itself
 // brings them together in the emulator, so no test can show that a device needs this.
 __device__ __forceinline__ void grugen_gather_lanes() { __syncwarp(); }
 
 // A lane's share of eight rows' vectors: ROOM pieces of it are on their way from other blocks.
-template <int ROOM, class Rows>
+template <int ROOM, class Post, class Rows>
 struct grugen_asked {
     const Rows &rows;
-    const uint32_t *first; // of the first of all rows, from this lane's first element on
+    const Post *first; // of the first of all rows, from this lane's first element on
     int line; // from row to row
     unsigned turn;
     int left; // elements from there to the end of a vector
-    const uint32_t *posts; // of this lane's row
+    const Post *posts; // of this lane's row
     bool waits; // a row that does not exist is not posted
-    grugen_four_posts found[ROOM];
+    grugen_four_posts<Post> found[ROOM];
 
     // Ask for the pieces from number `begin` on. What is behind the end has come already.
     __device__ __forceinline__ void ask(int begin)
@@ -81,7 +143,8 @@ struct grugen_asked {
 #pragma unroll
         for (int i = 0; i < ROOM; ++i) {
             const int before = (begin + i) * GRUGEN_STRIDE;
-            found[i] = {{turn << 16, turn << 16, turn << 16, turn << 16}};
+            const Post empty = (Post)turn << (8 * sizeof(Post) - 16);
+            found[i] = {{empty, empty, empty, empty}};
             if (left > before) { found[i] = grugen_look_at_four(posts + before); }
         }
     }
@@ -95,12 +158,14 @@ struct grugen_asked {
     }
 
     // Whether posts are as they will be; of the elements from the first on `rest` are in the vector.
-    __device__ __forceinline__ bool are_there(const grugen_four_posts &four, int rest) const
+    __device__ __forceinline__ bool are_there(const grugen_four_posts<Post> &four, int rest) const
     {
         const unsigned both_turns = (turn & 0xffffu) * 0x10001u;
-        const auto &posts_of = four.of;
-        unsigned lower = (posts_of[0] >> 16 | (posts_of[1] & 0xffff0000u)) ^ both_turns;
-        unsigned upper = (posts_of[2] >> 16 | (posts_of[3] & 0xffff0000u)) ^ both_turns;
+        uint32_t turns[4];
+#pragma unroll
+        for (int e = 0; e < 4; ++e) { turns[e] = grugen_upper(four.of[e]); }
+        unsigned lower = (turns[0] >> 16 | (turns[1] & 0xffff0000u)) ^ both_turns;
+        unsigned upper = (turns[2] >> 16 | (turns[3] & 0xffff0000u)) ^ both_turns;
         // the same for all lanes
         if (!Rows::are_whole && left % 4 != 0) {
             lower &= rest > 1 ? ~0u : rest > 0 ? 0xffffu : 0u;
@@ -135,19 +200,20 @@ struct grugen_asked {
         grugen_gather_lanes();
     }
 
-    // Elements of piece i of those as tensor cores take them.
+    // Elements of piece i of those as tensor cores take them, of vector number WHICH.
+    template <int WHICH>
     __device__ __forceinline__ grugen_pairs pairs(int i) const
     {
-        const auto &posts_of = found[i].of;
-        return {{(posts_of[0] & 0xffffu) | posts_of[1] << 16,
-                 (posts_of[2] & 0xffffu) | posts_of[3] << 16}};
+        const auto &four = found[i].of;
+        return {{grugen_pair_of<WHICH>(four[0], four[1]), grugen_pair_of<WHICH>(four[2], four[3])}};
     }
 };
 
 // This lane's share of the first eight rows' vectors, which it may ask for. Other blocks post them;
-// `vectors` is the first of all rows', as it was computed BEFORE so many steps, 0 or 1.
-template <class Panels, int BEFORE, class Rows>
-__device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
+// `vectors` is the first of all rows', as it was computed BEFORE so many steps, 0 or 1: the first of
+// three if they are posted together.
+template <class Panels, class Post, int BEFORE, class Rows>
+__device__ __forceinline__ grugen_asked<Panels::room, Post, Rows> grugen_ask(
     const grugen_tile &at,
     const grugen_tensor_posted &team,
     const Rows &rows,
@@ -157,9 +223,10 @@ __device__ __forceinline__ grugen_asked<Panels::room, Rows> grugen_ask(
     const int first = grugen_first_element(team);
     // all is multiplied with the first tile
     const int left = at.tile > 0 ? 0 : depth - first;
-    grugen_asked<Panels::room, Rows> asked = {
-        rows, team.post_of(vectors) + first, grugen_padded(depth), team.turn - BEFORE, left, nullptr,
-        false, {}};
+    Post *posts;
+    team.find_posts(vectors, &posts);
+    grugen_asked<Panels::room, Post, Rows> asked = {
+        rows, posts + first, grugen_padded(depth), team.turn - BEFORE, left, nullptr, false, {}};
     asked.turn_to(0);
     return asked;
 }
@@ -169,7 +236,7 @@ struct grugen_nothing {
     __device__ static void ask(int) {}
 };
 
-template <class Panels, int BEFORE, class Rows>
+template <class Panels, class Post, int BEFORE, class Rows>
 __device__ __forceinline__ grugen_nothing
 grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
 {

@@ -143,8 +143,12 @@ static inline double grugen_step_cycles(
     if (tiling.regime == GRUGEN_CLUSTER) {
         waiting = 2000.0 + 3400.0 * (double)loop.meetings;
     } else if (on_tensor_cores) {
-        // half as many bytes, which all blocks ask the L2 cache for
-        waiting = 1500.0 * (double)loop.meetings + 0.25 * vectors * blocks / (double)device.processors;
+        // half as many bytes, which all blocks ask the L2 cache for, of eight rows at a time; and
+        // kernels that have to ask which rows exist are slower
+        const double rows = 8.0 * (double)grugen_tiles(tiling.sequences, 8);
+        const double asked = rows * (double)loop.awaited * blocks / (double)device.processors;
+        waiting = 1500.0 * (double)loop.meetings + 0.25 * asked;
+        if (tiling.sequences % 8 != 0) { waiting += 100.0; }
     } else if (tiling.posts) {
         waiting = 1500.0 * (double)loop.meetings + 0.5 * vectors;
     } else if (tiling.parts > 1) {
