@@ -47,10 +47,10 @@ class CudaNestView:
 
     It is a stage if it has `multiplies`, runs over elements if it has a `size`, and computes
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for
-    all rows. What a stage finds in memory is declared `early`, and it `asks` for it; what the loop
-    of another nest does not write that one `finds` in the step before, members of what is
-    `ahead`. `hints` have a later step's elements, of `hint_rows`, brought near. Who `looks_ahead`
-    does so `afterwards`, or `beforehand` of a stage that waits for what others post. In a loop
+    all rows. What a stage finds in memory is declared `early`, and it `asks` for it. Another nest
+    of a loop `finds` what the loop does not write one step before; `ahead` has the members of the
+    struct that keeps it. `hints` have a later step's elements, of `hint_rows`, brought near. Who
+    `looks_ahead` does so `afterwards`, or `beforehand` of a stage that waits for others. In a loop
     whose blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor`
     cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
     `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all

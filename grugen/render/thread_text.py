@@ -248,7 +248,6 @@ class ThreadText(VectorText):
         condition = "team.lane() == 0" if is_own else "team.lane() == 0 && team.part == 0"
         return f"if ({condition}) {{ {base}[{offsets}] = {text}; }}"
 
-
     def share(self, array: Array, element: str) -> str:
         """The statement that lets other blocks have an element; none before the last of three."""
         triple = next((triple for triple in self.triples if array in triple), ())

@@ -93,6 +93,8 @@ class Calls:
         if key is not None and run.plan is not EMPTY and not _is_of(known, given):
             names = tuple(arrays)
             new = known_forward(self._binding, self._common, given, names, count, tape)
+            # an engine that has no short way has none the next time
+            self._is_short = new is not None
             _remember(self._forward, key, new)
         return run
 

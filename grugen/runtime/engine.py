@@ -121,7 +121,7 @@ class Repeated:
     """Calls of one kernel that differ in their arrays only, for who knows what those are.
 
     `kernel.run` takes a struct and returns how many threads it got. `new` makes a struct that has
-    what the calls share; those that no call uses are `spare`, with arrays of earlier calls. Which
+    what the calls share; those that no call uses are `spare`, with addresses of earlier ones. Which
     pointer is to which array is in `places`; `lengths` and `workspace` are pointers too, the latter
     to memory of `workspace_bytes`. `plans` are those of calls that got so many threads.
     """

@@ -24,9 +24,10 @@ Expected = tuple[str, np.dtype[Any], tuple[int, ...], int | None]
 """An array that is given: its name, dtype and shape, and which pointer it is, if it is any."""
 
 Made = tuple[str, np.dtype[Any], tuple[int, ...], int | None, int, str]
-"""A result: its name, dtype and shape, which pointer it is, the block that it needs (0 if it is
+"""A result: its name, dtype and shape, which pointer it is, the size of its block, and its words.
 
-small), and what messages call it. It is 0 everywhere if no pointer is to it.
+The size is 0 if it is small, the words are what messages call it. It is 0 everywhere if no pointer
+is to it.
 """
 
 _BYTE = np.dtype(np.uint8)

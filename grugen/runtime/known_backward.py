@@ -112,9 +112,10 @@ class KnownBackward:
             # the first ones are in use by other threads
             struct = repeated.new()
         whole, pointers, addresses = struct
-        if not point(self._outputs, outputs, pointers):
-            return None
-        if self._states and not point(self._states, states, pointers):
+        if not point(self._outputs, outputs, pointers) or (
+            self._states and not point(self._states, states, pointers)
+        ):
+            repeated.spare.append(struct)
             return None
         _, _, arrays, lengths, _, start = record
         for name, place in self._inputs:

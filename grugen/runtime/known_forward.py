@@ -176,9 +176,10 @@ class KnownForward:
             # the first ones are in use by other threads
             struct = repeated.new()
         whole, pointers, addresses = struct
-        if not point(self._inputs, arrays, pointers):
-            return None
-        if self._states and not point(self._states, states, pointers):
+        if not point(self._inputs, arrays, pointers) or (
+            self._states and not point(self._states, states, pointers)
+        ):
+            repeated.spare.append(struct)
             return None
         ends: Lengths = None
         if lengths is not None:

@@ -32,7 +32,7 @@ from grugen.toolchain.cpu import instructions
 class _Kernel:
     """One of a library's two kernels, with what all its calls have in common."""
 
-    # found through the kernel, so that a test may put a guard behind the memory
+    # found through the kernel, so that a test may put a guard behind the memory of `call`
     borrow = staticmethod(borrow)
     give_back = staticmethod(give_back)
 

@@ -51,9 +51,9 @@ def likely_threads(n: int | None) -> int:
 
     For who only looks whether there was such a call before.
     """
-    if _forked:
-        return 1
-    return get_num_threads() if n is None else n
+    count = get_num_threads() if n is None else n
+    # what is wrong stays wrong
+    return 1 if _forked and 1 <= count < 2**31 else count
 
 
 def _after_fork() -> None:

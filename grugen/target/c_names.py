@@ -64,7 +64,7 @@ _C_MACROS = re.compile(
 """How the macros of <stdint.h>, <math.h>, <sched.h>, <cuda_runtime.h> and their like are called."""
 
 
-_OPERANDS = re.compile(r"operand_\d+(_of|_at|_is|_asked)?")
+_OPERANDS = re.compile(r"operand_\d+(_of|_at|_is|_asked)?|(plan|ahead)_\d+")
 
 
 def is_c_word(name: str) -> bool:

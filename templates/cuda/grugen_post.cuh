@@ -59,7 +59,7 @@ struct grugen_posted : grugen_blocks {
     static constexpr bool posts = true;
     static constexpr bool keeps = true;
 
-    // what blocks of a group have in common has its posts behind it, in twice as much memory: those of
+    // what blocks of a group have in common has its posts behind it, in more memory: those of
     // an element are so far from twice its own address, or from that address
     uintptr_t apart;
     unsigned turn; // of what is computed now; 0 is none

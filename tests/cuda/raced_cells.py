@@ -32,10 +32,14 @@ def calls_of(cell: Compiled) -> list[Call]:
 
 
 def edge_calls(cell: Compiled) -> list[Call]:
-    """Of sizes at which vectors, tiles and warps begin or end."""
+    """Of sizes at which vectors, tiles and warps begin or end, and of rows that all exist."""
     sizes = [(1, 1), (3, 4), (5, 31), (33, 65)]
     made = [_call(cell, s, steps=n, batch=n + 1) for n, s in enumerate(sizes, start=1)]
-    return [replace(call, lengths=None if n % 2 else call.lengths) for n, call in enumerate(made)]
+    found = [replace(call, lengths=None if n % 2 else call.lengths) for n, call in enumerate(made)]
+    for batch in (2, 4):
+        call = _call(cell, (4, 32), steps=4, batch=batch)
+        found.append(replace(call, lengths=None, reverse=batch == 2))
+    return found
 
 
 def _call(cell: Compiled, sizes: tuple[int, ...], steps: int, batch: int) -> Call:

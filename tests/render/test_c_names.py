@@ -26,7 +26,9 @@ def test_local_names_are_distinct_and_allowed(names: list[str]) -> None:
         assert local.beside(name, "out") not in spelled
 
 
-@pytest.mark.parametrize("name", ["cudaStream", "CUDA_VERSION", "operand_9", "operand_12_at"])
+@pytest.mark.parametrize(
+    "name", ["cudaStream", "CUDA_VERSION", "operand_9", "operand_12_at", "ahead_1", "plan_3"]
+)
 def test_names_of_cuda_are_spelled_otherwise(name: str) -> None:
     local = LocalNames([name, f"{name}_", "operand"])
     spelled = [local[name], local[f"{name}_"], local.fresh(name), local.fresh("operand")]

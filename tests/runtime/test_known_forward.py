@@ -14,6 +14,7 @@ import pytest
 from grugen.errors import UsageError
 from grugen.runtime import Cell, CellModule, calls, known_forward, pool, release_memory
 from grugen.runtime.engine import MOST_FORMS
+from grugen.runtime.memory import POOL
 from grugen.runtime.pool import PAGE
 
 Array = np.ndarray[Any, Any]
@@ -256,6 +257,31 @@ def test_a_tape_that_there_is_no_memory_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(caught.value) == (
         "tape of 'h' with shape (4, 3, 3) needs 0.0 GiB, more memory than there is"
     )
+
+
+@pytest.mark.compiles
+def test_a_call_that_is_not_short_after_all_returns_its_struct() -> None:
+    cell = fresh(leak.module("openmp"))
+    arrays = drawn(1)
+    run = cell.forward(**arrays, tape=True)
+    cell.backward(run, outputs={"y": np.ones_like(run.outputs["y"])})
+    (known,) = cell._calls._forward.values()
+    for _ in range(3):
+        cell.forward(**(arrays | {"m": arrays["m"].astype(bool)}), tape=True)
+        assert len(known._repeated.spare) == 1
+
+
+@pytest.mark.compiles
+def test_memory_of_calls_before_is_not_read() -> None:
+    """All that lies idle is NaN: tapes, workspaces and large results."""
+    module, arrays = leak.module("openmp"), drawn(1, steps=300, batch=64)
+    cell = fresh(module)
+    agree(cell, module, arrays)
+    for _ in range(2):
+        for shelf in tuple(POOL._free.values()):
+            for block in shelf:
+                np.frombuffer(block.mapping, np.uint8)[block.start :] = 0xFF
+        agree(cell, module, arrays)
 
 
 @pytest.mark.compiles

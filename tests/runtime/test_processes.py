@@ -19,9 +19,19 @@ cell = grugen.load("gru").Cell(D=33, H=64, seed=0)
 x = numpy.ones((48, 64, 33), "float32")
 def total(_):
     return float(cell.forward(x=x, threads=2).outputs["y"].sum())
+def refused(threads):
+    total(0)
+    try:
+        cell.forward(x=x, threads=threads)
+    except grugen.errors.UsageError as error:
+        return str(error)
 before = total(0)
 with multiprocessing.get_context("fork").Pool(2) as pool:
     assert pool.map_async(total, [1, 2]).get(timeout=60) == [before, before]
+    messages = pool.map_async(refused, [0, 2**40]).get(timeout=60)
+assert messages == [
+    f"threads is {n}; a whole number of at least 1 is needed" for n in (0, 2**40)
+], messages
 """
 
 

@@ -13,7 +13,6 @@ from grugen.target.step_meetings import step_meetings
 from grugen.target.triples import triples
 
 
-
 def found(cell: Compiled, direction: str) -> list[list[str]]:
     """The names of the memory of each triple of a cell's loops."""
     step = cell.steps.forward if direction == "forward" else cell.steps.backward

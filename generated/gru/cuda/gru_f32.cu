@@ -515,7 +515,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
         grugen_arena common = grugen_common(work->grugen_step_h, tiling);
         gru_f32_forward_step_h_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
@@ -1108,7 +1109,7 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried_look_
     if constexpr (Team::stays) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead =
+        if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
                 gru_f32_backward_1_step_d_h_carried_find(call, work, here, plan.unit); }
     }
 
@@ -1550,7 +1551,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_f32_backward_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
@@ -2542,7 +2544,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
     if constexpr (Team::stays) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead =
+        if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
                 gru_f32_backward_states_3_step_d_h_carried_find(call, work, here, plan.unit); }
     }
 
@@ -2983,7 +2985,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);

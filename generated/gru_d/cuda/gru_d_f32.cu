@@ -372,8 +372,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h_look_ahead(
     if constexpr (Team::stays) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead = gru_d_f32_forward_5_step_h_find(call,
-                work, here, plan.unit); }
+        if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
+                gru_d_f32_forward_5_step_h_find(call, work, here, plan.unit); }
     }
 
     if constexpr (Team::posts) {
@@ -795,7 +795,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
         grugen_arena common = grugen_common(work->grugen_step_h, tiling);
         gru_d_f32_forward_step_h_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
@@ -1453,7 +1454,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried_loo
     if constexpr (Team::stays) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead =
+        if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
                 gru_d_f32_backward_1_step_d_h_carried_find(call, work, here, plan.unit); }
     }
 
@@ -1921,7 +1922,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_d_f32_backward_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
@@ -3254,7 +3256,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
     if constexpr (Team::stays) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
-        if (plan.unit < plan.last && here.alive) { *ahead =
+        if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
                 gru_d_f32_backward_states_5_step_d_h_carried_find(call, work, here, plan.unit); }
     }
 
@@ -3713,7 +3715,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_arena common = grugen_common(work->grugen_step_d_h_carried, tiling);
         gru_d_f32_backward_states_step_d_h_carried_take(call, tiling.sequences, &common, &tile);
         team.place(&common);
-        if (team.part == 0) { grugen_clear(common, team.rank, team.size); }
+        // each block its share
+        grugen_clear(common, team.part * team.size + team.rank, team.parts * team.size);
     }
     grugen_clear(own, team.rank, team.size);
     team.begin(&own);
