@@ -72,7 +72,7 @@ struct grugen_tensor_posted : grugen_posted {
 
     uintptr_t beside; // as `apart`, of what is posted together
 
-    // A post takes as much as an element, one of three vectors twice as much.
+    // A post takes as much as an element; those of three vectors, behind all others, twice as much.
     __device__ void place(grugen_arena *arena)
     {
         const int64_t elements = arena->used;
