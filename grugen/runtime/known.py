@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 from numpy import empty, ndarray  # without a look-up in the module each time
 from numpy.typing import NDArray
 
-from grugen.runtime.engine import Array
-from grugen.runtime.memory import POOL, filled, too_large
-from grugen.runtime.pool import PAGE, block_size
+from grugen.runtime.engine import Array, Plan, Repeated, Struct
+from grugen.runtime.memory import POOL, borrow, filled, give_back, too_large
+from grugen.runtime.pool import OWN_REFERENCES, PAGE, Shelf, block_size
 from grugen.runtime.structs import VOID, pointer_to
 
 Expected = tuple[str, np.dtype[Any], tuple[int, ...], int | None]
@@ -94,3 +95,26 @@ def span(size: int, place: int, pointers: Any, addresses: Any) -> tuple[NDArray[
     # NumPy takes far longer to tell it
     pointers[place] = pointer_to(VOID, memory)
     return memory, addresses[place]
+
+
+def start_kernel(repeated: Repeated, shelf: Shelf, struct: Struct) -> Plan:
+    """Run once with a workspace from `shelf`; the struct is spare afterwards.
+
+    What the struct points to has to live until then. Raises UsageError where there is no memory.
+    """
+    whole, _, addresses = struct
+    # as `Pool.take` and `give_back` do, without a call of them
+    try:
+        block = shelf.pop()
+    except IndexError:
+        block = borrow("a kernel's workspace", repeated.workspace_bytes)
+    if getrefcount(block.mapping) > OWN_REFERENCES:
+        block = borrow("a kernel's workspace", repeated.workspace_bytes)
+    addresses[repeated.workspace] = block.address
+    granted = repeated.kernel.run(whole)
+    if block.returned:
+        shelf.append(block)
+    else:
+        give_back(block)
+    repeated.spare.append(struct)
+    return repeated.plans.get(granted) or repeated.plan(granted)

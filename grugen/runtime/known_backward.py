@@ -7,7 +7,6 @@ all on the host. What users give is looked at every time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from sys import getrefcount
 from typing import Any
 
 from grugen.runtime.backward import WRITTEN, Grads, Info, handed_out
@@ -15,10 +14,10 @@ from grugen.runtime.binding import Binding, Slot, tail_of
 from grugen.runtime.elements import type_in
 from grugen.runtime.engine import Array, Common, KernelCall, Key, Repeated
 from grugen.runtime.host_place import HOST
-from grugen.runtime.known import Made, made, make, point
+from grugen.runtime.known import Made, made, make, point, start_kernel
 from grugen.runtime.known_forward import Default, KnownForward, KnownRecord, kept
-from grugen.runtime.memory import POOL, borrow, give_back
-from grugen.runtime.pool import OWN_REFERENCES, block_size
+from grugen.runtime.memory import POOL
+from grugen.runtime.pool import block_size
 from grugen.runtime.structs import VOID, pointer_to
 from grugen.target.abi import Group
 
@@ -111,7 +110,7 @@ class KnownBackward:
         except IndexError:
             # the first ones are in use by other threads
             struct = repeated.new()
-        whole, pointers, addresses = struct
+        _, pointers, addresses = struct
         if not point(self._outputs, outputs, pointers) or (
             self._states and not point(self._states, states, pointers)
         ):
@@ -133,23 +132,9 @@ class KnownBackward:
         inputs = make(of_inputs, pointers, addresses)
         static = make(of_static, pointers, addresses)
         first = make(of_states, pointers, addresses)
-        # as `Pool.take` and `give_back` do, without a call of them
-        try:
-            block = self._shelf.pop()
-        except IndexError:
-            block = borrow("a kernel's workspace", repeated.workspace_bytes)
-        if getrefcount(block.mapping) > OWN_REFERENCES:
-            block = borrow("a kernel's workspace", repeated.workspace_bytes)
-        addresses[repeated.workspace] = block.address
-        granted = repeated.kernel.run(whole)
+        plan = start_kernel(repeated, self._shelf, struct)
         # the struct pointed into it
         del more
-        if block.returned:
-            self._shelf.append(block)
-        else:
-            give_back(block)
-        repeated.spare.append(struct)
-        plan = repeated.plans.get(granted) or repeated.plan(granted)
         for state, name in self._first:
             HOST.add_first_states(inputs[name], first[state], lengths, self._reverse)
         return Grads(params, inputs, static, first, plan)

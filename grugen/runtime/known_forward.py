@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,10 @@ from grugen.runtime.binding import Binding
 from grugen.runtime.engine import Array, Common, KernelCall, Key, Repeated
 from grugen.runtime.forward import Given, Run, Tape
 from grugen.runtime.host_place import HOST
-from grugen.runtime.known import Expected, made, make, point, span
-from grugen.runtime.memory import ALIGNMENT, POOL, borrow, filled, give_back, too_large
+from grugen.runtime.known import Expected, made, make, point, span, start_kernel
+from grugen.runtime.memory import ALIGNMENT, POOL, filled, too_large
 from grugen.runtime.places import Lengths
-from grugen.runtime.pool import OWN_REFERENCES, PAGE, block_size
+from grugen.runtime.pool import PAGE, block_size
 from grugen.runtime.structs import VOID, pointer_to
 from grugen.target.abi import Group
 
@@ -175,7 +174,7 @@ class KnownForward:
         except IndexError:
             # the first ones are in use by other threads
             struct = repeated.new()
-        whole, pointers, addresses = struct
+        _, pointers, addresses = struct
         if not point(self._inputs, arrays, pointers) or (
             self._states and not point(self._states, states, pointers)
         ):
@@ -200,23 +199,9 @@ class KnownForward:
             # as NamedTuple's own function does, without a call of it
             fields = owner, self, arrays, ends, memory, start
             record = tuple.__new__(KnownRecord, fields)
-        # as `Pool.take` and `give_back` do, without a call of them
-        try:
-            block = self._shelf.pop()
-        except IndexError:
-            block = borrow("a kernel's workspace", repeated.workspace_bytes)
-        if getrefcount(block.mapping) > OWN_REFERENCES:
-            block = borrow("a kernel's workspace", repeated.workspace_bytes)
-        addresses[repeated.workspace] = block.address
-        granted = repeated.kernel.run(whole)
+        plan = start_kernel(repeated, self._shelf, struct)
         # the struct pointed into it
         del more
-        if block.returned:
-            self._shelf.append(block)
-        else:
-            give_back(block)
-        repeated.spare.append(struct)
-        plan = repeated.plans.get(granted) or repeated.plan(granted)
         return Run(outputs, finals, plan, record)
 
     def _fill(self, arrays: dict[str, Any], lengths: Lengths, pointers: Any) -> list[Array]:

@@ -11,7 +11,7 @@ from grugen.driver import bundle, compile_spec
 
 def text_of(name: str, element: str = "float32") -> str:
     """The main file of a cell."""
-    sources = bundle(compile_spec(name), "cuda", element)  # type: ignore[arg-type]
+    sources = bundle(compile_spec(name), "cuda", element)
     return sources.text(sources.main)
 
 
