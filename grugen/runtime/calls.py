@@ -1,13 +1,12 @@
 """The calls of one cell or snapshot: those like one before the short way, all others the long one.
 
-The short way is for a cell that runs on the host. What it does not take at sight, the long one
-accepts or refuses; so what users see does not depend on what was called before.
+What the short way does not take at sight, the long one accepts or refuses; so what users see does
+not depend on what was called before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,11 +15,9 @@ from grugen.runtime.backward import Grads, run_backward
 from grugen.runtime.binding import Binding
 from grugen.runtime.engine import MOST_FORMS
 from grugen.runtime.forward import EMPTY, Given, Run, Tape, accept, run_forward
-from grugen.runtime.host_place import HOST
 from grugen.runtime.known_backward import KnownBackward, known_backward
 from grugen.runtime.known_forward import KnownForward, KnownRecord, known_forward
 from grugen.runtime.places import AnyArray
-from grugen.runtime.precedent import Precedents
 from grugen.runtime.threads import likely_threads
 
 Known = TypeVar("Known")
@@ -33,7 +30,6 @@ class Calls:
     """
 
     __slots__ = (
-        "_accept",
         "_backward",
         "_binding",
         "_common",
@@ -46,8 +42,7 @@ class Calls:
     ) -> None:
         self._binding = binding
         self._common = binding.common(params, packed)
-        self._is_short = binding.place is HOST
-        self._accept = partial(accept, binding) if self._is_short else Precedents(binding).accept
+        self._is_short = True
         self._forward: dict[Hashable, KnownForward] = {}
         self._backward: dict[Hashable, KnownBackward] = {}
 
@@ -68,29 +63,34 @@ class Calls:
         if (
             self._is_short
             and not unnamed
-            and stream is None
             # by type as well: 1 is equal to True, and is refused
+            and (stream is None or type(stream) is int)
             and (reverse is False or reverse is True)
             and (threads is None or type(threads) is int)
             and (states is None or type(states) is dict)
             and (lengths is None or type(lengths) is np.ndarray)
         ):
             # the caller may change its own
-            states = states.copy() if states else _NOTHING
+            states = states.copy() if states else {}
+            count = likely_threads(threads)
             for first in arrays.values():
-                if type(first) is np.ndarray:
-                    count = likely_threads(threads)
-                    key = first.shape, count, reverse, tape, lengths is None, *arrays, None, *states
+                shape = getattr(first, "shape", None)
+                settings = count, reverse, tape, stream, lengths is None
+                key = shape, *settings, *arrays, None, *states
+                try:
                     known = self._forward.get(key)
-                    if known is not None:
-                        run = known.run(self if tape else None, arrays, states, lengths)
-                        if run is not None:
-                            return run
+                except TypeError:
+                    # somebody's shape that has no hash
+                    key = None
+                if known is not None:
+                    run = known.run(self if tape else None, arrays, states, lengths)
+                    if run is not None:
+                        return run
                 break
-        given = self._accept(unnamed, arrays, states, lengths, reverse, stream)
+        given = accept(self._binding, unnamed, arrays, states, lengths, reverse, stream)
         owner = self if tape else None
         run = run_forward(self._binding, self._common, given, threads, owner, tape == "states")
-        if key is not None and run.plan is not EMPTY and not _is_of(known, given):
+        if key is not None and _is_new(known, given, run):
             names = tuple(arrays)
             new = known_forward(self._binding, self._common, given, names, count, tape)
             # an engine that has no short way has none the next time
@@ -112,14 +112,14 @@ class Calls:
         record = run._record if type(run) is Run else None
         if (
             type(record) is KnownRecord
-            and stream is None
+            and (stream is None or (type(stream) is int and stream == record.known.place.stream))
             and (threads is None or type(threads) is int)
             and (outputs is None or type(outputs) is dict)
             and (states is None or type(states) is dict)
         ):
             # the caller may change its own
-            of_outputs = outputs.copy() if outputs else _NOTHING
-            of_states = states.copy() if states else _NOTHING
+            of_outputs = outputs.copy() if outputs else {}
+            of_states = states.copy() if states else {}
             count = likely_threads(threads)
             # of a run of this cell only: no other cell has its known call
             key = record.known, count, *of_outputs, None, *of_states
@@ -137,11 +137,12 @@ class Calls:
         return grads
 
 
-_NOTHING: dict[str, Any] = {}
-
-
-def _is_of(known: KnownForward | None, given: Given) -> bool:
-    return known is not None and (known.steps, known.batch) == (given.steps, given.batch)
+def _is_new(known: KnownForward | None, given: Given, run: Run) -> bool:
+    """Whether other calls may be like this one, and are not like the known one."""
+    if run.plan is EMPTY or given.place is not given.work:
+        # nothing was run, or all arrays were carried to a device
+        return False
+    return known is None or (known.steps, known.batch) != (given.steps, given.batch)
 
 
 def _remember(calls: dict[Hashable, Known], key: Hashable, new: Known | None) -> None:

@@ -6,7 +6,7 @@ Everything is checked before it comes here; an engine trusts its caller and know
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -26,7 +26,7 @@ OFFERED = {target: DTYPES if target == "cuda" else _ON_HOST for target in TARGET
 """The element types of each target."""
 
 MOST_FORMS = 64
-"""How many forms of calls a cell remembers, as an engine in `Common.kept`; then it starts anew."""
+"""How many forms of calls a cell remembers; then it starts anew."""
 
 Array = NDArray[Any]
 Key = tuple[Group, str]
@@ -60,14 +60,12 @@ class Common:
     """What all calls of a cell share: `sizes` of its dims, and arrays that stay where they are.
 
     `arrays` has the constants and params, and hypers as floats. `packed` is what `pack` made of the
-    params; None lets a kernel pack them for itself. An engine may keep in `kept` what calls of one
-    form have in common; it is for `Engine` alone, and any thread may use it at any time.
+    params; None lets a kernel pack them for itself.
     """
 
     sizes: Mapping[str, int]
     arrays: Mapping[Key, AnyArray | float]
     packed: AnyArray | None = None
-    kept: dict[Hashable, Any] = field(default_factory=dict)
 
 
 class KernelCall(NamedTuple):
@@ -110,36 +108,28 @@ class Prepared:
     kept: object
 
 
-class Kernel(Protocol):
-    """A C function, found by its name at each call, so that a test may put another one there."""
-
-    run: Callable[[Any], int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Repeated:
+class Repeated(Protocol):
     """Calls of one kernel that differ in their arrays only, for who knows what those are.
 
-    `kernel.run` takes a struct and returns how many threads it got. `new` makes a struct that has
-    what the calls share; those that no call uses are `spare`, with addresses of earlier ones. Which
-    pointer is to which array is in `places`; `lengths` and `workspace` are pointers too, the latter
-    to memory of `workspace_bytes`. `plans` are those of calls that got so many threads.
+    Which pointer of a struct is to which array is in `places`; `lengths` and `workspace` are
+    pointers too, the latter to memory that `start` finds. Structs that no call uses are `spare`,
+    with addresses of earlier ones.
     """
 
-    kernel: Kernel
-    new: Callable[[], Struct]
     places: Mapping[Key, int]
     lengths: int
     workspace: int
-    workspace_bytes: int
-    word: str
-    spare: deque[Struct] = field(default_factory=deque)
-    plans: dict[int, Plan] = field(default_factory=dict)
+    spare: deque[Struct]
 
-    def plan(self, threads: int) -> Plan:
-        """The plan of a call that got `threads` threads."""
-        found = self.plans[threads] = Plan(self.word, threads, self.workspace_bytes)
-        return found
+    def new(self) -> Struct:
+        """A struct that has what the calls share."""
+
+    def start(self, struct: Struct) -> Plan:
+        """Start the kernel, which is done on return where it runs on the host.
+
+        What the struct points to has to live until then; it is spare afterwards. Raises an error
+        that says what failed, or that there is no memory.
+        """
 
 
 class Engine(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grugen.errors import UsageError
-from grugen.runtime import memory
+from grugen.runtime import known, memory
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import computed_type
 from grugen.runtime.engine import Array
@@ -20,7 +20,9 @@ class HostPlace:
     """See `Place`; every array here is NumPy's."""
 
     device = HOST_NAME
+    stream = None
     takes_null = False
+    alignment = memory.ALIGNMENT
 
     def adopt(self, what: str, name: str, value: object) -> object:
         """See `Place`; there is nothing to adopt."""
@@ -38,6 +40,13 @@ class HostPlace:
     empty = staticmethod(memory.empty)
     filled = staticmethod(memory.filled)
     workspace = staticmethod(memory.workspace)
+    point = staticmethod(known.point)
+    refer = staticmethod(known.refer)
+    point_to = staticmethod(known.point_to)
+    laid_out = staticmethod(known.laid_out)
+    make = staticmethod(known.make)
+    span = staticmethod(known.span)
+    part = staticmethod(known.part)
 
     def empties(
         self, whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]

@@ -1,50 +1,38 @@
-"""What calls that are alike read and make, array by array, and where a C struct points to it.
+"""What calls on the host that are alike read and make, and where a C struct points to it.
 
-A call like one before goes through such lists and looks nothing up. They are plain tuples, and the
-functions few and long: a kernel leaves nothing of Python in a cache, and then a call takes as long
-as it takes to fetch what it touches. See `known_forward` and `known_backward`.
+The methods of `Place` for calls like one before, where arrays are NumPy's. The functions are few
+and long, for the reason that `Expected` gives.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
 from numpy import empty, ndarray  # without a look-up in the module each time
-from numpy.typing import NDArray
 
-from grugen.runtime.engine import Array, Plan, Repeated, Struct
-from grugen.runtime.memory import POOL, borrow, filled, give_back, too_large
-from grugen.runtime.pool import OWN_REFERENCES, PAGE, Shelf, block_size
+from grugen.runtime.engine import Array
+from grugen.runtime.memory import POOL, filled, too_large
+from grugen.runtime.places import Expected, Largest, Wanted
+from grugen.runtime.pool import PAGE, block_size
 from grugen.runtime.structs import VOID, pointer_to
-
-Expected = tuple[str, np.dtype[Any], tuple[int, ...], int | None]
-"""An array that is given: its name, dtype and shape, and which pointer it is, if it is any."""
 
 Made = tuple[str, np.dtype[Any], tuple[int, ...], int | None, int, str]
 """A result: its name, dtype and shape, which pointer it is, the size of its block, and its words.
 
-The size is 0 if it is small, the words are what messages call it. It is 0 everywhere if no pointer
-is to it.
+The size is 0 if it is small.
 """
 
 _BYTE = np.dtype(np.uint8)
 
 
-def made(
-    name: str, what: str, dtype: np.dtype[Any], shape: tuple[int, ...], place: int | None
-) -> Made:
-    """The entry of a result."""
-    size = math.prod(shape) * dtype.itemsize
-    return name, dtype, shape, place, 0 if size < PAGE else block_size(size), what
-
-
-def point(expected: tuple[Expected, ...], arrays: Mapping[str, Any], pointers: Any) -> bool:
-    """Point to the given arrays; False if one of them is not as expected."""
-    for name, dtype, shape, place in expected:
+def point(
+    expected: tuple[Expected, ...], arrays: dict[str, Any], pointers: Any, addresses: Any
+) -> bool:
+    """See `Place`."""
+    for name, dtype, shape, place, _ in expected:
         array = arrays[name]
         if type(array) is not ndarray or array.shape != shape:
             return False
@@ -60,8 +48,31 @@ def point(expected: tuple[Expected, ...], arrays: Mapping[str, Any], pointers: A
     return True
 
 
+def refer(
+    places: tuple[tuple[str, int], ...], arrays: Mapping[str, Any], pointers: Any, addresses: Any
+) -> None:
+    """See `Place`."""
+    for name, place in places:
+        pointers[place] = pointer_to(VOID, arrays[name])
+
+
+def point_to(array: Any, place: int, pointers: Any, addresses: Any) -> object:
+    """See `Place`."""
+    pointers[place] = pointer_to(VOID, array)
+    return array
+
+
+def laid_out(wanted: tuple[Wanted, ...]) -> tuple[Made, ...]:
+    """See `Place`."""
+    return tuple(
+        (name, dtype, shape, place, 0 if size < PAGE else block_size(size), what)
+        for name, what, dtype, shape, place in wanted
+        for size in (math.prod(shape) * dtype.itemsize,)
+    )
+
+
 def make(entries: tuple[Made, ...], pointers: Any, addresses: Any) -> dict[str, Array]:
-    """Fresh arrays, and point to them. Raises UsageError where there is no memory."""
+    """See `Place`."""
     results: dict[str, Array] = {}
     for name, dtype, shape, place, whole, what in entries:
         if place is None:
@@ -81,40 +92,24 @@ def make(entries: tuple[Made, ...], pointers: Any, addresses: Any) -> dict[str, 
     return results
 
 
-def span(size: int, place: int, pointers: Any, addresses: Any) -> tuple[NDArray[np.uint8], int]:
-    """Memory for arrays that live and die together, and where it starts.
-
-    `size` is less than a page, or a `block_size`. The pointer at `place` is written, too. Raises
-    MemoryError.
-    """
-    if size >= PAGE:
-        lease = POOL.lend(size)
-        addresses[place] = lease.block.address
-        return lease, lease.block.address
-    memory = empty(size, _BYTE)
+def span(
+    size: int, largest: Largest, place: int, pointers: Any, addresses: Any
+) -> tuple[object, int]:
+    """See `Place`."""
+    try:
+        if size >= PAGE:
+            lease = POOL.lend(size)
+            addresses[place] = lease.block.address
+            return lease, lease.block.address
+        memory = empty(size, _BYTE)
+    except MemoryError as error:
+        what, shape, needed = largest
+        raise too_large(what, str(shape), needed) from error
     # NumPy takes far longer to tell it
     pointers[place] = pointer_to(VOID, memory)
     return memory, addresses[place]
 
 
-def start_kernel(repeated: Repeated, shelf: Shelf, struct: Struct) -> Plan:
-    """Run once with a workspace from `shelf`; the struct is spare afterwards.
-
-    What the struct points to has to live until then. Raises UsageError where there is no memory.
-    """
-    whole, _, addresses = struct
-    # as `Pool.take` and `give_back` do, without a call of them
-    try:
-        block = shelf.pop()
-    except IndexError:
-        block = borrow("a kernel's workspace", repeated.workspace_bytes)
-    if getrefcount(block.mapping) > OWN_REFERENCES:
-        block = borrow("a kernel's workspace", repeated.workspace_bytes)
-    addresses[repeated.workspace] = block.address
-    granted = repeated.kernel.run(whole)
-    if block.returned:
-        shelf.append(block)
-    else:
-        give_back(block)
-    repeated.spare.append(struct)
-    return repeated.plans.get(granted) or repeated.plan(granted)
+def part(memory: Any, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """See `Place`."""
+    return ndarray(shape, dtype, memory, offset)

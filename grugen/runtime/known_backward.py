@@ -1,7 +1,7 @@
 """A backward call like one before: all that need not be decided again, in one record.
 
 Calls are alike if their runs were calls that are alike, and gradients of the same names were given,
-all on the host. What users give is looked at every time.
+all where the runs are, on the same stream. What users give is looked at every time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,9 @@ from typing import Any
 from grugen.runtime.backward import WRITTEN, Grads, Info, handed_out
 from grugen.runtime.binding import Binding, Slot, tail_of
 from grugen.runtime.elements import type_in
-from grugen.runtime.engine import Array, Common, KernelCall, Key, Repeated
-from grugen.runtime.host_place import HOST
-from grugen.runtime.known import Made, made, make, point, start_kernel
-from grugen.runtime.known_forward import Default, KnownForward, KnownRecord, kept
-from grugen.runtime.memory import POOL
-from grugen.runtime.pool import block_size
-from grugen.runtime.structs import VOID, pointer_to
+from grugen.runtime.engine import Common, KernelCall, Key, Repeated
+from grugen.runtime.known_forward import Default, KnownForward, KnownRecord, expected, kept
+from grugen.runtime.places import Wanted
 from grugen.target.abi import Group
 
 
@@ -31,9 +27,9 @@ class KnownBackward:
         "_inputs",
         "_large",
         "_outputs",
+        "_place",
         "_repeated",
         "_reverse",
-        "_shelf",
         "_states",
         "_tape",
     )
@@ -45,28 +41,24 @@ class KnownBackward:
         slots: tuple[Slot, ...],
         outputs: Iterable[str],
         states: Iterable[str],
-        absent: tuple[Default, ...],
+        absent: tuple[tuple[Default, int], ...],
         repeated: Repeated,
     ) -> None:
-        """`known` are the runs; gradients of `outputs` and `states` are given, others `absent`."""
+        """`known` are the runs; gradients of `outputs` and `states` are given.
+
+        Those that are `absent` are made for each call, and pointed to.
+        """
         places, sizes, rules = repeated.places, (known.steps, known.batch), binding.rules
         self._repeated = repeated
-        self._shelf = POOL.shelf(block_size(repeated.workspace_bytes))
+        self._place = known.place
         self._reverse = known.template.reverse
-        self._outputs, self._states = (
-            tuple(
-                (
-                    name,
-                    rules[of][name].dtype,
-                    (*leading, *rules[of][name].tail),
-                    places.get((group, name)),
-                )
-                for name in names
-            )
-            for of, group, names, leading in (
-                (Group.OUTPUT, Group.OUTPUT_GRADIENT, outputs, sizes),
-                (Group.FINAL, Group.INITIAL, states, sizes[1:]),
-            )
+        self._outputs = tuple(
+            expected(rules[Group.OUTPUT][name], sizes, places.get((Group.OUTPUT_GRADIENT, name)))
+            for name in outputs
+        )
+        self._states = tuple(
+            expected(rules[Group.FINAL][name], sizes[1:], places.get((Group.INITIAL, name)))
+            for name in states
         )
         self._inputs = tuple(
             (slot.key[1], places[slot.key])
@@ -78,18 +70,17 @@ class KnownBackward:
             for slot in slots
             if slot.group is Group.TAPE_READ
         )
-        self._large = tuple(
-            (default, places[default.key]) for default in absent if not default.is_small
-        )
+        self._large = absent
         written = {slot.key: slot for slot in slots if slot.group in WRITTEN}
-        self._groups = tuple(
+        groups = tuple(
             tuple(
-                _made(binding, written.get((group, info.name)), group, info, axes, places)
+                _wanted(binding, written.get((group, info.name)), group, info, axes, places)
                 for info in infos
             )
             for group, infos, axes in handed_out(binding, sizes)
         )
-        targets = {entry[0] for entry in self._groups[1]}
+        self._groups = tuple(known.place.laid_out(group) for group in groups)
+        targets = {entry[0] for entry in groups[1]}
         self._first = tuple(
             (state.name, state.init.first)
             for state in binding.interface.states
@@ -97,46 +88,45 @@ class KnownBackward:
         )
 
     def run(
-        self, record: KnownRecord, outputs: Mapping[str, Any], states: Mapping[str, Any]
+        self, record: KnownRecord, outputs: dict[str, Any], states: dict[str, Any]
     ) -> Grads | None:
         """Run once; None if an array is not as it was.
 
-        `outputs` and `states` are the caller's own mappings, with the names of the known call.
-        Raises UsageError where there is no memory.
+        `outputs` and `states` are the call's own mappings, with the names of the known call. Raises
+        an error where there is no memory, and where a kernel fails.
         """
-        repeated = self._repeated
+        repeated, where = self._repeated, self._place
         try:
             struct = repeated.spare.pop()
         except IndexError:
             # the first ones are in use by other threads
             struct = repeated.new()
         _, pointers, addresses = struct
-        if not point(self._outputs, outputs, pointers) or (
-            self._states and not point(self._states, states, pointers)
+        if not where.point(self._outputs, outputs, pointers, addresses) or (
+            self._states and not where.point(self._states, states, pointers, addresses)
         ):
             repeated.spare.append(struct)
             return None
         _, _, arrays, lengths, _, start = record
-        for name, place in self._inputs:
-            pointers[place] = pointer_to(VOID, arrays[name])
+        where.refer(self._inputs, arrays, pointers, addresses)
         for place, offset in self._tape:
             addresses[place] = start + offset
+        more: list[object] = []
         if lengths is not None:
-            pointers[repeated.lengths] = pointer_to(VOID, lengths)
-        more: list[Array] = []
+            more.append(where.point_to(lengths, repeated.lengths, pointers, addresses))
         for default, place in self._large:
-            more.append(default.array())
-            pointers[place] = pointer_to(VOID, more[-1])
+            zeros = default.array(where)
+            more.append(where.point_to(zeros, place, pointers, addresses))
         of_params, of_inputs, of_static, of_states = self._groups
-        params = make(of_params, pointers, addresses)
-        inputs = make(of_inputs, pointers, addresses)
-        static = make(of_static, pointers, addresses)
-        first = make(of_states, pointers, addresses)
-        plan = start_kernel(repeated, self._shelf, struct)
+        params = where.make(of_params, pointers, addresses)
+        inputs = where.make(of_inputs, pointers, addresses)
+        static = where.make(of_static, pointers, addresses)
+        first = where.make(of_states, pointers, addresses)
+        plan = repeated.start(struct)
         # the struct pointed into it
         del more
         for state, name in self._first:
-            HOST.add_first_states(inputs[name], first[state], lengths, self._reverse)
+            where.add_first_states(inputs[name], first[state], lengths, self._reverse)
         return Grads(params, inputs, static, first, plan)
 
 
@@ -150,14 +140,15 @@ def known_backward(
 ) -> KnownBackward | None:
     """What calls like this one have in common; None if the engine has no short way for them."""
     known = record.known
+    place = known.place
     slots = binding.backward_states if known.states_only else binding.backward
     absent = tuple(
         Default(slot.key, slot.what, slot.full(known.steps, known.batch), 0.0, slot.dtype)
         for slot in slots
         if (slot.group is Group.OUTPUT_GRADIENT and slot.key[1] not in outputs)
-        or (slot.group is Group.INITIAL and slot.key[1] not in states)
+        or (slot.group is Group.INITIAL and slot.key[1] not in states and not place.takes_null)
     )
-    constants = kept(absent)
+    constants = kept(place, absent)
     constants.update((key, array) for key, array in known.constants.items() if key[0] in _READ)
     call = KernelCall(
         common,
@@ -170,27 +161,28 @@ def known_backward(
         threads,
         constants,
         known.states_only,
-        HOST,
+        place,
     )
     repeated = binding.engine.repeated(call, backward=True)
     if repeated is None:
         return None
-    return KnownBackward(binding, known, slots, outputs, states, absent, repeated)
+    large = tuple((d, repeated.places[d.key]) for d in absent if d.key not in constants)
+    return KnownBackward(binding, known, slots, outputs, states, large, repeated)
 
 
-def _made(
+def _wanted(
     binding: Binding,
     slot: Slot | None,
     group: Group,
     info: Info,
     axes: tuple[int, ...],
     places: Mapping[Key, int],
-) -> Made:
+) -> Wanted:
     """The entry of a gradient; the kernel does not write what the cell does not depend on."""
     what = f"gradient of '{info.name}'" if slot is None else slot.what
     shape = (*axes, *tail_of(info.shape, binding.settings.sizes))
     place = None if slot is None else places[slot.key]
-    return made(info.name, what, type_in(group, binding.dtype), shape, place)
+    return info.name, what, type_in(group, binding.dtype), shape, place
 
 
 _READ = (Group.INPUT, Group.STATIC)

@@ -6,9 +6,11 @@ checked or computed here, and the interpreter lock is free while a kernel runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from sys import getrefcount
 from typing import Any
 
 import cffi
@@ -16,12 +18,12 @@ import numpy as np
 from _cffi_backend import cast  # without the look-up of types that ffi's own does
 
 from grugen.errors import InternalError, ToolchainError
-from grugen.runtime.engine import KernelCall, Plan, Prepared, Repeated, Struct
+from grugen.runtime.engine import KernelCall, Key, Plan, Prepared, Repeated, Struct
 from grugen.runtime.host_place import only_host
 from grugen.runtime.loading import load_built, open_library
-from grugen.runtime.memory import borrow, give_back, workspace
+from grugen.runtime.memory import POOL, borrow, give_back, workspace
 from grugen.runtime.places import Place
-from grugen.runtime.pool import Lease
+from grugen.runtime.pool import OWN_REFERENCES, Lease, block_size
 from grugen.runtime.structs import VOID, CallForm, pointer_to
 from grugen.runtime.threads import usable_threads
 from grugen.target.abi import Interface, Signature
@@ -83,15 +85,65 @@ class _Kernel:
         self.give_back(block)
         return Plan(word, granted, size)
 
-    def repeated(self, call: KernelCall) -> Repeated:
-        """See `Engine`; what the kernel does with its memory depends on no array."""
 
-        def new() -> Struct:
-            return self.form.views(self.filled(call))
+class _Repeated:
+    """See `Repeated`; what the kernel does with its memory depends on no array."""
 
-        struct, form = self.filled(call), self.form
-        size, word = self.workspace_size(struct), self.plan(struct)
-        return Repeated(self, new, form.places, form.lengths, form.workspace, size, word)
+    __slots__ = (
+        "_bytes",
+        "_call",
+        "_kernel",
+        "_plans",
+        "_shelf",
+        "_word",
+        "lengths",
+        "places",
+        "spare",
+        "workspace",
+    )
+
+    def __init__(self, kernel: _Kernel, call: KernelCall) -> None:
+        """Calls of `kernel` that are `call` but for arrays that it lacks."""
+        struct, form = kernel.filled(call), kernel.form
+        self._kernel = kernel
+        self._call = call
+        self._bytes = kernel.workspace_size(struct)
+        self._shelf = POOL.shelf(block_size(self._bytes))
+        self._word = kernel.plan(struct)
+        # those of calls that got so many threads
+        self._plans: dict[int, Plan] = {}
+        self.places: Mapping[Key, int] = form.places
+        self.lengths = form.lengths
+        self.workspace = form.workspace
+        self.spare: deque[Struct] = deque()
+
+    def new(self) -> Struct:
+        """See `Repeated`."""
+        return self._kernel.form.views(self._kernel.filled(self._call))
+
+    def start(self, struct: Struct) -> Plan:
+        """See `Repeated`. Raises UsageError where there is no memory."""
+        whole, _, addresses = struct
+        shelf = self._shelf
+        # as `Pool.take` and `give_back` do, without a call of them
+        try:
+            block = shelf.pop()
+        except IndexError:
+            block = borrow("a kernel's workspace", self._bytes)
+        if getrefcount(block.mapping) > OWN_REFERENCES:
+            block = borrow("a kernel's workspace", self._bytes)
+        addresses[self.workspace] = block.address
+        # found through the kernel, so that a test may put another one there
+        granted = self._kernel.run(whole)
+        if block.returned:
+            shelf.append(block)
+        else:
+            give_back(block)
+        self.spare.append(struct)
+        plan = self._plans.get(granted)
+        if plan is None:
+            plan = self._plans[granted] = Plan(self._word, granted, self._bytes)
+        return plan
 
 
 class CompiledEngine:
@@ -153,7 +205,7 @@ class CompiledEngine:
 
     def repeated(self, call: KernelCall, *, backward: bool) -> Repeated:
         """See `Engine`."""
-        return (self._of(call) if backward else self._forward).repeated(call)
+        return _Repeated(self._of(call) if backward else self._forward, call)
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from emulator.build import Mode, Order, allocations, last_message, set_device, s
 from grugen.driver import Compiled, bundle
 from grugen.errors import DeviceError
 from grugen.runtime import CellModule, CudaEngine, Engine, KernelCall, Plan, cuda_engine
-from grugen.runtime.cuda.pool import DevicePool, Home, Lease
+from grugen.runtime.cuda.driver import Driver
+from grugen.runtime.cuda.pool import DevicePool, Lease
 from grugen.runtime.elements import element_type, name_of
 from grugen.runtime.forward import Tape
 from grugen.toolchain.build import SourceBundle
@@ -38,10 +40,17 @@ class ExactPool(DevicePool):
     """Memory of just the size that was asked for, as nobody has written it; none is kept."""
 
     def lend(self, size: int, device: int, stream: int) -> Lease:
-        address = self._driver.allocate(max(size, 1), device)
-        return Lease(self, (device, stream), size, address, size)
+        return Lease(_Nowhere(self._driver), self._driver.allocate(max(size, 1), device))
 
-    def take_back(self, home: Home, whole: int, address: int) -> None:
+
+class _Nowhere(deque[int]):
+    """A shelf that keeps nothing."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self._driver = driver
+
+    def append(self, address: int) -> None:
         self._driver.release(address)
 
 
@@ -61,6 +70,9 @@ class Listening:
 
     def backward(self, call: KernelCall) -> Plan:
         return self._remember(self._engine.backward(call))
+
+    def repeated(self, call: KernelCall, *, backward: bool) -> None:
+        """Every call is to be heard."""
 
     def _remember(self, plan: Plan) -> Plan:
         self.heard.append(plan.name)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from grugen.errors import UsageError
-from grugen.runtime import Cell, CellModule, calls, known_forward, pool, release_memory
+from grugen.runtime import Cell, CellModule, calls, known, pool, release_memory
 from grugen.runtime.engine import MOST_FORMS
 from grugen.runtime.memory import POOL
 from grugen.runtime.pool import PAGE
@@ -248,10 +248,12 @@ def test_a_tape_that_there_is_no_memory_for(monkeypatch: pytest.MonkeyPatch) -> 
     cell = fresh(leak.module("openmp"))
     cell.forward(**drawn(0), tape=True)
 
-    def refuse(*_: object) -> NoReturn:
-        raise MemoryError
+    def refuse(shape: object, dtype: np.dtype[Any]) -> Array:
+        if dtype == np.uint8:
+            raise MemoryError
+        return np.empty(shape, dtype)  # type: ignore[call-overload, no-any-return]
 
-    monkeypatch.setattr(known_forward, "span", refuse)
+    monkeypatch.setattr(known, "empty", refuse)
     with pytest.raises(UsageError) as caught:
         cell.forward(**drawn(0), tape=True)
     assert str(caught.value) == (
@@ -293,10 +295,10 @@ def test_structs_and_workspaces_are_used_again() -> None:
     (forward,), (backward,) = (
         each.values() for each in (cell._calls._forward, cell._calls._backward)
     )
-    for known in (forward, backward):
-        assert len(known._repeated.spare) == 1
-    shelf = forward._shelf
-    assert shelf is backward._shelf
+    for one in (forward, backward):
+        assert len(one._repeated.spare) == 1
+    shelf = forward._repeated._shelf
+    assert shelf is backward._repeated._shelf
     run = cell.forward(**drawn(0), tape=True)
     for call in (lambda: cell.forward(**drawn(0), tape=True), lambda: cell.backward(run)):
         free = len(shelf)

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from grugen.errors import InternalError, UsageError
 from grugen.runtime.cuda.driver import Driver
-from grugen.runtime.cuda.forms import Form, Struct
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.cuda.pool import DevicePool
+from grugen.runtime.cuda.repeated import RepeatedThere
 from grugen.runtime.device_array import DeviceArray
-from grugen.runtime.engine import MOST_FORMS, KernelCall, Plan, Prepared, Repeated
+from grugen.runtime.engine import KernelCall, Plan, Prepared, Repeated
 from grugen.runtime.loading import Build, load_built, open_library
 from grugen.runtime.memory import also_release
 from grugen.runtime.structs import CallForm
@@ -210,15 +210,26 @@ class CudaEngine:
 
     def forward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run("forward", "forward", call)
+        return self._run(call, backward=False)
 
     def backward(self, call: KernelCall) -> Plan:
         """See `Engine`."""
-        return self._run("backward_states" if call.states_only else "backward", "backward", call)
+        return self._run(call, backward=True)
 
     def repeated(self, call: KernelCall, *, backward: bool) -> Repeated | None:
-        """See `Engine`; what calls have in common is in `Common.kept`."""
-        return None
+        """See `Engine`; there is a short way if params and constants are on the device."""
+        if not all(isinstance(a, (DeviceArray, float)) for a in call.common.arrays.values()):
+            return None
+        kernel, word = self._chosen(call, backward=backward)
+        place = self._place_of(call)
+        words = f"{word} of '{self._name}'"
+        found = RepeatedThere(kernel, call, place, self.regime, words)
+        struct = found.new()
+        with self.driver.on(place.index):
+            size = self._workspace_size(kernel, word, struct[0], place)
+            found.runs_as(self._plan(kernel, struct[0], size))
+        found.spare.append(struct)
+        return found
 
     def packed_bytes(self, call: KernelCall) -> int:
         """See `Engine`."""
@@ -249,47 +260,29 @@ class CudaEngine:
             (call, started, workspace),
         )
 
-    def _run(self, name: str, word: str, call: KernelCall) -> Plan:
-        """Run once. Of a call whose like the cell has seen, only the arrays are looked at."""
-        kernel, place, kept = self._kernels[name], self._place_of(call), call.common.kept
-        _, steps, batch, _, reverse, keep_tape, _, _, states_only, _ = call
-        key = (kernel, self.regime, place.index, steps, batch, reverse, keep_tape, states_only)
-        form: Form | None = kept.get(key)
-        if form is not None:
-            struct = form.struct(call, place.stream)
-            if struct is not None:
-                self._start(kernel, form, struct, call.lengths, place, word)
-                return form.plan
+    def _run(self, call: KernelCall, *, backward: bool) -> Plan:
+        """Run once."""
+        kernel, word = self._chosen(call, backward=backward)
         started, workspace = self._started(kernel, word, call)
-        with self.driver.on(place.index):
+        with self.driver.on(started.place.index):
             started.send(started.steady)
-            regime, loops = kernel.plan(started.struct), kernel.loops(started.struct)
-            plan = Plan(regime, 0, workspace.nbytes, loops)
+            plan = self._plan(kernel, started.struct, workspace.nbytes)
         self._again(kernel, started, f"{word} of '{self._name}'")
-        if not started.carries:
-            if len(kept) >= MOST_FORMS:
-                kept.clear()
-            kept[key] = Form(kernel.form, call, self.regime, plan)
         return plan
 
-    def _start(
-        self,
-        kernel: _Kernel,
-        form: Form,
-        struct: Struct,
-        lengths: NDArray[np.int64] | None,
-        place: DevicePlace,
-        word: str,
-    ) -> None:
-        ends = None if lengths is None else place.put(lengths)
-        workspace = place.workspace("a kernel's workspace", form.plan.workspace_bytes)
-        with self.driver.on(place.index):
-            error = kernel.run(
-                form.use(struct, 0 if ends is None else ends.address, workspace.address)
-            )
-            if error:
-                raise self.driver.failure(error, f"{word} of '{self._name}'", place.index)
-        form.give_back(struct)
+    def _chosen(self, call: KernelCall, *, backward: bool) -> tuple[_Kernel, str]:
+        """The kernel of a call, and the word for what it does."""
+        if not backward:
+            return self._kernels["forward"], "forward"
+        return self._kernels["backward_states" if call.states_only else "backward"], "backward"
+
+    def _plan(self, kernel: _Kernel, struct: Any, size: int) -> Plan:
+        return Plan(kernel.plan(struct), 0, size, kernel.loops(struct))
+
+    def _workspace_size(self, kernel: _Kernel, word: str, struct: Any, place: DevicePlace) -> int:
+        size = kernel.workspace_size(struct)
+        self.driver.check(max(-size, 0), f"{word} of '{self._name}'", place.index)
+        return size
 
     def _started(
         self, kernel: _Kernel, word: str, call: KernelCall
@@ -298,8 +291,7 @@ class CudaEngine:
         struct, place = started.struct, started.place
         struct.regime = self.regime
         with self.driver.on(place.index):
-            size = kernel.workspace_size(struct)
-            self.driver.check(max(-size, 0), f"{word} of '{self._name}'", place.index)
+            size = self._workspace_size(kernel, word, struct, place)
         workspace = place.workspace("a kernel's workspace", size)
         struct.workspace = self.driver.address(workspace.address)
         return started, workspace

@@ -6,38 +6,37 @@ Nothing waits for the device but copies from and to the host.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grugen.errors import DeviceError
+from grugen.errors import DeviceError, UsageError
 from grugen.runtime.cuda.adopt import adopt
 from grugen.runtime.cuda.driver import Driver
 from grugen.runtime.cuda.pool import DevicePool, Lease
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import computed_type
 from grugen.runtime.memory import gib
-from grugen.runtime.places import AnyArray, Lengths, Place
+from grugen.runtime.places import AnyArray, Expected, Largest, Layout, Lengths, Place, Wanted
+from grugen.runtime.pool import block_size
 
 ALIGNMENT = 256
 """Of arrays that share a block, in bytes: what CUDA's own memory has."""
 BYTE = np.dtype(np.uint8)
+BYTES = (BYTE, np.dtype(np.bool_))
+"""The types of elements that a mask may have beside that of the cell."""
 
 
-@lru_cache(maxsize=256)
-def _laid_out(
-    shapes: tuple[tuple[int, ...], ...], itemsize: int
-) -> tuple[tuple[int, ...], int, int]:
+def _side_by_side(sizes: Sequence[int]) -> tuple[list[int], int, int]:
     """Where arrays that share a block start, how much they take, and which one takes the most."""
-    sizes = [math.prod(shape) * itemsize for shape in shapes]
     starts, end = [], 0
     for size in sizes:
         starts.append(end)
         end += -(-size // ALIGNMENT) * ALIGNMENT
-    return tuple(starts), end, sizes.index(max(sizes))
+    return starts, end, max(range(len(sizes)), key=lambda i: sizes[i], default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class DevicePlace:
     """See `Place`; `real` is the element type of the library, whose functions `driver` has."""
 
     takes_null = True
+    alignment = ALIGNMENT
 
     driver: Driver
     pool: DevicePool
@@ -82,9 +82,13 @@ class DevicePlace:
             if value:
                 fill = self.driver.fill if dtype == self.real else self.driver.fill_states
                 fill(array.address, array.size, value, self.stream)
-            else:
-                self.driver.fill_zero(array.address, array.nbytes, self.stream)
+                return array
+        self._clear(array)
         return array
+
+    def _clear(self, array: DeviceArray) -> None:
+        with self.driver.on(self.index):
+            self.driver.fill_zero(array.address, array.nbytes, self.stream)
 
     def empties(
         self, whats: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], dtype: np.dtype[Any]
@@ -92,7 +96,7 @@ class DevicePlace:
         """See `Place`."""
         if not shapes:
             return []
-        starts, end, largest = _laid_out(shapes, dtype.itemsize)
+        starts, end, largest = _side_by_side([math.prod(s) * dtype.itemsize for s in shapes])
         lease = self.lend(whats[largest], shapes[largest], end)
         first = lease.address
         return [
@@ -109,10 +113,20 @@ class DevicePlace:
         try:
             return self.pool.lend(size, self.index, self.stream)
         except (MemoryError, OverflowError) as error:
-            raise DeviceError(
-                f"{what} with shape {shape} needs {gib(size)}, more memory than {self.device} has "
-                "free"
-            ) from error
+            raise self._too_large((what, shape, size)) from error
+
+    def lend_whole(self, whole: int, largest: Largest) -> Lease:
+        """A block of the pool. Raises DeviceError that names the `largest` array in it."""
+        try:
+            return self.pool.lend_whole(whole, (self.index, self.stream))
+        except (MemoryError, OverflowError) as error:
+            raise self._too_large(largest) from error
+
+    def _too_large(self, largest: Largest) -> DeviceError:
+        what, shape, size = largest
+        return DeviceError(
+            f"{what} with shape {shape} needs {gib(size)}, more memory than {self.device} has free"
+        )
 
     # --- copies ---
 
@@ -226,3 +240,93 @@ class DevicePlace:
                 inputs=address(inputs.address),
                 stream=address(self.stream),
             )
+
+    # --- calls like one before ---
+
+    def point(
+        self,
+        expected: tuple[Expected, ...],
+        arrays: dict[str, Any],
+        pointers: Any,
+        addresses: Any,
+    ) -> bool:
+        """See `Place`; a mask of bytes is converted."""
+        for name, dtype, shape, place, mask in expected:
+            array = arrays[name]
+            if type(array) is not DeviceArray or not array.is_of(self):
+                try:
+                    array = arrays[name] = adopt(self, name, name, array)
+                except UsageError:
+                    # the long way says why
+                    return False
+                if type(array) is not DeviceArray:
+                    return False
+            if array.shape != shape:
+                return False
+            found = array.dtype
+            if found is not dtype and found != dtype:
+                if not mask or found not in BYTES:
+                    return False
+                array = arrays[name] = self.converted(array, dtype)
+            if place is not None:
+                addresses[place] = array.address
+        return True
+
+    def refer(
+        self,
+        places: tuple[tuple[str, int], ...],
+        arrays: Mapping[str, Any],
+        pointers: Any,
+        addresses: Any,
+    ) -> None:
+        """See `Place`."""
+        for name, place in places:
+            addresses[place] = arrays[name].address
+
+    def point_to(self, array: AnyArray, place: int, pointers: Any, addresses: Any) -> object:
+        """See `Place`."""
+        there = array if isinstance(array, DeviceArray) else self.put(array)
+        addresses[place] = there.address
+        return there
+
+    def laid_out(self, wanted: tuple[Wanted, ...]) -> Layout:
+        """See `Place`; results of a kind share their memory."""
+        shapes = tuple(shape for _, _, _, shape, _ in wanted)
+        sizes = [math.prod(shape) * dtype.itemsize for _, _, dtype, shape, _ in wanted]
+        starts, end, largest = _side_by_side(sizes)
+        entries = tuple(
+            (name, dtype, shape, place, start)
+            for (name, _, dtype, shape, place), start in zip(wanted, starts, strict=True)
+        )
+        named = (wanted[largest][1], shapes[largest], sizes[largest]) if wanted else ("", (), 0)
+        return entries, block_size(end), named
+
+    def make(self, layout: Layout, pointers: Any, addresses: Any) -> dict[str, Any]:
+        """See `Place`."""
+        entries, whole, largest = layout
+        if not entries:
+            return {}
+        lease = self.lend_whole(whole, largest)
+        first = lease.address
+        results = {}
+        for name, dtype, shape, place, start in entries:
+            address = first + start
+            results[name] = DeviceArray(shape, dtype, address, lease, self)
+            if place is not None:
+                addresses[place] = address
+            else:
+                self._clear(results[name])
+        return results
+
+    def span(
+        self, size: int, largest: Largest, place: int, pointers: Any, addresses: Any
+    ) -> tuple[Lease, int]:
+        """See `Place`."""
+        lease = self.lend_whole(block_size(size), largest)
+        return lease, lease.address
+
+    def part(
+        self, memory: Lease, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> DeviceArray:
+        """See `Place`."""
+        return DeviceArray(shape, dtype, memory.address + offset, memory, self)

@@ -16,22 +16,25 @@ from grugen.runtime.pool import block_size
 
 Home = tuple[int, int]
 """A device and a stream."""
+Shelf = deque[int]
+"""Where the blocks of one size and one home start that are not lent, what came last at the right.
+
+A lease appends to it and needs nothing else: one that ends when the process does finds it there.
+"""
 
 
 class Lease:
-    """`size` bytes at `address`, for as long as something refers to this."""
+    """Memory from `address` on, for as long as something refers to this."""
 
-    __slots__ = ("_home", "_pool", "_whole", "address", "size")
+    __slots__ = ("_shelf", "address")
 
-    def __init__(self, pool: DevicePool, home: Home, whole: int, address: int, size: int) -> None:
-        self._pool = pool
-        self._home = home
-        self._whole = whole
+    def __init__(self, shelf: Shelf, address: int) -> None:
+        """It goes back to `shelf`."""
+        self._shelf = shelf
         self.address = address
-        self.size = size
 
     def __del__(self) -> None:
-        self._pool.take_back(self._home, self._whole, self.address)
+        self._shelf.append(self.address)
 
 
 class DevicePool:
@@ -39,7 +42,7 @@ class DevicePool:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._free: dict[tuple[Home, int], deque[int]] = {}
+        self._free: dict[tuple[Home, int], Shelf] = {}
 
     @property
     def free_bytes(self) -> int:
@@ -48,16 +51,18 @@ class DevicePool:
 
     def lend(self, size: int, device: int, stream: int) -> Lease:
         """`size` bytes. Raises MemoryError where the device has no more."""
-        home, whole = (device, stream), block_size(size)
-        try:
-            address = self._free[home, whole].pop()
-        except (KeyError, IndexError):
-            address = self._new(whole, device)
-        return Lease(self, home, whole, address, size)
+        return self.lend_whole(block_size(size), (device, stream))
 
-    def take_back(self, home: Home, whole: int, address: int) -> None:
-        """Keep a block that nobody uses any more, but for what is on its stream already."""
-        self._free.setdefault((home, whole), deque()).append(address)
+    def lend_whole(self, whole: int, home: Home) -> Lease:
+        """The same for the size of a block."""
+        try:
+            shelf = self._free[home, whole]
+            return Lease(shelf, shelf.pop())
+        except (KeyError, IndexError):
+            pass
+        address = self._new(whole, home[0])
+        # one operation, so that all find the same one
+        return Lease(self._free.setdefault((home, whole), deque()), address)
 
     def release(self) -> int:
         """Give all blocks that are not lent back to CUDA; returns how many bytes."""
