@@ -20,7 +20,7 @@ from grugen.render.cuda_memory import (
 from grugen.render.cuda_nests import NestWriter, largest
 from grugen.render.cuda_operands import InLoop
 from grugen.render.cuda_tensor import TensorLoop, tensor_loop
-from grugen.render.cuda_variants import can_hold, held_fours, variants
+from grugen.render.cuda_variants import can_hold, held_fours, looks_ahead, variants
 from grugen.render.cuda_views import CarryView, CudaNestView, CudaPhaseView
 from grugen.render.places import Spelling, factor, width_of
 from grugen.render.views import BlockView
@@ -142,6 +142,7 @@ class LoopWriter:
             gathered=self.block(self.gathered(nests, tensor)),
             hold_lines=tuple(self.hold(nests, loop)),
             can_hold=self.block(can_hold(spelling, panels, held, tensor)),
+            looks_ahead=looks_ahead(spelling.element, matrices),
             variants=tuple(variants(held, tensor, posts=posts)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
             model=self.block(self.model(loop, met, nests, tensor, posts=posts)),

@@ -53,6 +53,15 @@ def held_fours(element: ElementType, matrices: int) -> Held:
     return Held({rows: min(fours, _FEW) for rows, fours in sharing.items()}, sharing)
 
 
+def looks_ahead(element: ElementType, matrices: int) -> str:
+    """Whether registers are left for what is asked for a step ahead, as C text for a kernel."""
+    if element == "float64":
+        return "HELD == 0 || !Team::posts"
+    if 4 * matrices * _MANY < _REGISTERS[element][2]:
+        return "true"
+    return f"ROWS == 1 || {4 * matrices} * HELD < {_REGISTERS[element][2]}"
+
+
 def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[VariantView]:
     """The kernels for each kind of team; another one serves what is left over.
 

@@ -145,7 +145,8 @@ class CudaPhaseView:
     `in_place` is a single nest over the elements of its states, with `states` in registers and
     `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
     a block `can_hold` them: what a lane has is a template, `held_by` such parameters, of which a
-    kernel is the `holder`, with `room` for vectors that tensor cores multiply.
+    kernel is the `holder`, with `room` for vectors that tensor cores multiply. A kernel
+    `looks_ahead` under a condition of its template.
     """
 
     name: str
@@ -175,6 +176,7 @@ class CudaPhaseView:
     gathered: BlockView = NOTHING
     hold_lines: tuple[str, ...] = ()
     can_hold: BlockView = NOTHING
+    looks_ahead: str = ""
     variants: tuple[VariantView, ...] = ()
     states: tuple[str, ...] = ()
     finals: tuple[str, ...] = ()

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from grugen.driver import bundle, compile_spec
+from grugen.render.c_expr import ElementType
+from grugen.render.cuda_variants import looks_ahead
 
 
 def text_of(name: str, element: str = "float32") -> str:
@@ -51,3 +53,19 @@ def test_blocks_that_post_look_ahead_at_once_and_others_behind_a_meeting(
     text = text_of(name)
     assert ("if constexpr (!Team::posts) {" in text) == waits
     assert "_look_ahead(call, work, rows, team" in text
+
+
+@pytest.mark.parametrize(
+    ("element", "matrices", "condition"),
+    [
+        ("float32", 1, "true"),
+        ("float32", 3, "ROWS == 1 || 12 * HELD < 128"),
+        ("float32", 4, "ROWS == 1 || 16 * HELD < 128"),
+        ("float64", 3, "HELD == 0 || !Team::posts"),
+    ],
+)
+def test_kernels_whose_registers_are_full_do_not_look_ahead(
+    element: ElementType, matrices: int, condition: str
+) -> None:
+    """Of four matrices a lane holds eight fours each, half of its registers."""
+    assert looks_ahead(element, matrices) == condition

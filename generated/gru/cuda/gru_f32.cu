@@ -268,6 +268,8 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             if (keep_tape) {
                 h_tape[row * H + j] = h;
             }
+
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -279,6 +281,9 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                 grugen_hint(W_r_x_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_f32_forward_tile>) { break; }
     }
 }
 
@@ -390,6 +395,8 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             if (keep_tape > 1) {
                 n_tape[row * H + j] = n;
             }
+
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -400,6 +407,9 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                 grugen_hint(W_n_x_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_f32_forward_tile>) { break; }
     }
 }
 
@@ -1097,16 +1107,16 @@ static __device__ __forceinline__ gru_f32_backward_1_step_d_h_carried_ahead
 }
 
 // What a thread needs in later steps is on its way while it waits for others.
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried_look_ahead(
         [[maybe_unused]] const gru_f32_backward_call *const call,
         [[maybe_unused]] const gru_f32_backward_work *const work,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        gru_f32_backward_1_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] Ahead *const ahead)
 {
-    if constexpr (Team::stays) {
+    if constexpr (std::is_same_v<Ahead, gru_f32_backward_1_step_d_h_carried_ahead>) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
         if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
@@ -1136,7 +1146,7 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried_look_
     }
 }
 
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_call *const call,
         [[maybe_unused]] const gru_f32_backward_work *const work,
@@ -1144,7 +1154,7 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] const gru_f32_backward_1_step_d_h_carried_ahead &ahead)
+        [[maybe_unused]] const Ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const t32_2_at = tile->t32_2;
@@ -1160,9 +1170,15 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_f32_backward_1_step_d_h_carried_ahead found = ahead;
-            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    gru_f32_backward_1_step_d_h_carried_find(call, work, here, j); }
+            gru_f32_backward_1_step_d_h_carried_ahead found = {};
+            bool is_found = false;
+            if constexpr (std::is_same_v<Ahead, gru_f32_backward_1_step_d_h_carried_ahead>) {
+                found = ahead;
+                is_found = rows.s > 0 && item == plan.row && j == plan.unit;
+            }
+
+            if (!is_found) { found = gru_f32_backward_1_step_d_h_carried_find(call, work, here,
+                    j); }
             const float z = found.z;
             const float n = found.n;
             const float r = found.r;
@@ -1298,6 +1314,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1309,6 +1326,9 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
                 grugen_hint(r_given + row * H + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_f32_backward_tile>) { break; }
     }
 }
 
@@ -1424,7 +1444,11 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const float d_h = sum[0] + t1;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            if constexpr (ROWS == 1) { break; }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_f32_backward_tile>) { break; }
     }
 }
 
@@ -1563,7 +1587,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    gru_f32_backward_1_step_d_h_carried_ahead ahead_1 = {};
+    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+            gru_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
     if (HELD > 0) {
         gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -1661,9 +1686,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    const gru_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team, grugen_spread_over(team,
-            H), ahead);
+            H), grugen_nothing{});
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -2532,16 +2556,16 @@ static __device__ __forceinline__ gru_f32_backward_states_3_step_d_h_carried_ahe
 }
 
 // What a thread needs in later steps is on its way while it waits for others.
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carried_look_ahead(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_f32_backward_states_work *const work,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        gru_f32_backward_states_3_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] Ahead *const ahead)
 {
-    if constexpr (Team::stays) {
+    if constexpr (std::is_same_v<Ahead, gru_f32_backward_states_3_step_d_h_carried_ahead>) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
         if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
@@ -2575,7 +2599,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
     }
 }
 
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_f32_backward_states_work *const work,
@@ -2583,7 +2607,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] const gru_f32_backward_states_3_step_d_h_carried_ahead &ahead)
+        [[maybe_unused]] const Ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
@@ -2598,9 +2622,15 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_f32_backward_states_3_step_d_h_carried_ahead found = ahead;
-            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    gru_f32_backward_states_3_step_d_h_carried_find(call, work, here, j); }
+            gru_f32_backward_states_3_step_d_h_carried_ahead found = {};
+            bool is_found = false;
+            if constexpr (std::is_same_v<Ahead, gru_f32_backward_states_3_step_d_h_carried_ahead>) {
+                found = ahead;
+                is_found = rows.s > 0 && item == plan.row && j == plan.unit;
+            }
+
+            if (!is_found) { found = gru_f32_backward_states_3_step_d_h_carried_find(call, work,
+                    here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
             const float d_y = found.d_y;
             const float n = found.n;
@@ -2733,6 +2763,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -2745,6 +2776,10 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
                 grugen_hint(t32_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_f32_backward_states_tile>) { break; }
     }
 }
 
@@ -2860,7 +2895,12 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const float d_h = sum[0] + t14;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            if constexpr (ROWS == 1) { break; }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_f32_backward_states_tile>) { break; }
     }
 }
 
@@ -2997,7 +3037,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_5 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    gru_f32_backward_states_3_step_d_h_carried_ahead ahead_3 = {};
+    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+            gru_f32_backward_states_3_step_d_h_carried_ahead, grugen_nothing>::type ahead_3 = {};
     if (HELD > 0) {
         gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -3095,9 +3136,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    const gru_f32_backward_states_3_step_d_h_carried_ahead ahead = {};
     gru_f32_backward_states_3_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), ahead);
+            grugen_spread_over(team, H), grugen_nothing{});
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

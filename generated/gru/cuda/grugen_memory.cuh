@@ -64,6 +64,9 @@ struct grugen_choice<false, A, B> {
     using type = B;
 };
 
+// In the place of something that there is not.
+struct grugen_nothing {};
+
 // What a pointer points to.
 template <class Pointer>
 struct grugen_pointed;

@@ -57,8 +57,6 @@ struct grugen_team {
 
     // Whether kernels for such a team are compiled.
     static constexpr bool is_there = true;
-    // Whether its threads go through all steps.
-    static constexpr bool stays = true;
     // Whether its blocks have the vectors of their sequences in their own shared memory; whether they
     // bring them there for each product; whether others post them; whether tensor cores multiply them;
     // whether matrices that lanes do not hold are kept in shared memory for sure.
@@ -144,7 +142,6 @@ struct grugen_blocks : grugen_team {
 
 // All threads of a launch, which nobody needs to meet.
 struct grugen_launched : grugen_team {
-    static constexpr bool stays = false;
     __device__ void meet() const {}
 };
 

@@ -360,16 +360,16 @@ static __device__ __forceinline__ gru_d_f32_forward_5_step_h_ahead gru_d_f32_for
 }
 
 // What a thread needs in later steps is on its way while it waits for others.
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_forward_5_step_h_look_ahead(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
         [[maybe_unused]] const gru_d_f32_forward_work *const work,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        gru_d_f32_forward_5_step_h_ahead *const ahead)
+        [[maybe_unused]] Ahead *const ahead)
 {
-    if constexpr (Team::stays) {
+    if constexpr (std::is_same_v<Ahead, gru_d_f32_forward_5_step_h_ahead>) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
         if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
@@ -391,7 +391,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h_look_ahead(
     }
 }
 
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
         [[maybe_unused]] const gru_d_f32_forward_work *const work,
@@ -399,7 +399,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] const gru_d_f32_forward_5_step_h_ahead &ahead)
+        [[maybe_unused]] const Ahead &ahead)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -412,9 +412,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_forward_5_step_h_ahead found = ahead;
-            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    gru_d_f32_forward_5_step_h_find(call, work, here, j); }
+            gru_d_f32_forward_5_step_h_ahead found = {};
+            bool is_found = false;
+            if constexpr (std::is_same_v<Ahead, gru_d_f32_forward_5_step_h_ahead>) {
+                found = ahead;
+                is_found = rows.s > 0 && item == plan.row && j == plan.unit;
+            }
+
+            if (!is_found) { found = gru_d_f32_forward_5_step_h_find(call, work, here, j); }
             const float gamma_h = found.gamma_h;
             const float h = h_at[slot * grugen_padded(H) + j];
             // h_hat   = gamma_h * h    gru_d.yaml:33
@@ -546,6 +551,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 z_tape[row * H + j] = z;
                 r_tape[row * H + j] = r;
             }
+
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -557,6 +564,9 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 grugen_hint(t30_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_d_f32_forward_tile>) { break; }
     }
 }
 
@@ -668,6 +678,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             if (keep_tape > 1) {
                 n_tape[row * H + j] = n;
             }
+
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -678,6 +690,9 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                 grugen_hint(t32_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels, gru_d_f32_forward_tile>) { break; }
     }
 }
 
@@ -807,7 +822,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    gru_d_f32_forward_5_step_h_ahead ahead_5 = {};
+    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128), gru_d_f32_forward_5_step_h_ahead,
+            grugen_nothing>::type ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_forward_step_h_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -894,9 +910,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_5_
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    const gru_d_f32_forward_5_step_h_ahead ahead = {};
     gru_d_f32_forward_5_step_h(call, &memory, &tile, rows, team, grugen_spread_over(team, H),
-            ahead);
+            grugen_nothing{});
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_step_h_kernel(
@@ -1442,16 +1457,16 @@ static __device__ __forceinline__ gru_d_f32_backward_1_step_d_h_carried_ahead
 }
 
 // What a thread needs in later steps is on its way while it waits for others.
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried_look_ahead(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_work *const work,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        gru_d_f32_backward_1_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] Ahead *const ahead)
 {
-    if constexpr (Team::stays) {
+    if constexpr (std::is_same_v<Ahead, gru_d_f32_backward_1_step_d_h_carried_ahead>) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
         if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
@@ -1483,7 +1498,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried_loo
     }
 }
 
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_work *const work,
@@ -1491,7 +1506,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] const gru_d_f32_backward_1_step_d_h_carried_ahead &ahead)
+        [[maybe_unused]] const Ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const h_hat_2_at = tile->h_hat_2;
@@ -1508,9 +1523,15 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_backward_1_step_d_h_carried_ahead found = ahead;
-            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    gru_d_f32_backward_1_step_d_h_carried_find(call, work, here, j); }
+            gru_d_f32_backward_1_step_d_h_carried_ahead found = {};
+            bool is_found = false;
+            if constexpr (std::is_same_v<Ahead, gru_d_f32_backward_1_step_d_h_carried_ahead>) {
+                found = ahead;
+                is_found = rows.s > 0 && item == plan.row && j == plan.unit;
+            }
+
+            if (!is_found) { found = gru_d_f32_backward_1_step_d_h_carried_find(call, work, here,
+                    j); }
             const float gamma_h = found.gamma_h;
             const float h = found.h;
             const float z = found.z;
@@ -1650,6 +1671,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1660,6 +1682,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
                 grugen_hint(r_given + row * H + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_d_f32_backward_tile>) { break; }
     }
 }
 
@@ -1784,6 +1810,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1794,6 +1821,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
                 grugen_hint(gamma_h_given + row * H + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_d_f32_backward_tile>) { break; }
     }
 }
 
@@ -1934,7 +1965,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    gru_d_f32_backward_1_step_d_h_carried_ahead ahead_1 = {};
+    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+            gru_d_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
     if (HELD > 0) {
         gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -2032,9 +2064,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    const gru_d_f32_backward_1_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_1_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), ahead);
+            grugen_spread_over(team, H), grugen_nothing{});
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -3244,16 +3275,16 @@ static __device__ __forceinline__ gru_d_f32_backward_states_5_step_d_h_carried_a
 }
 
 // What a thread needs in later steps is on its way while it waits for others.
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carried_look_ahead(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        gru_d_f32_backward_states_5_step_d_h_carried_ahead *const ahead)
+        [[maybe_unused]] Ahead *const ahead)
 {
-    if constexpr (Team::stays) {
+    if constexpr (std::is_same_v<Ahead, gru_d_f32_backward_states_5_step_d_h_carried_ahead>) {
         // the first element of the next step
         const grugen_here here = rows.ahead(plan.row, 1);
         if (plan.row < rows.count() && plan.unit < plan.last && here.alive) { *ahead =
@@ -3287,7 +3318,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
     }
 }
 
-template <class Rows, class Team>
+template <class Rows, class Team, class Ahead>
 static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
@@ -3295,7 +3326,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
         const Rows &rows,
         [[maybe_unused]] const Team &team,
         const grugen_spread &plan,
-        [[maybe_unused]] const gru_d_f32_backward_states_5_step_d_h_carried_ahead &ahead)
+        [[maybe_unused]] const Ahead &ahead)
 {
     const int H = (int)call->dims.H;
     float *const d_h_carried_at = tile->d_h_carried;
@@ -3310,9 +3341,16 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
         const int64_t row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
-            gru_d_f32_backward_states_5_step_d_h_carried_ahead found = ahead;
-            if (!Team::stays || rows.s == 0 || item != plan.row || j != plan.unit) { found =
-                    gru_d_f32_backward_states_5_step_d_h_carried_find(call, work, here, j); }
+            gru_d_f32_backward_states_5_step_d_h_carried_ahead found = {};
+            bool is_found = false;
+            if constexpr (std::is_same_v<Ahead,
+                    gru_d_f32_backward_states_5_step_d_h_carried_ahead>) {
+                found = ahead;
+                is_found = rows.s > 0 && item == plan.row && j == plan.unit;
+            }
+
+            if (!is_found) { found = gru_d_f32_backward_states_5_step_d_h_carried_find(call, work,
+                    here, j); }
             const float d_h_carried = d_h_carried_at[slot * grugen_padded(H) + j];
             const float d_y = found.d_y;
             const float n = found.n;
@@ -3445,6 +3483,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3457,6 +3496,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
                 grugen_hint(t53_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_d_f32_backward_states_tile>) { break; }
     }
 }
 
@@ -3581,6 +3624,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            if constexpr (ROWS == 1) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3591,6 +3635,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
                 grugen_hint(gamma_h_at + row * grugen_padded(H) + j);
             }
         }
+
+        // what is held are the weights of a warp's only units, and there is no other row
+        if constexpr (Rows::is_single && !std::is_same_v<Panels,
+                gru_d_f32_backward_states_tile>) { break; }
     }
 }
 
@@ -3727,7 +3775,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead_5 = {};
+    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+            gru_d_f32_backward_states_5_step_d_h_carried_ahead, grugen_nothing>::type ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -3826,9 +3875,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
     const grugen_step_rows rows = {(int)given.T, (int)given.B, given.lengths, 0, (int)given.B,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
-    const gru_d_f32_backward_states_5_step_d_h_carried_ahead ahead = {};
     gru_d_f32_backward_states_5_step_d_h_carried(call, &memory, &tile, rows, team,
-            grugen_spread_over(team, H), ahead);
+            grugen_spread_over(team, H), grugen_nothing{});
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

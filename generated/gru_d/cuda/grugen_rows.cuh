@@ -22,6 +22,7 @@ __host__ __device__ inline int64_t grugen_length(const int64_t *lengths, int64_t
 // All rows of a call.
 struct grugen_call_rows {
     static constexpr bool are_whole = false;
+    static constexpr bool is_single = false;
 
     int T, B;
     const int64_t *lengths;
@@ -41,6 +42,7 @@ struct grugen_call_rows {
 // One row for each sequence: what is the same for all its steps.
 struct grugen_sequence_rows {
     static constexpr bool are_whole = false;
+    static constexpr bool is_single = false;
 
     int B;
 
@@ -51,6 +53,7 @@ struct grugen_sequence_rows {
 // A single row: what is the same for the whole call.
 struct grugen_single_row {
     static constexpr bool are_whole = false;
+    static constexpr bool is_single = false;
 
     __device__ int count() const { return 1; }
     __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
@@ -59,6 +62,7 @@ struct grugen_single_row {
 // Step `s` of a single sequence, which is alive as long as its block has steps to do.
 struct grugen_one_sequence {
     static constexpr bool are_whole = false;
+    static constexpr bool is_single = true;
 
     int T, B;
     int first, size;
@@ -68,10 +72,11 @@ struct grugen_one_sequence {
 
     __device__ int count() const { return 1; }
 
-    __device__ grugen_here locate(int item) const
+    // nobody asks for another one
+    __device__ grugen_here locate(int) const
     {
         const int t = reverse ? length - 1 - s : s;
-        return {t * B + first, first, 0, item < 1};
+        return {t * B + first, first, 0, true};
     }
 
     // The same row some steps later.
@@ -80,7 +85,7 @@ struct grugen_one_sequence {
         grugen_one_sequence later = *this;
         later.s += steps;
         grugen_here here = later.locate(item);
-        here.alive = here.alive && later.s < length;
+        here.alive = later.s < length;
         return here;
     }
 
@@ -95,6 +100,7 @@ struct grugen_one_sequence {
 // Step `s` of the sequences first..first + size: in reverse each runs backwards from its own end.
 struct grugen_step_rows {
     static constexpr bool are_whole = false;
+    static constexpr bool is_single = false;
 
     int T, B;
     const int64_t *lengths;
@@ -135,6 +141,7 @@ struct grugen_step_rows {
 // needs to ask.
 struct grugen_whole_rows {
     static constexpr bool are_whole = true;
+    static constexpr bool is_single = false;
 
     int T, B;
     int first, size;
