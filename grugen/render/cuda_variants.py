@@ -59,7 +59,9 @@ def looks_ahead(element: ElementType, matrices: int) -> str:
         return "HELD == 0 || !Team::posts"
     if 4 * matrices * _MANY < _REGISTERS[element][2]:
         return "true"
-    return f"ROWS == 1 || {4 * matrices} * HELD < {_REGISTERS[element][2]}"
+    # one row takes fewer registers, but for so much of its vector
+    few = f"(ROWS == 1 && HELD < {_MANY})"
+    return f"{few} || {4 * matrices} * HELD < {_REGISTERS[element][2]}"
 
 
 def variants(held: Held, tensor: TensorLoop | None, *, posts: bool) -> Iterator[VariantView]:

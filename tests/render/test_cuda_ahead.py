@@ -59,8 +59,8 @@ def test_blocks_that_post_look_ahead_at_once_and_others_behind_a_meeting(
     ("element", "matrices", "condition"),
     [
         ("float32", 1, "true"),
-        ("float32", 3, "ROWS == 1 || 12 * HELD < 128"),
-        ("float32", 4, "ROWS == 1 || 16 * HELD < 128"),
+        ("float32", 3, "(ROWS == 1 && HELD < 16) || 12 * HELD < 128"),
+        ("float32", 4, "(ROWS == 1 && HELD < 16) || 16 * HELD < 128"),
         ("float64", 3, "HELD == 0 || !Team::posts"),
     ],
 )
