@@ -17,8 +17,10 @@ from emulator.build import Order, compile_library, last_message, set_order
 from grugen.assets import templates_folder
 
 KERNELS = Path(__file__).with_name("kernels") / "products.cu"
-SMALL, LARGE = 1 << 20, 1
-"""What a choice between tiles believes in: so many processors."""
+SMALL, MIDDLE, LARGE = 1 << 20, -1, 1
+"""What a choice between tiles believes in: so many processors, or see products.cu."""
+SIZES = {"ieee": (SMALL, MIDDLE, LARGE)}
+"""Of the tiles of an arithmetic; those on tensor cores have none between small and large ones."""
 MOST_SUMS = {"tf32": 16, "3xtf32": 8}
 """Of a row and unit, that tensor cores form together."""
 
@@ -183,22 +185,21 @@ def cases() -> Iterator[tuple[int, int, int]]:
         yield w, u, 2 * seed + 1
 
 
-@pytest.mark.parametrize("processors", [SMALL, LARGE])
 @pytest.mark.parametrize(("matrices", "depth"), [(1, 136), (2, 128), (3, 192)])
-def test_whole_chunks(library: Library, matrices: int, depth: int, processors: int) -> None:
+def test_whole_chunks(library: Library, matrices: int, depth: int) -> None:
     """More than one chunk of the depth that is whole, and tiles whose rows all exist."""
     rng = np.random.default_rng(depth)
     x = drawn(rng, (65, 8, depth), library.element)
     w = drawn(rng, (matrices, 21, depth), library.element)
     nothing = drawn(rng, (0, 21, 1), library.element)
-    found = library.product(x, w, x[..., :1].copy(), nothing, None, processors)
     wanted = np.einsum("tbk,muk->tbmu", library.factors(x, matrices), library.factors(w, matrices))
-    close(found, wanted, depth, library.sums)
+    for processors in SIZES.get(library.arithmetic, (SMALL, LARGE)):
+        found = library.product(x, w, x[..., :1].copy(), nothing, None, processors)
+        close(found, wanted, depth, library.sums)
 
 
-@pytest.mark.parametrize("processors", [SMALL, LARGE])
 @pytest.mark.parametrize(("w", "u", "seed"), list(cases()))
-def test_products(library: Library, w: int, u: int, seed: int, processors: int) -> None:
+def test_products(library: Library, w: int, u: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     steps, batch = int(rng.integers(1, 40)), int(rng.integers(1, 6))
     units, x_depth, v_depth = (int(rng.integers(1, 150 // (w + u) + 40)) for _ in range(3))
@@ -208,7 +209,6 @@ def test_products(library: Library, w: int, u: int, seed: int, processors: int) 
     x[~is_there] = v[~is_there] = np.nan
     matrices = [drawn(rng, (m, units, d), library.element) for m, d in ((w, x_depth), (u, v_depth))]
     set_order(library.path, Order(seed % 3), seed)
-    found = library.product(x, matrices[0], v, matrices[1], lengths, processors)
     wanted = np.concatenate(
         [
             np.einsum("tbk,muk->tbmu", library.factors(a, w + u), library.factors(m, w + u))
@@ -216,8 +216,10 @@ def test_products(library: Library, w: int, u: int, seed: int, processors: int) 
         ],
         axis=2,
     )
-    close(found[is_there], wanted[is_there], max(x_depth, v_depth), library.sums)
-    assert np.isnan(found[~is_there]).all()
+    for processors in SIZES.get(library.arithmetic, (SMALL, LARGE)):
+        found = library.product(x, matrices[0], v, matrices[1], lengths, processors)
+        close(found[is_there], wanted[is_there], max(x_depth, v_depth), library.sums)
+        assert np.isnan(found[~is_there]).all()
 
 
 @pytest.mark.parametrize(

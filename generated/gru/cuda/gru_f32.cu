@@ -140,6 +140,7 @@ static cudaError_t gru_f32_forward_1_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<3>(
             gru_f32_forward_1_ahead_kernel<grugen_large<3>>,
+            gru_f32_forward_1_ahead_kernel<grugen_middle<3>>,
             gru_f32_forward_1_ahead_kernel<grugen_small<3>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -1587,7 +1588,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+    typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
     if (HELD > 0) {
         gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
@@ -2069,6 +2070,7 @@ static cudaError_t gru_f32_backward_5_behind_start(
     const int D = (int)call->dims.D;
     return grugen_start_tiles<1>(
             gru_f32_backward_5_behind_kernel<grugen_large<1>>,
+            gru_f32_backward_5_behind_kernel<grugen_middle<1>>,
             gru_f32_backward_5_behind_kernel<grugen_small<1>>,
             call->T * call->B, D, device, stream, *call, *work);
 }
@@ -2447,6 +2449,7 @@ static cudaError_t gru_f32_backward_states_1_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<2>(
             gru_f32_backward_states_1_ahead_kernel<grugen_large<2>>,
+            gru_f32_backward_states_1_ahead_kernel<grugen_middle<2>>,
             gru_f32_backward_states_1_ahead_kernel<grugen_small<2>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -2513,6 +2516,7 @@ static cudaError_t gru_f32_backward_states_2_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<1>(
             gru_f32_backward_states_2_ahead_kernel<grugen_large<1>>,
+            gru_f32_backward_states_2_ahead_kernel<grugen_middle<1>>,
             gru_f32_backward_states_2_ahead_kernel<grugen_small<1>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -3037,7 +3041,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_5 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+    typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_f32_backward_states_3_step_d_h_carried_ahead, grugen_nothing>::type ahead_3 = {};
     if (HELD > 0) {
         gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
@@ -3484,6 +3488,7 @@ static cudaError_t gru_f32_backward_states_6_behind_start(
     const int D = (int)call->dims.D;
     return grugen_start_tiles<1>(
             gru_f32_backward_states_6_behind_kernel<grugen_large<1>>,
+            gru_f32_backward_states_6_behind_kernel<grugen_middle<1>>,
             gru_f32_backward_states_6_behind_kernel<grugen_small<1>>,
             call->T * call->B, D, device, stream, *call, *work);
 }

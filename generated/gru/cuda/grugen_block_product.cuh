@@ -204,13 +204,21 @@ grugen_spread_sums(int slice, const grugen_sums<Shape> &sums, grugen_block_memor
     __syncthreads();
 }
 
-// Start a kernel for tiles of rows and units: in larger tiles, if they keep most processors busy.
-// Each sum is formed in the same order in both.
+// How many tiles of a shape cover so many rows and units.
+template <class Shape>
+static inline int64_t grugen_count_tiles(int64_t rows, int64_t units)
+{
+    return (rows + Shape::rows - 1) / Shape::rows * ((units + Shape::units - 1) / Shape::units);
+}
+
+// Start a kernel for tiles of rows and units: in the largest that keep most processors busy. Each sum
+// is formed in the same order in all of them.
 template <
     int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS, class... Parameters,
     class... Arguments>
 static inline cudaError_t grugen_start_tiles(
     void (*large)(Parameters...),
+    void (*middle)(Parameters...),
     void (*small)(Parameters...),
     int64_t rows,
     int64_t units,
@@ -218,19 +226,22 @@ static inline cudaError_t grugen_start_tiles(
     cudaStream_t stream,
     Arguments &&...arguments)
 {
-    const auto tiles = [&](int64_t high, int64_t wide) {
-        return (rows + high - 1) / high * ((units + wide - 1) / wide);
+    const auto start = [&](auto shape, void (*kernel)(Parameters...)) {
+        using Shape = decltype(shape);
+        const int64_t tiles = grugen_count_tiles<Shape>(rows, units);
+        const dim3 blocks((unsigned)grugen_larger(tiles, 1));
+        const int64_t shared = sizeof(grugen_block_memory<Shape>);
+        return grugen_start(
+            kernel, {blocks, Shape::threads, shared, false, stream},
+            std::forward<Arguments>(arguments)...);
     };
     using Large = grugen_large<SUMS, ARITHMETIC>;
-    using Small = grugen_small<SUMS, ARITHMETIC>;
-    const int64_t count = tiles(Large::rows, Large::units);
-    const bool is_large = 2 * count > device.processors;
-    const int64_t wanted = is_large ? count : tiles(Small::rows, Small::units);
-    const dim3 blocks((unsigned)grugen_larger(wanted, 1));
-    const int threads = is_large ? Large::threads : Small::threads;
-    const int64_t shared =
-        is_large ? sizeof(grugen_block_memory<Large>) : sizeof(grugen_block_memory<Small>);
-    return grugen_start(
-        is_large ? large : small, {blocks, threads, shared, false, stream},
-        std::forward<Arguments>(arguments)...);
+    using Middle = grugen_middle<SUMS, ARITHMETIC>;
+    if (2 * grugen_count_tiles<Large>(rows, units) > device.processors) {
+        return start(Large{}, large);
+    }
+    if (2 * grugen_count_tiles<Middle>(rows, units) > device.processors) {
+        return start(Middle{}, middle);
+    }
+    return start(grugen_small<SUMS, ARITHMETIC>{}, small);
 }

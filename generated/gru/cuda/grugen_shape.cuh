@@ -164,21 +164,25 @@ using grugen_core_shape = std::conditional_t<
     grugen_tensor_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, IS_ALONG>>;
 
 // A large tile is for very many rows: what a thread reads for a step of the depth, it uses most
-// often. A small one is for so few rows that large ones would leave processors without work.
+// often. Smaller ones are for so few rows that larger ones would leave processors without work.
 template <int SUMS, grugen_arithmetic ARITHMETIC, bool ON_TENSOR_CORES = grugen_on_tensor_cores(SUMS)>
 struct grugen_shapes {
     static constexpr int large_units = grugen_power(GRUGEN_HELD / 8 / SUMS);
     static constexpr int most_rows = grugen_power(GRUGEN_HELD / (large_units * SUMS));
     static constexpr int large_rows = most_rows < 8 ? most_rows : 8;
     static constexpr int small_units = grugen_power(GRUGEN_HELD / 16 / SUMS);
+    static constexpr int middle_rows = large_rows < 4 ? large_rows : 4;
     static constexpr int small_rows = large_rows < 2 ? large_rows : 2;
     using large = grugen_shape<SUMS, large_rows, large_units, 16>;
+    using middle = grugen_shape<SUMS, middle_rows, small_units, 16>;
     using small = grugen_shape<SUMS, small_rows, small_units, 16>;
 };
 
 template <int SUMS, grugen_arithmetic ARITHMETIC>
 struct grugen_shapes<SUMS, ARITHMETIC, true> {
-    static constexpr int large_units = grugen_power(128 / SUMS);
+    // factors in two parts take registers from the addresses of one or two sums' operands
+    static constexpr int most_units = ARITHMETIC == GRUGEN_3XTF32 && SUMS <= 2 ? 64 : 128;
+    static constexpr int large_units = grugen_power(most_units / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // of bfloat16 more sums than 96 for a row take a processor's registers for one block
     static constexpr int longer =
@@ -189,10 +193,13 @@ struct grugen_shapes<SUMS, ARITHMETIC, true> {
     using shape = grugen_core_shape<ARITHMETIC, SUMS, ROWS, UNITS, THREADS, true>;
     using large = shape<longer * 128, large_units, GRUGEN_TENSOR_THREADS>;
     using small = shape<small_rows, small_units, 256>;
+    using middle = small;
 };
 
 template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
 using grugen_large = typename grugen_shapes<SUMS, ARITHMETIC>::large;
+template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
+using grugen_middle = typename grugen_shapes<SUMS, ARITHMETIC>::middle;
 template <int SUMS, grugen_arithmetic ARITHMETIC = GRUGEN_PRODUCTS>
 using grugen_small = typename grugen_shapes<SUMS, ARITHMETIC>::small;
 

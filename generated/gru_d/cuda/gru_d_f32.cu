@@ -157,6 +157,7 @@ static cudaError_t gru_d_f32_forward_1_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<1>(
             gru_d_f32_forward_1_ahead_kernel<grugen_large<1>>,
+            gru_d_f32_forward_1_ahead_kernel<grugen_middle<1>>,
             gru_d_f32_forward_1_ahead_kernel<grugen_small<1>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -336,6 +337,7 @@ static cudaError_t gru_d_f32_forward_4_between_1_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<3>(
             gru_d_f32_forward_4_between_1_kernel<grugen_large<3>>,
+            gru_d_f32_forward_4_between_1_kernel<grugen_middle<3>>,
             gru_d_f32_forward_4_between_1_kernel<grugen_small<3>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -822,8 +824,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128), gru_d_f32_forward_5_step_h_ahead,
-            grugen_nothing>::type ahead_5 = {};
+    typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
+            gru_d_f32_forward_5_step_h_ahead, grugen_nothing>::type ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_forward_step_h_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -1965,7 +1967,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+    typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_d_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
     if (HELD > 0) {
         gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
@@ -2504,6 +2506,7 @@ static cudaError_t gru_d_f32_backward_5_between_1_start(
     const int D = (int)call->dims.D;
     return grugen_start_tiles<1>(
             gru_d_f32_backward_5_between_1_kernel<grugen_large<1>>,
+            gru_d_f32_backward_5_between_1_kernel<grugen_middle<1>>,
             gru_d_f32_backward_5_between_1_kernel<grugen_small<1>>,
             call->T * call->B, D, device, stream, *call, *work);
 }
@@ -3066,6 +3069,7 @@ static cudaError_t gru_d_f32_backward_states_2_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<1>(
             gru_d_f32_backward_states_2_ahead_kernel<grugen_large<1>>,
+            gru_d_f32_backward_states_2_ahead_kernel<grugen_middle<1>>,
             gru_d_f32_backward_states_2_ahead_kernel<grugen_small<1>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -3160,6 +3164,7 @@ static cudaError_t gru_d_f32_backward_states_3_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<2>(
             gru_d_f32_backward_states_3_ahead_kernel<grugen_large<2>>,
+            gru_d_f32_backward_states_3_ahead_kernel<grugen_middle<2>>,
             gru_d_f32_backward_states_3_ahead_kernel<grugen_small<2>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -3232,6 +3237,7 @@ static cudaError_t gru_d_f32_backward_states_4_ahead_start(
     const int H = (int)call->dims.H;
     return grugen_start_tiles<1>(
             gru_d_f32_backward_states_4_ahead_kernel<grugen_large<1>>,
+            gru_d_f32_backward_states_4_ahead_kernel<grugen_middle<1>>,
             gru_d_f32_backward_states_4_ahead_kernel<grugen_small<1>>,
             call->T * call->B, H, device, stream, *call, *work);
 }
@@ -3775,7 +3781,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     const grugen_tile plan_7 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
-    typename grugen_choice<(ROWS == 1 || 12 * HELD < 128),
+    typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_d_f32_backward_states_5_step_d_h_carried_ahead, grugen_nothing>::type ahead_5 = {};
     if (HELD > 0) {
         gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
@@ -4255,6 +4261,7 @@ static cudaError_t gru_d_f32_backward_states_8_between_1_start(
     const int D = (int)call->dims.D;
     return grugen_start_tiles<1>(
             gru_d_f32_backward_states_8_between_1_kernel<grugen_large<1>>,
+            gru_d_f32_backward_states_8_between_1_kernel<grugen_middle<1>>,
             gru_d_f32_backward_states_8_between_1_kernel<grugen_small<1>>,
             call->T * call->B, D, device, stream, *call, *work);
 }

@@ -96,7 +96,8 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     }
 }
 
-// `processors` is what the choice of a shape believes in: of one, all tiles are large. None only packs.
+// `processors` is what the choice of a shape believes in: of one, all tiles are large; below zero there
+// are so many that large ones would leave half of them idle, just so. None only packs.
 template <int W, int U>
 static int run_product(const product_call *call, int processors, cudaStream_t stream)
 {
@@ -104,10 +105,14 @@ static int run_product(const product_call *call, int processors, cudaStream_t st
         const grugen_launch launch = {dim3(64), GRUGEN_THREADS, 0, false, stream};
         return grugen_start(pack_kernel<W, U>, launch, *call);
     }
-    const grugen_device device = {processors, 0, {}};
+    using Large = grugen_large<W + U, ARITHMETIC>;
+    const int64_t rows = call->T * call->B;
+    const int64_t idle = 2 * grugen_count_tiles<Large>(rows, call->units);
+    const grugen_device device = {processors < 0 ? (int)idle : processors, 0, {}};
     return grugen_start_tiles<W + U, ARITHMETIC>(
-        product_kernel<grugen_large<W + U, ARITHMETIC>, W, U>,
-        product_kernel<grugen_small<W + U, ARITHMETIC>, W, U>, call->T * call->B, call->units, device, stream, *call);
+        product_kernel<Large, W, U>, product_kernel<grugen_middle<W + U, ARITHMETIC>, W, U>,
+        product_kernel<grugen_small<W + U, ARITHMETIC>, W, U>, rows, call->units, device, stream,
+        *call);
 }
 
 EXPORTED int product(const product_call *call, int w, int u, int processors, void *stream)
