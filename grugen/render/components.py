@@ -54,7 +54,7 @@ class Components:
 
 def components_of(plan: KernelPlan) -> Components:
     """The components of a kernel with tiles."""
-    stages = dict(plan.stages())
+    stages = plan.stages()
     names = _Names()
     names.number(PACKING)
     loops = {part.phase.name: part for part in plan.body if isinstance(part, Loop)}

@@ -70,7 +70,7 @@ Panel = tuple[Pointwise, Stage, Segment]
 
 def panels_of(spelling: Spelling, nests: Iterable[object]) -> Iterator[Panel]:
     """The packed matrices of those of `nests` that are stages."""
-    stages = dict(spelling.plan.stages())
+    stages = spelling.plan.stages()
     for nest in nests:
         if isinstance(nest, Pointwise) and nest in stages:
             for segment in stages[nest].segments:

@@ -60,7 +60,7 @@ def cuda_view(
         rounded_rows=rounded_rows(plan) if element != COMPUTED[element] else frozenset(),
     )
     symbol = f"{stem}_{plan.direction}"
-    nests = NestWriter(spelling, symbol, plan.direction != "forward", dict(plan.stages()))
+    nests = NestWriter(spelling, symbol, plan.direction != "forward", plan.stages())
     return _CudaText(plan, spelling, symbol, nests, count(1)).view()
 
 

@@ -176,7 +176,7 @@ class _KernelText:
     ) -> PhaseView:
         back = self.plan.direction != "forward"
         text = PhaseText(self.spelling, phase, reads, row_lines, rows, back)
-        stages = dict(self.plan.stages())
+        stages = self.plan.stages()
         in_steps = None if self.baseline else loop
         folded = {} if in_steps is None else folded_copies(self.plan, in_steps)
         copies = phase.copies if in_steps is None else own_copies(self.plan, in_steps)

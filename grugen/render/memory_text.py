@@ -48,7 +48,7 @@ def panels_view(spelling: Spelling) -> MemoryView:
     real = C_TYPES[spelling.element]
     members: list[str] = []
     takes: list[str] = []
-    for nest, stage in spelling.plan.stages():
+    for nest, stage in spelling.plan.stages().items():
         assert nest.size is not None
         for segment in stage.segments:
             name = spelling.panel(segment)
@@ -80,7 +80,7 @@ def row_bytes(spelling: Spelling) -> str:
 def packs(spelling: Spelling) -> Iterator[str]:
     """The calls that bring matrices into the order in which products read them."""
     types = spelling.types
-    for _, stage in spelling.plan.stages():
+    for stage in spelling.plan.stages().values():
         for segment in stage.segments:
             for index, let in enumerate(segment.lets):
                 rows, columns = (spelling.dim(dim) for dim in types[let.args[0]].shape)
@@ -102,7 +102,7 @@ def with_wanted_memory(spelling: Spelling, own: MemoryView) -> MemoryView:
     known: tuple[Argument | Buffer, ...] = (*arguments, *spelling.names.buffers)
     arrays = [array for array in known if index_of(array) is Index.STEP]
     width = sum((width_of(array) for array in arrays), start=Dim(()))
-    segments = [segment for _, stage in spelling.plan.stages() for segment in stage.segments]
+    segments = [segment for stage in spelling.plan.stages().values() for segment in stage.segments]
     # together they are at least as deep as any of them
     depths = dict.fromkeys(spelling.length(segment.operands) for segment in segments)
     depth = spelling.dim(sum(depths, start=Dim(())))
@@ -124,5 +124,5 @@ def with_wanted_memory(spelling: Spelling, own: MemoryView) -> MemoryView:
 
 def most_operands(spelling: Spelling) -> int:
     """How many vectors a stage multiplies at most."""
-    stages = (stage for _, stage in spelling.plan.stages())
+    stages = spelling.plan.stages().values()
     return max((len({s.operand for s in stage.segments}) for stage in stages), default=0)

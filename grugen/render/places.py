@@ -52,7 +52,7 @@ def kernel_names(plan: KernelPlan, dims: Iterable[str], more: Iterable[Buffer] =
     }
     panels = {
         segment.lets[0].name: members.fresh(f"panel_{segment.lets[0].name}")
-        for _, stage in plan.stages()
+        for stage in plan.stages().values()
         for segment in stage.segments
     }
     return KernelNames(sizes, {name: local[name] for name in values}, buffers, panels, local)

@@ -160,6 +160,10 @@ class KernelPlan:
     body: tuple[Phase | Loop, ...]
     totals: tuple[Total, ...]
     total_reads: Mapping[str, Place]
+    # found once: all who write a part of the text ask for it
+    _stages: list[Mapping[Pointwise, Stage]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def phases(self) -> Iterator[Phase]:
         """Every phase, in order of execution."""
@@ -168,8 +172,13 @@ class KernelPlan:
         for part in self.body:
             yield part.phase if isinstance(part, Loop) else part
 
-    def stages(self) -> Iterator[tuple[Pointwise, Stage]]:
+    def stages(self) -> Mapping[Pointwise, Stage]:
         """Every loop over rows with matrix products in it; each has panels of its own."""
+        if not self._stages:
+            self._stages.append(dict(self._each_stage()))
+        return self._stages[0]
+
+    def _each_stage(self) -> Iterator[tuple[Pointwise, Stage]]:
         if not self.schedule.staged:
             return
         uses = use_counts(self.function)

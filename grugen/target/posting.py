@@ -31,7 +31,7 @@ def can_post(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place], met: Step
     if met.of_all == 0 or not met.all_near:
         return False
     accesses = loop_accesses(plan, loop, reads)
-    stages = dict(plan.stages())
+    stages = plan.stages()
     awaited = [
         _operands(stages[nest], reads) & met.shared
         if isinstance(nest, Pointwise) and nest in stages

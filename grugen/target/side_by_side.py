@@ -23,7 +23,7 @@ def side_by_side(plan: KernelPlan) -> KernelPlan:
     """`plan` with one buffer for vectors of one loop whose products are added up."""
     own = _own_vectors(plan)
     sets: list[tuple[str, ...]] = []
-    for _, stage in plan.stages():
+    for stage in plan.stages().values():
         for chain in chains(stage):
             operands = dict.fromkeys(s.operand for s in chain if s.operand in own)
             homes = dict.fromkeys(own[operand] for operand in operands)

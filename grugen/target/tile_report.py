@@ -11,7 +11,7 @@ from grugen.target.schedule import TileShapes, stage_tile
 
 def tile_lines(plan: KernelPlan) -> Iterator[str]:
     """A line for each stage: its products, its sums, and rows x vectors by vector width."""
-    found = dict(plan.stages())
+    found = plan.stages()
     for phase in plan.phases():
         for nest in phase.nests:
             if not isinstance(nest, Pointwise) or nest not in found:

@@ -37,7 +37,7 @@ def _readers(
     plan: KernelPlan, loop: Loop, reads: Mapping[str, Place]
 ) -> Mapping[object, frozenset[int]]:
     """The numbers of the nests that multiply each vector."""
-    stages = dict(plan.stages())
+    stages = plan.stages()
     found: dict[object, frozenset[int]] = {}
     for number, nest in enumerate(loop.phase.nests):
         if isinstance(nest, Pointwise) and nest in stages:

@@ -83,7 +83,7 @@ def test_every_round_finds_what_it_reads() -> None:
         steps = compiled(invention.named("cell")).steps
         functions: list[Function] = [steps.forward, steps.backward, steps.backward_states]
         for plan in (plan_openmp(function, "any") for function in functions):
-            stages = dict(plan.stages())
+            stages = plan.stages()
             for phase in plan.phases():
                 for nest in (nest for nest in phase.nests if nest in stages):
                     assert isinstance(nest, Pointwise)

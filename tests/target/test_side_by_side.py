@@ -38,7 +38,10 @@ def test_gradients_of_gates_are_one_row() -> None:
     plan = plan_openmp(compiled(RESET_AFTER).steps.backward, "backward")
     (shared,) = shared_buffers(plan)
     assert shared.width == Dim.named("H").times(3)
-    assert sorted(len(s.operands) for _, stage in plan.stages() for s in stage.segments) == [2, 2]
+    assert sorted(len(s.operands) for stage in plan.stages().values() for s in stage.segments) == [
+        2,
+        2,
+    ]
     for number, value in enumerate(shared.parts):
         assert plan.reads[value] == Place(shared, Dim.named("H").times(number))
         assert plan.total_reads[value] == plan.reads[value]

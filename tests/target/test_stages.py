@@ -90,7 +90,7 @@ def test_transposed_products_of_a_vector_are_segments_of_their_own() -> None:
     )
     for function in (cell.steps.backward, cell.steps.backward_states):
         plan = plan_openmp(function, "backward")
-        for _, found in plan.stages():
+        for found in plan.stages().values():
             for segment in found.segments:
                 assert {let.op for let in segment.lets} == {segment.op}
 
@@ -122,13 +122,13 @@ def plans() -> list[KernelPlan]:
         steps = compiled(invention.named("cell")).steps
         functions: list[Function] = [steps.forward, steps.backward, steps.backward_states]
         found += [plan_openmp(function, "any") for function in functions]
-    assert sum(len(list(plan.stages())) for plan in found) > CELLS
+    assert sum(len(plan.stages()) for plan in found) > CELLS
     return found
 
 
 def test_every_product_is_multiplied_once(plans: list[KernelPlan]) -> None:
     for plan in plans:
-        for nest, found in plan.stages():
+        for nest, found in plan.stages().items():
             fed = [let.name for segment in found.segments for let in segment.lets]
             assert sorted(fed) == sorted(let.name for let in nest.products)
             for segment in found.segments:
@@ -138,7 +138,7 @@ def test_every_product_is_multiplied_once(plans: list[KernelPlan]) -> None:
 
 def test_every_sum_is_begun_once_and_before_it_goes_on(plans: list[KernelPlan]) -> None:
     for plan in plans:
-        for _, found in plan.stages():
+        for found in plan.stages().values():
             begun: set[int] = set()
             for segment in found.segments:
                 places = set(range(segment.first, segment.first + segment.count))
@@ -152,7 +152,7 @@ def test_accumulators_hold_what_the_lines_say(plans: list[KernelPlan]) -> None:
     """Sums formed segment by segment are the values that the lines of the step compute."""
     random = np.random.default_rng(SEED)
     for plan in plans:
-        for nest, found in plan.stages():
+        for nest, found in plan.stages().items():
             values = {let.name: float(random.integers(1, 99)) for let in nest.products}
             accumulators = [-1e9] * len(found.sums)
             for segment in found.segments:
@@ -171,7 +171,7 @@ def test_nobody_reads_part_of_a_sum(plans: list[KernelPlan]) -> None:
     for plan in plans:
         handed_out = {result.value for result in plan.function.results}
         stored = {value for phase in plan.phases() for value in (*phase.writes, *phase.sums)}
-        for nest, found in plan.stages():
+        for nest, found in plan.stages().items():
             assert not found.inner & (handed_out | stored)
             own = {let.name for let in nest.lets}
             for let in plan.function.lets:

@@ -232,12 +232,12 @@ __device__ __forceinline__ grugen_asked<Panels::room, Post, Rows> grugen_ask(
 }
 
 // Blocks that do without tensor cores ask for nothing before they multiply.
-struct grugen_nothing {
+struct grugen_nothing_asked {
     __device__ static void ask(int) {}
 };
 
 template <class Panels, class Post, int BEFORE, class Rows>
-__device__ __forceinline__ grugen_nothing
+__device__ __forceinline__ grugen_nothing_asked
 grugen_ask(const grugen_tile &, const grugen_team &, const Rows &, int, const float *)
 {
     return {};
