@@ -180,9 +180,10 @@ struct grugen_shapes {
 
 template <int SUMS, grugen_arithmetic ARITHMETIC>
 struct grugen_shapes<SUMS, ARITHMETIC, true> {
-    // factors in two parts take registers from the addresses of one or two sums' operands
-    static constexpr int most_units = ARITHMETIC == GRUGEN_3XTF32 && SUMS <= 2 ? 64 : 128;
-    static constexpr int large_units = grugen_power(most_units / SUMS);
+    // factors in two parts take registers from sums; sixteen warps have work
+    static constexpr int fewer_units = grugen_power(96 / SUMS) < 16 ? 16 : grugen_power(96 / SUMS);
+    static constexpr int large_units =
+        ARITHMETIC == GRUGEN_3XTF32 ? fewer_units : grugen_power(128 / SUMS);
     static constexpr int small_units = large_units < 64 ? large_units : 64;
     // of bfloat16 more sums than 96 for a row take a processor's registers for one block
     static constexpr int longer =
