@@ -83,3 +83,18 @@ equations: |
   e' = tanh(Q @ e + x * n)
 outputs: {y: h', k: n', z: e'}
 """
+
+TIED = """\
+spec: 1
+name: tied
+inputs: {x: [H]}
+static: {s: [H]}
+states: {h: [H], c: [H]}
+params: {W: [H, H], b: [H], k: []}
+equations: |
+  g  = sigmoid(W @ x + b + k * s)
+  h' = tanh(W @ h + b * c + s)
+  c' = g * c + W @ (h * x) + k * h'
+outputs: {y: h', z: c'}
+"""
+"""All that has a gradient is read several times, by products ahead of the loop and in it, too."""

@@ -15,7 +15,7 @@ from grugen.runtime.binding import Binding, Slot, tail_of
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import type_in
 from grugen.runtime.engine import Common, KernelCall, Key, Plan
-from grugen.runtime.forward import EMPTY, Given, Record, Run, adopted
+from grugen.runtime.forward import EMPTY, Given, Record, Run, adopted, new_arrays
 from grugen.runtime.host_place import HOST
 from grugen.runtime.places import AnyArray, Place
 from grugen.runtime.threads import checked_threads, get_num_threads
@@ -36,7 +36,7 @@ class Grads:
     `backward` was given. `params` are shaped as the params, `inputs` (T, B, ...) with 0 past a
     sequence's end, `static` (B, ...), `states` (B, ...) for the states before the first step. What
     has no gradient has no key: masks, inputs declared without one, constants, hypers. On a device
-    those of the params share their memory, which is free when the last of them is gone.
+    those of a kind share their memory, which is free when the last of them is gone.
     """
 
     # no frozen dataclass, as `Run` is none
@@ -171,18 +171,17 @@ def _arrays(
     arrays: dict[Key, AnyArray | float] = {}
     written: dict[Group, dict[str, AnyArray]] = {group: {} for group in WRITTEN}
     runs = bool(steps and batch)
-    if runs and place is not HOST:
-        totals = binding.totals[record.states_only]
-        whats, shapes = tuple(s.what for s in totals), tuple(s.tail for s in totals)
-        for slot, total in zip(totals, place.empties(whats, shapes, binding.dtype), strict=True):
-            arrays[slot.key] = written[Group.TOTAL][slot.key[1]] = total
+    if runs:
+        for group, results in written.items():
+            slots = [slot for slot in _slots(binding, record) if slot.group is group]
+            for slot, array in zip(slots, new_arrays(place, slots, steps, batch), strict=True):
+                arrays[slot.key] = results[slot.key[1]] = array
     for slot in _slots(binding, record):
         key, group = slot.key, slot.group
         if key in arrays:
             continue
         if group in written:
-            make = slot.new if runs else slot.zeros
-            arrays[key] = written[group][key[1]] = make(place, steps, batch)
+            arrays[key] = written[group][key[1]] = slot.zeros(place, steps, batch)
         else:
             present = read[group].get(key[1])
             if present is None:

@@ -112,9 +112,8 @@ class Binding:
     that change from call to call: `reads` and `writes` are what a forward call is given and
     returns, `tapes` what it can keep (all of it, or the states), `backward` and, where the tape
     has states only, `backward_states` what a backward call reads and returns. Kernels run in
-    `place`. Of those that the backward kernels write, `totals` are the gradients of the params.
-    `known_tapes` has the arrays of tapes of earlier calls by T, B and whether they have the states
-    only; any thread may use it at any time.
+    `place`. `known_tapes` has the arrays of tapes of earlier calls by T, B and whether they have
+    the states only; any thread may use it at any time.
     """
 
     interface: Interface
@@ -128,7 +127,6 @@ class Binding:
     reads: tuple[Slot, ...]
     writes: tuple[Slot, ...]
     tapes: tuple[tuple[Slot, ...], tuple[Slot, ...]]
-    totals: tuple[tuple[Slot, ...], tuple[Slot, ...]]
     place: Place
     known_tapes: dict[tuple[int, int, bool], Tapes] = field(default_factory=dict)
 
@@ -183,13 +181,8 @@ def bind(
         tuple(slot for slot in forward if slot.group in _GIVEN),
         tuple(slot for slot in forward if slot.group in (Group.OUTPUT, Group.FINAL)),
         (tape, tuple(slot for slot in tape if slot.key[1] in states)),
-        (_totals(backward), _totals(backward_states)),
         engine.place(device, None),
     )
-
-
-def _totals(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    return tuple(slot for slot in slots if slot.group is Group.TOTAL)
 
 
 def moved(binding: Binding, place: Place, home: Place) -> Binding:

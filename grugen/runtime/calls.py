@@ -1,6 +1,6 @@
 """The calls of one cell or snapshot: those like one before the short way, all others the long one.
 
-What the short way does not take at sight, the long one accepts or refuses; so what users see does
+What the short way does not take at sight, the long one accepts or refuses; so what users get does
 not depend on what was called before.
 """
 
@@ -34,6 +34,7 @@ class Calls:
         "_binding",
         "_common",
         "_forward",
+        "_inputs",
         "_is_short",
     )
 
@@ -42,6 +43,7 @@ class Calls:
     ) -> None:
         self._binding = binding
         self._common = binding.common(params, packed)
+        self._inputs = tuple(info.name for info in binding.interface.inputs)
         self._is_short = True
         self._forward: dict[Hashable, KnownForward] = {}
         self._backward: dict[Hashable, KnownBackward] = {}
@@ -73,7 +75,11 @@ class Calls:
             # the caller may change its own
             states = states.copy() if states else {}
             count = likely_threads(threads)
-            for first in arrays.values():
+            for name in self._inputs:
+                first = arrays.get(name)
+                if first is None:
+                    continue
+                # T and B are those of the first input
                 shape = getattr(first, "shape", None)
                 settings = count, reverse, tape, stream, lengths is None
                 key = shape, *settings, *arrays, None, *states

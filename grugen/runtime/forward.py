@@ -6,7 +6,7 @@ kernels never see anything that was not checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grugen.errors import UsageError
 from grugen.runtime.arrays import ArrayRule, check_keys, check_lengths, check_mapping
-from grugen.runtime.binding import Binding
+from grugen.runtime.binding import Binding, Slot
 from grugen.runtime.device_array import DeviceArray
 from grugen.runtime.elements import check_for_numpy
 from grugen.runtime.engine import MOST_FORMS, Common, KernelCall, Key, Plan
@@ -92,8 +92,9 @@ class Run:
 
     `outputs` has an array (T, B, ...) for each output, 0 past a sequence's end; `states` has the
     last state (B, ...) of each state. They are fresh arrays: NumPy's, or DeviceArrays if any array
-    that the call was given was on a device. With a tape, the run holds on to the inputs it was
-    given, without copying them.
+    that the call was given was on a device; there outputs share their memory, and so do states: it
+    is free when the last of them is gone. With a tape, the run holds on to the inputs it was given,
+    without copying them.
 
     The call needed `tape_bytes` and `workspace_bytes` of memory beside its inputs and results; the
     tape stays until the run is gone.
@@ -194,11 +195,11 @@ def accept(
             initial[state.name] = sizes.checked(rule, passed[state.name], (batch,))
     names = frozenset(passed)
     given = Given(steps, batch, inputs, static, initial, names, ends, bool(reverse), work, place)
-    add_first_states(binding, given, initial)
+    _add_first_states(binding, given, initial)
     return given
 
 
-def add_first_states(binding: Binding, given: Given, initial: dict[str, AnyArray]) -> None:
+def _add_first_states(binding: Binding, given: Given, initial: dict[str, AnyArray]) -> None:
     """Complete `initial` by the states that were not passed, as the spec lets them start."""
     place = given.place
     for state in binding.interface.states:
@@ -330,9 +331,10 @@ def run_forward(
         present = read[slot.group].get(key[1])
         if present is not None:
             arrays[key] = present
-    for slot in binding.writes:
-        key = slot.key
-        arrays[key] = written[slot.group][key[1]] = slot.new(place, steps, batch)
+    for group, results in written.items():
+        slots = [slot for slot in binding.writes if slot.group is group]
+        for slot, array in zip(slots, new_arrays(place, slots, steps, batch), strict=True):
+            arrays[slot.key] = results[slot.key[1]] = array
     keep_tape = owner is not None
     tape = _new_tape(binding, given, states_only) if keep_tape else {}
     for name, array in tape.items():
@@ -363,6 +365,15 @@ def run_forward(
                 place.copy(final, first)
     record = _Record(owner, given, tape, states_only) if keep_tape else None
     return Run(outputs, finals, plan, record)
+
+
+def new_arrays(place: Place, slots: Sequence[Slot], steps: int, batch: int) -> Sequence[AnyArray]:
+    """Arrays for results of one kind, not yet filled; on a device they share memory."""
+    if place is HOST or not slots:
+        return [slot.new(place, steps, batch) for slot in slots]
+    # as known calls make them: those find the blocks of the first one in the pool
+    shapes = tuple(slot.full(steps, batch) for slot in slots)
+    return place.empties(tuple(slot.what for slot in slots), shapes, slots[0].dtype)
 
 
 def _new_tape(binding: Binding, given: Given, states_only: bool) -> dict[str, AnyArray]:

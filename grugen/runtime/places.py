@@ -145,8 +145,9 @@ class Place(Protocol):
     ) -> tuple[object, int]:
         """Memory for arrays that live and die together, and where it starts.
 
-        `size` is less than a page, or a `block_size`. The pointer at `place` is written, too.
-        Raises an error that names the `largest` array where there is no memory.
+        `size` is less than a page, or a `block_size`. The pointer at `place` may be written, too,
+        and is to be one that is written later. Raises an error that names the `largest` array where
+        there is no memory.
         """
 
     def part(

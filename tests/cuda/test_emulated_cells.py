@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import zlib
+from itertools import product
 from typing import Any
 
+import cells
 import numpy as np
 import pytest
 from calls import Call, random_call, run
@@ -27,6 +29,7 @@ from emulated_cells import (
 from emulator.build import Order
 from known_cells import CELLS, POSITIVE, READS_X_WHERE_M, VALID
 from pairwise import Row, pairwise, product_of
+from trials import compiled
 from yardstick import Yardstick
 
 from grugen.driver import Compiled, compile_spec, load
@@ -165,3 +168,16 @@ def test_wrong_numbers_are_found() -> None:
     found["output y"] = found["output y"] + np.float32(1e-4)
     with pytest.raises(AssertionError, match="output y"):
         Yardstick(cell, call).check(found, "float32", "moved")
+
+
+@pytest.mark.parametrize("element", ["float32", "float64"])
+def test_tied_params(element: str) -> None:
+    """The gradient of a parameter that several products read is the sum over all of them."""
+    cell = compiled(cells.TIED)
+    library = emulated(cell, element)
+    for seed, (regime, tape) in enumerate(product(REGIMES, ("gates", "states"))):
+        rng = np.random.default_rng(seed)
+        call = random_call(cell.interface, rng, sizes={"H": 9}, steps=3, batch=5, everything=True)
+        library.device(4, Order.RANDOM, seed)
+        found = library.run(call, regime=regime, tape=tape)
+        Yardstick(cell, call).check(found, element, "cuda", products_of(element, regime))

@@ -13,6 +13,7 @@ from test_device_forms import C, drawn, stream_of
 
 from grugen.errors import DeviceError, UsageError
 from grugen.runtime import Cell, CellModule, CudaEngine, DeviceArray, calls, release_memory
+from grugen.runtime.cuda.driver import Driver
 from grugen.runtime.cuda.place import DevicePlace
 from grugen.runtime.cuda.repeated import RepeatedThere
 
@@ -232,6 +233,48 @@ def test_memory_is_used_again(cell: Cell, place: DevicePlace) -> None:
     for _ in range(5):
         cell.backward(cell.forward(**arrays, tape=True))
         assert place.pool.free_bytes == free
+
+
+def test_a_call_finds_the_memory_of_the_first_one(
+    cell: Cell, place: DevicePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who captures a call has made one before: nothing is allocated then."""
+    x = place.copy_of("x", drawn(2, 20000))
+    d_y = place.copy_of("dy", drawn(2, 20000, 1))
+
+    def train() -> None:
+        cell.backward(cell.forward(x=x, tape=True), outputs={"y": d_y})
+
+    place.pool.release()
+    train()
+
+    def none(*_: object) -> None:
+        raise AssertionError("somebody allocates")
+
+    monkeypatch.setattr(Driver, "allocate", none)
+    for _ in range(4):
+        train()
+
+
+def test_masks_of_another_stream(
+    cell: Cell, place: DevicePlace, cuda_module: CellModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are converted on the stream that has waited for them, the first time and later."""
+    engine = cuda_module._engine("cuda", np.dtype(np.float32))
+    other = engine.place(None, stream_of(place))
+    bits = other.copy_of("m", np.ones((T, B, 3), bool))
+    x = place.copy_of("x", drawn())
+    streams: list[int] = []
+    convert = Driver.from_bytes
+
+    def listen(self: Driver, to: int, source: int, elements: int, stream: int) -> None:
+        streams.append(stream)
+        convert(self, to, source, elements, stream)
+
+    monkeypatch.setattr(Driver, "from_bytes", listen)
+    for _ in range(3):
+        cell.forward(x=x, m=bits)
+    assert streams == [place.stream] * 3
 
 
 @pytest.mark.parametrize("number", range(4))

@@ -197,6 +197,37 @@ static __global__ void __launch_bounds__(Shape::threads, grugen_sums<Shape>::blo
     }
 }
 
+// Add every `lines`-th part of four elements of a member, of which `count` exist.
+__device__ __forceinline__ void grugen_add_parts(
+    const GRUGEN_REAL *parts,
+    const int64_t size,
+    const int64_t item,
+    const int count,
+    const int64_t slices,
+    const int line,
+    const int lines,
+    grugen_four *const sum)
+{
+    if (size % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % sizeof(grugen_four) == 0) {
+        if (count > 0) {
+#pragma unroll 8
+            for (int64_t slice = line; slice < slices; slice += lines) {
+                const auto part =
+                    *reinterpret_cast<const grugen_four *>(parts + slice * size + item);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) { sum->of[e] += part.of[e]; }
+            }
+        }
+    } else {
+        for (int64_t slice = line; slice < slices; slice += lines) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                if (e < count) { sum->of[e] += parts[slice * size + item + e]; }
+            }
+        }
+    }
+}
+
 // The parts of a list's matrices added up, in order: a thread has four elements, and `lines` threads
 // share their parts, a power of two.
 template <int COUNT>
@@ -208,9 +239,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
 {
     __shared__ grugen_four shares[GRUGEN_THREADS];
     const grugen_outer &member = list.of[blockIdx.y];
-    for (unsigned before = 0; before < blockIdx.y; ++before) {
-        parts += list.of[before].left.units * list.of[before].right.units * slices;
-    }
+    if (!grugen_is_first(list, blockIdx.y)) { return; }
     const int64_t size = member.left.units * member.right.units;
     const int across = GRUGEN_THREADS / lines;
     const int line = (int)threadIdx.x / across;
@@ -218,22 +247,11 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) grugen_outer_sum_kernel
     const int64_t left = size - item;
     const int count = left < 0 ? 0 : left < 4 ? (int)left : 4;
     grugen_four sum = {};
-    if (size % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % sizeof(grugen_four) == 0) {
-        if (count > 0) {
-#pragma unroll 8
-            for (int64_t slice = line; slice < slices; slice += lines) {
-                const auto part = *reinterpret_cast<const grugen_four *>(parts + slice * size + item);
-#pragma unroll
-                for (int e = 0; e < 4; ++e) { sum.of[e] += part.of[e]; }
-            }
+    for (const grugen_outer &other : list.of) {
+        if (other.total == member.total) {
+            grugen_add_parts(parts, size, item, count, slices, line, lines, &sum);
         }
-    } else {
-        for (int64_t slice = line; slice < slices; slice += lines) {
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                if (e < count) { sum.of[e] += parts[slice * size + item + e]; }
-            }
-        }
+        parts += other.left.units * other.right.units * slices;
     }
     shares[threadIdx.x] = sum;
     __syncthreads();

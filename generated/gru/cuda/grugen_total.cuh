@@ -40,11 +40,22 @@ struct grugen_summand {
     GRUGEN_STORED *total; // (units), or (B, units)
 };
 
-// What one launch sums up.
+// What one launch sums up. Members with the same total are added up, by who has the first of them.
 template <class Member, int COUNT>
 struct grugen_list {
     Member of[COUNT];
 };
+
+// Whether no member before this one has its total.
+template <class Member, int COUNT>
+__device__ __forceinline__ bool
+grugen_is_first(const grugen_list<Member, COUNT> &list, unsigned number)
+{
+    for (unsigned before = 0; before < number; ++before) {
+        if (list.of[before].total == list.of[number].total) { return false; }
+    }
+    return true;
+}
 
 enum {
     GRUGEN_VECTOR_UNITS = 128, // four of each lane
@@ -158,15 +169,18 @@ static __global__ void grugen_vector_sum_kernel(
     const GRUGEN_REAL *parts)
 {
     const grugen_summand &member = list.of[blockIdx.y];
-    for (unsigned before = 0; before < blockIdx.y; ++before) {
-        parts += list.of[before].kept.units * slices;
-    }
+    if (!grugen_is_first(list, blockIdx.y)) { return; }
     const int64_t unit = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (unit >= member.kept.units) { return; }
     GRUGEN_REAL sum = 0;
+    for (const grugen_summand &other : list.of) {
+        if (other.total == member.total) {
 #pragma unroll 16
-    for (int64_t slice = 0; slice < slices; ++slice) {
-        sum += parts[slice * member.kept.units + unit];
+            for (int64_t slice = 0; slice < slices; ++slice) {
+                sum += parts[slice * member.kept.units + unit];
+            }
+        }
+        parts += other.kept.units * slices;
     }
     member.total[unit] = grugen_stored_of(sum);
 }
@@ -177,13 +191,17 @@ static __global__ void grugen_sequence_kernel(
     const __grid_constant__ grugen_list<grugen_summand, COUNT> list, const grugen_call_rows rows)
 {
     const grugen_summand &member = list.of[blockIdx.y];
+    if (!grugen_is_first(list, blockIdx.y)) { return; }
     const int64_t item = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (item >= rows.B * member.kept.units) { return; }
     const int64_t b = item / member.kept.units;
     const int64_t unit = item % member.kept.units;
     GRUGEN_REAL sum = 0;
-    for (int64_t t = 0; t < grugen_length(rows.lengths, rows.T, b); ++t) {
-        sum += member.kept.at(((int64_t)t * rows.B + b) * member.kept.stride + unit);
+    for (const grugen_summand &other : list.of) {
+        if (other.total != member.total) { continue; }
+        for (int64_t t = 0; t < grugen_length(rows.lengths, rows.T, b); ++t) {
+            sum += other.kept.at(((int64_t)t * rows.B + b) * other.kept.stride + unit);
+        }
     }
     member.total[item] = grugen_stored_of(sum);
 }

@@ -40,10 +40,12 @@ def adopt(place: Adopter, what: str, name: str, value: object) -> object:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, DeviceArray):
-        if not value.is_of(place):
-            _check_device(place, what, value.device)
-            value.let_wait(place.stream)
-        return value
+        if value.is_of(place):
+            return value
+        _check_device(place, what, value.device)
+        value.let_wait(place.stream)
+        # what is made of it is made on this stream
+        return DeviceArray(value.shape, value.dtype, value.address, value, place)
     exchange = exchange_of(cast(Hashable, type(value)))
     # an array that gradients are asked of is refused by its library, which says how to go on
     if exchange is not None and not getattr(value, "requires_grad", False):
