@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# half of make test, by time
+CELL_TESTS := tests/end_to_end tests/toolchain
 CUDA_TESTS := tests/emulator tests/cuda tests/bench/test_device_profile.py
 # half of them, by time
 CUDA_CELLS := tests/cuda/test_emulated_cells.py tests/cuda/test_emulated_random_cells.py \
@@ -32,10 +34,10 @@ test: $(BIN)/.installed ## run all tests, on two processors
 	@echo "left out: $(CUDA_TESTS), which make test-cuda runs"
 
 test-cells: $(BIN)/.installed
-	$(BIN)/python -m pytest tests/end_to_end
+	$(BIN)/python -m pytest $(CELL_TESTS)
 
 test-parts: $(BIN)/.installed
-	$(BIN)/python -m pytest --ignore=tests/end_to_end $(addprefix --ignore=,$(CUDA_TESTS))
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(CELL_TESTS) $(CUDA_TESTS))
 
 # CUDA's compiler and headers come from PyPI where there is no toolkit; tests that lack them, or g++,
 # are skipped and say so
