@@ -98,3 +98,17 @@ equations: |
 outputs: {y: h', z: c'}
 """
 """All that has a gradient is read several times, by products ahead of the loop and in it, too."""
+
+CALLED_LIKE_OURS = """\
+spec: 1
+name: called_like_ours
+inputs: {x: [H]}
+states: {h: [H], count: [H]}
+params: {W: [H, H], g: [H]}
+equations: |
+  shared = sigmoid(W @ x) + tanh(W @ x)
+  h'     = tanh(W @ h + shared * h)
+  count' = tanh(g * count + x)
+outputs: {y: h', z: count'}
+"""
+"""Words that kernels over all rows, and loops in place, have for themselves."""

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import cells
 import pytest
 from emulated import left_out
 from emulator.build import compiler_line
@@ -48,12 +49,26 @@ def test_our_own_words_are_names_like_others(
         pytest.skip(reason)
     # bfloat16 has words of its own
     element = ("float32", "bfloat16")[first % 2]
-    sources = bundle(compiled(SPECS[what](WORDS[first::count])), "cuda", element)
+    check(SPECS[what](WORDS[first::count]), element, tmp_path)
+
+
+@pytest.mark.parametrize("element", ["float32", "bfloat16"])
+def test_words_of_kernels_that_have_no_steps(element: str, tmp_path: Path) -> None:
+    """As values of those kernels: over all rows, and of loops in place."""
+    reason = left_out()
+    if reason:
+        pytest.skip(reason)
+    check(cells.CALLED_LIKE_OURS, element, tmp_path)
+
+
+def check(spec: str, element: str, folder: Path) -> None:
+    """The emulator's compiler takes the text without a warning."""
+    sources = bundle(compiled(spec), "cuda", element)
     for name, text in sources.files:
-        (tmp_path / name).write_text(text)
+        (folder / name).write_text(text)
     done = subprocess.run(
         [*compiler_line(), "-fsyntax-only", "-x", "c++", sources.main],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,

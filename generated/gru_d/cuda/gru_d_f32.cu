@@ -175,9 +175,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS) gru_d_f32_forward_step_
     float *const x_last_tape = call->tape.x_last;
     const float *const m_given = call->input.m;
     const float *const x_given = call->input.x;
-    const int64_t count = call->B * D;
+    const int64_t last = call->B * D;
     for (int64_t item = blockIdx.x * blockDim.x
-            + threadIdx.x; item < count; item += gridDim.x * blockDim.x) {
+            + threadIdx.x; item < last; item += gridDim.x * blockDim.x) {
         const int b = (int)(item / D);
         const int j = (int)(item - (int64_t)b * D);
         float x_last_now = call->initial.x_last == nullptr ? 0 : call->initial.x_last[b * D + j];
@@ -2523,9 +2523,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
     float *const d_x_last_carried_entering_at = work->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = work->t98;
-    const int64_t count = call->B * D;
+    const int64_t last = call->B * D;
     for (int64_t item = blockIdx.x * blockDim.x
-            + threadIdx.x; item < count; item += gridDim.x * blockDim.x) {
+            + threadIdx.x; item < last; item += gridDim.x * blockDim.x) {
         const int b = (int)(item / D);
         const int j = (int)(item - (int64_t)b * D);
         float d_x_last_carried_now = call->initial.x_last == nullptr
@@ -4324,9 +4324,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS)
     float *const d_x_last_carried_entering_at = work->d_x_last_carried_entering;
     const float *const m_given = call->input.m;
     float *const t98_at = work->t98;
-    const int64_t count = call->B * D;
+    const int64_t last = call->B * D;
     for (int64_t item = blockIdx.x * blockDim.x
-            + threadIdx.x; item < count; item += gridDim.x * blockDim.x) {
+            + threadIdx.x; item < last; item += gridDim.x * blockDim.x) {
         const int b = (int)(item / D);
         const int j = (int)(item - (int64_t)b * D);
         float d_x_last_carried_now = call->initial.x_last == nullptr
