@@ -187,12 +187,12 @@ class KnownForward:
             repeated.spare.append(struct)
             return None
         ends: Lengths = None
-        more: list[object] | None = None
+        more: list[object] = []
         if lengths is not None:
             ends = check_lengths(lengths, self.steps, self.batch, self._reason)
-            more = [where.point_to(ends, repeated.lengths, pointers, addresses)]
+            more.append(where.point_to(ends, repeated.lengths, pointers, addresses))
         if self._large or self._first:
-            more = [more, *self._fill(arrays, ends, pointers, addresses)]
+            more += self._fill(arrays, ends, pointers, addresses)
         outputs = where.make(self._outputs, pointers, addresses)
         finals = where.make(self._finals, pointers, addresses)
         record = None

@@ -63,6 +63,7 @@ __device__ __forceinline__ void grugen_multiply(
     const Element *const (&operand)[ROWS],
     GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
+    // so that registers are left for what else a step needs
     constexpr int SIDE = ROWS > 2 || sizeof(GRUGEN_REAL) > 4 ? 2 : 4;
     static_assert(FOURS % SIDE == 0);
     const int fours = (int)grugen_fours(depth);

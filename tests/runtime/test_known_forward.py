@@ -248,10 +248,10 @@ def test_a_tape_that_there_is_no_memory_for(monkeypatch: pytest.MonkeyPatch) -> 
     cell = fresh(leak.module("openmp"))
     cell.forward(**drawn(0), tape=True)
 
-    def refuse(shape: object, dtype: np.dtype[Any]) -> Array:
+    def refuse(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if dtype == np.uint8:
             raise MemoryError
-        return np.empty(shape, dtype)  # type: ignore[call-overload, no-any-return]
+        return np.empty(shape, dtype)
 
     monkeypatch.setattr(known, "empty", refuse)
     with pytest.raises(UsageError) as caught:

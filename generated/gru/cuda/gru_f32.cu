@@ -270,6 +270,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                 h_tape[row * H + j] = h;
             }
 
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -397,6 +398,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                 n_tape[row * H + j] = n;
             }
 
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -1315,6 +1317,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -1445,6 +1448,7 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const float d_h = sum[0] + t1;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -2767,6 +2771,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -2899,6 +2904,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const float d_h = sum[0] + t14;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 

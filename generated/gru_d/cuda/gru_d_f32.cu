@@ -554,6 +554,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 r_tape[row * H + j] = r;
             }
 
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -681,6 +682,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                 n_tape[row * H + j] = n;
             }
 
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -1673,6 +1675,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -1812,6 +1815,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -3489,6 +3493,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
@@ -3630,6 +3635,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
+            // a lane has one row at most, which spares it the count
             if constexpr (ROWS == 1) { break; }
         }
 
