@@ -7,6 +7,7 @@
 
 #include <cuda_runtime.h>
 #include <stdint.h>
+#include <type_traits>
 
 #include "grugen_product.cuh"
 #include "grugen_rows.cuh"
@@ -136,6 +137,95 @@ struct grugen_collecting {
         return start + i * GRUGEN_THREADS + (int)threadIdx.x;
     }
 
+    // Whether number i of a thread's EACH pairs is there, of which half are for sure.
+    template <int EACH>
+    __device__ __forceinline__ bool has(int i) const
+    {
+        return i < EACH / 2 || pair_of(0, i) < count;
+    }
+
+    template <int EACH>
+    __device__ __forceinline__ void ask_for_all()
+    {
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            if (has<EACH>(i)) { found[i] = grugen_look_at(posts + 2 * pair_of(0, i)); }
+        }
+    }
+
+    template <int EACH>
+    __device__ __forceinline__ void take_all()
+    {
+        GRUGEN_MEETING_BEGINS
+        while (true) {
+            unsigned missing = 0;
+#pragma unroll
+            for (int i = 0; i < EACH; ++i) {
+                const unsigned others = (unsigned)(found[i].of[0] >> 32) ^ turn;
+                const unsigned too = (unsigned)(found[i].of[1] >> 32) ^ turn;
+                if (has<EACH>(i)) { missing |= others | too; }
+            }
+            if (missing == 0) { break; }
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+            ask_for_all<EACH>();
+        }
+        GRUGEN_MEETING_ENDS
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            if (has<EACH>(i)) { grugen_read_posts(found[i], to + TOGETHER * pair_of(0, i)); }
+        }
+    }
+
+    // `work` with a constant for how many pairs a thread has at most, if they are all asked for at
+    // once: 1, 2, 4 .. SIDE; `otherwise` if they are more.
+    template <int EACH, class Work, class Otherwise>
+    __device__ __forceinline__ void with_each(const Work &work, const Otherwise &otherwise) const
+    {
+        if (count <= EACH * GRUGEN_THREADS) {
+            work(std::integral_constant<int, EACH>());
+        } else if constexpr (EACH < SIDE) {
+            with_each<(2 * EACH < SIDE ? 2 * EACH : SIDE)>(work, otherwise);
+        } else {
+            otherwise();
+        }
+    }
+
+    // Where all pairs come, and are asked for at once, there is straight code for them. A thread has
+    // no registers left for both ways where rows may not exist or vectors are more than three.
+    template <class Rows>
+    static constexpr bool has_room = (Rows::are_whole || Rows::is_single) && SIDE > 2;
+
+    // The first pairs.
+    template <class Rows>
+    __device__ __forceinline__ void begin(const Rows &)
+    {
+        if constexpr (has_room<Rows>) {
+            if (simple) {
+                with_each<1>(
+                    [&](auto each) { ask_for_all<decltype(each)::value>(); }, [&] { ask(0); });
+                return;
+            }
+        }
+        ask(0);
+    }
+
+    // Wait for all that is missing.
+    template <class Rows>
+    __device__ __forceinline__ void take(const Rows &rows)
+    {
+        if constexpr (has_room<Rows>) {
+            if (simple) {
+                with_each<1>(
+                    [&](auto each) { take_all<decltype(each)::value>(); },
+                    [&] { take_some(rows); });
+                return;
+            }
+        }
+        take_some(rows);
+    }
+
     __device__ __forceinline__ void ask(int start)
     {
 #pragma unroll
@@ -164,9 +254,9 @@ struct grugen_collecting {
         }
     }
 
-    // Wait for all that is missing.
+    // The same where some have more pairs than others, or not all of them come.
     template <class Rows>
-    __device__ __forceinline__ void take(const Rows &rows)
+    __device__ __forceinline__ void take_some(const Rows &rows)
     {
         for (int start = 0; start < count; start += SIDE * GRUGEN_THREADS) {
             unsigned first, second;
@@ -215,8 +305,8 @@ __device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
     asked.depth = depth;
     asked.twos = grugen_padded(depth) / asked.TOGETHER;
     asked.count = rows.count() * asked.twos;
-    asked.simple = depth % 4 == 0 && !rows.have_lengths();
-    asked.ask(0);
+    asked.simple = Rows::are_whole || (depth % 4 == 0 && !rows.have_lengths());
+    asked.begin(rows);
     return asked;
 }
 
