@@ -16,9 +16,6 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 from grugen.target.stages import Stage
 from grugen.target.triples import Triple
 
-_SIDE = 6
-"""Pairs of elements that a thread asks for at the same time; of several vectors fewer of each."""
-
 _MOST_TILED_SUMS = 20
 """With more sums for a unit, a block's tile would not fit its shared memory."""
 
@@ -158,8 +155,7 @@ def _collect(
     if not is_posted:
         found = f"{depth}, {name}_of, {name}_at"
         return "", f"grugen_gather<{_layout(text.spelling, place)}>(team, rows, {found});"
-    side = max(2, _SIDE // len(stage.operands))
-    ask = f"grugen_collect<{age}, {side}>"
+    ask = f"grugen_collect<{age}, {len(stage.operands)}>"
     return (
         f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
         f"{asked}.take(rows);",

@@ -118,9 +118,12 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
 
 // Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
 // for the first has them all the sooner. A thread asks for SIDE pairs of posts at once. So that all
-// threads do the same, some ask for what is behind the last pair, and make nothing of it.
-template <int SIDE>
+// threads do the same, some ask for what is behind the last pair, and make nothing of it. A stage waits
+// for so many VECTORS.
+template <int VECTORS>
 struct grugen_collecting {
+    // of several vectors a thread asks for fewer pairs at once, so that registers are left
+    static constexpr int SIDE = VECTORS == 1 ? 4 : VECTORS == 2 ? 3 : 2;
     static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
 
     const uint64_t *posts; // of all rows, one behind the other
@@ -137,11 +140,11 @@ struct grugen_collecting {
         return start + i * GRUGEN_THREADS + (int)threadIdx.x;
     }
 
-    // Whether number i of a thread's EACH pairs is there, of which half are for sure.
+    // Whether a thread has EACH pairs: some may have none where others have one.
     template <int EACH>
-    __device__ __forceinline__ bool has(int i) const
+    __device__ __forceinline__ bool has() const
     {
-        return i < EACH / 2 || pair_of(0, i) < count;
+        return EACH > 1 || pair_of(0, 0) < count;
     }
 
     template <int EACH>
@@ -149,7 +152,7 @@ struct grugen_collecting {
     {
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
-            if (has<EACH>(i)) { found[i] = grugen_look_at(posts + 2 * pair_of(0, i)); }
+            if (has<EACH>()) { found[i] = grugen_look_at(posts + 2 * pair_of(0, i)); }
         }
     }
 
@@ -163,7 +166,7 @@ struct grugen_collecting {
             for (int i = 0; i < EACH; ++i) {
                 const unsigned others = (unsigned)(found[i].of[0] >> 32) ^ turn;
                 const unsigned too = (unsigned)(found[i].of[1] >> 32) ^ turn;
-                if (has<EACH>(i)) { missing |= others | too; }
+                if (has<EACH>()) { missing |= others | too; }
             }
             if (missing == 0) { break; }
 #ifdef GRUGEN_EMULATOR
@@ -174,19 +177,19 @@ struct grugen_collecting {
         GRUGEN_MEETING_ENDS
 #pragma unroll
         for (int i = 0; i < EACH; ++i) {
-            if (has<EACH>(i)) { grugen_read_posts(found[i], to + TOGETHER * pair_of(0, i)); }
+            if (has<EACH>()) { grugen_read_posts(found[i], to + TOGETHER * pair_of(0, i)); }
         }
     }
 
-    // `work` with a constant for how many pairs a thread has at most, if they are all asked for at
-    // once: 1, 2, 4 .. SIDE; `otherwise` if they are more.
+    // `work` with a constant for how many pairs a thread has: one at most, or all threads have two,
+    // or four .. SIDE at most; `otherwise` if it is none of these.
     template <int EACH, class Work, class Otherwise>
     __device__ __forceinline__ void with_each(const Work &work, const Otherwise &otherwise) const
     {
-        if (count <= EACH * GRUGEN_THREADS) {
+        if (EACH > 1 ? count == EACH * GRUGEN_THREADS : count <= GRUGEN_THREADS) {
             work(std::integral_constant<int, EACH>());
-        } else if constexpr (EACH < SIDE) {
-            with_each<(2 * EACH < SIDE ? 2 * EACH : SIDE)>(work, otherwise);
+        } else if constexpr (2 * EACH <= SIDE) {
+            with_each<2 * EACH>(work, otherwise);
         } else {
             otherwise();
         }
@@ -195,7 +198,7 @@ struct grugen_collecting {
     // Where all pairs come, and are asked for at once, there is straight code for them. A thread has
     // no registers left for both ways where rows may not exist or vectors are more than three.
     template <class Rows>
-    static constexpr bool has_room = (Rows::are_whole || Rows::is_single) && SIDE > 2;
+    static constexpr bool has_room = (Rows::are_whole || Rows::is_single) && VECTORS < 4;
 
     // The first pairs.
     template <class Rows>
@@ -294,11 +297,11 @@ struct grugen_collecting {
 
 // Ask for a vector of every row, which begins at `vectors` for the first of them: what was computed
 // BEFORE so many steps, 0 or 1.
-template <int BEFORE, int SIDE, class Rows>
-__device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
+template <int BEFORE, int VECTORS, class Rows>
+__device__ __forceinline__ grugen_collecting<VECTORS> grugen_collect(
     const grugen_posted &team, const Rows &rows, int depth, const GRUGEN_REAL *vectors, GRUGEN_REAL *to)
 {
-    grugen_collecting<SIDE> asked;
+    grugen_collecting<VECTORS> asked;
     asked.posts = team.posts_of(vectors);
     asked.to = to;
     asked.turn = team.turn - BEFORE;
@@ -313,7 +316,7 @@ __device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
 // Blocks that do not post have nothing to wait for.
 struct grugen_nothing_collected {};
 
-template <int BEFORE, int SIDE, class Rows>
+template <int BEFORE, int VECTORS, class Rows>
 __device__ __forceinline__ grugen_nothing_collected
 grugen_collect(const grugen_team &, const Rows &, int, const GRUGEN_REAL *, GRUGEN_REAL *)
 {
