@@ -89,6 +89,7 @@ class LoopWriter:
                     states if posts else None,
                     tensor,
                     together,
+                    len(loop.phase.nests),
                 ),
             )
             for number, (nest, where, level) in enumerate(

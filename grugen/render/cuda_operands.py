@@ -28,6 +28,7 @@ class InLoop:
     `shared` arrays other blocks read what it writes; those that are `written` change from step to
     step. Where blocks can post what they share to each other there are `states`: vectors that the
     step before computed. They may be multiplied on `tensor` cores, and some posted as `triples`.
+    The loop has so many `nests`.
     """
 
     meet: str
@@ -37,6 +38,7 @@ class InLoop:
     states: frozenset[Buffer] | None
     tensor: TensorLoop | None
     triples: tuple[Triple, ...]
+    nests: int
 
 
 def operand_views(
@@ -155,11 +157,21 @@ def _collect(
     if not is_posted:
         found = f"{depth}, {name}_of, {name}_at"
         return "", f"grugen_gather<{_layout(text.spelling, place)}>(team, rows, {found});"
-    ask = f"grugen_collect<{age}, {len(stage.operands)}>"
+    side, straight = _pairs_at_once(len(stage.operands), inside.nests)
+    ask = f"grugen_collect<{age}, {side}, {straight}>"
     return (
         f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
         f"{asked}.take(rows);",
     )
+
+
+def _pairs_at_once(vectors: int, nests: int) -> tuple[int, str]:
+    """Pairs of elements that a thread asks for at the same time, and whether in straight code, too.
+
+    ptxas keeps them in registers then: each nest of a loop takes some for its addresses.
+    """
+    side = 4 if vectors == 1 and nests < 3 else 3 if vectors == 2 else 2
+    return side, str(vectors < 4).lower()
 
 
 def _posted_with(place: Place, inside: InLoop) -> Triple | tuple[()]:

@@ -118,12 +118,11 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
 
 // Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
 // for the first has them all the sooner. A thread asks for SIDE pairs of posts at once. So that all
-// threads do the same, some ask for what is behind the last pair, and make nothing of it. A stage waits
-// for so many VECTORS.
-template <int VECTORS>
+// threads do the same, some ask for what is behind the last pair, and make nothing of it. Where all
+// pairs come, and are asked for at once, there is STRAIGHT code for them, too, if a thread has
+// registers for both ways.
+template <int SIDE, bool STRAIGHT>
 struct grugen_collecting {
-    // of several vectors a thread asks for fewer pairs at once, so that registers are left
-    static constexpr int SIDE = VECTORS == 1 ? 4 : VECTORS == 2 ? 3 : 2;
     static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
 
     const uint64_t *posts; // of all rows, one behind the other
@@ -195,16 +194,15 @@ struct grugen_collecting {
         }
     }
 
-    // Where all pairs come, and are asked for at once, there is straight code for them. A thread has
-    // no registers left for both ways where rows may not exist or vectors are more than three.
+    // Where rows may not exist there are no registers left.
     template <class Rows>
-    static constexpr bool has_room = (Rows::are_whole || Rows::is_single) && VECTORS < 4;
+    static constexpr bool is_straight = STRAIGHT && (Rows::are_whole || Rows::is_single);
 
     // The first pairs.
     template <class Rows>
     __device__ __forceinline__ void begin(const Rows &)
     {
-        if constexpr (has_room<Rows>) {
+        if constexpr (is_straight<Rows>) {
             if (simple) {
                 with_each<1>(
                     [&](auto each) { ask_for_all<decltype(each)::value>(); }, [&] { ask(0); });
@@ -218,7 +216,7 @@ struct grugen_collecting {
     template <class Rows>
     __device__ __forceinline__ void take(const Rows &rows)
     {
-        if constexpr (has_room<Rows>) {
+        if constexpr (is_straight<Rows>) {
             if (simple) {
                 with_each<1>(
                     [&](auto each) { take_all<decltype(each)::value>(); },
@@ -297,11 +295,11 @@ struct grugen_collecting {
 
 // Ask for a vector of every row, which begins at `vectors` for the first of them: what was computed
 // BEFORE so many steps, 0 or 1.
-template <int BEFORE, int VECTORS, class Rows>
-__device__ __forceinline__ grugen_collecting<VECTORS> grugen_collect(
+template <int BEFORE, int SIDE, bool STRAIGHT, class Rows>
+__device__ __forceinline__ grugen_collecting<SIDE, STRAIGHT> grugen_collect(
     const grugen_posted &team, const Rows &rows, int depth, const GRUGEN_REAL *vectors, GRUGEN_REAL *to)
 {
-    grugen_collecting<VECTORS> asked;
+    grugen_collecting<SIDE, STRAIGHT> asked;
     asked.posts = team.posts_of(vectors);
     asked.to = to;
     asked.turn = team.turn - BEFORE;
@@ -316,7 +314,7 @@ __device__ __forceinline__ grugen_collecting<VECTORS> grugen_collect(
 // Blocks that do not post have nothing to wait for.
 struct grugen_nothing_collected {};
 
-template <int BEFORE, int VECTORS, class Rows>
+template <int BEFORE, int SIDE, bool STRAIGHT, class Rows>
 __device__ __forceinline__ grugen_nothing_collected
 grugen_collect(const grugen_team &, const Rows &, int, const GRUGEN_REAL *, GRUGEN_REAL *)
 {
