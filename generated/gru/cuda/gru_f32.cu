@@ -178,7 +178,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<1, 6>(team, rows, H, tile->h, operand_1_at);
+    auto operand_1_asked = grugen_collect<1, 4, true>(team, rows, H, tile->h, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -215,7 +215,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -244,7 +244,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
@@ -270,8 +270,8 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                 h_tape[row * H + j] = h;
             }
 
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -318,7 +318,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t5, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 4, true>(team, rows, H, tile->t5, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -354,7 +354,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -383,7 +383,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
@@ -398,8 +398,8 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1238,7 +1238,8 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->d_n_pre_near,
+            operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -1273,7 +1274,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1304,7 +1305,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
@@ -1317,8 +1318,8 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1364,8 +1365,10 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
-    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    auto operand_1_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_r_pre_near,
+            operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_z_pre_near,
+            operand_2_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
@@ -1417,7 +1420,7 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
                     operand_2_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1442,14 +1445,14 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t1;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         // what is held are the weights of a warp's only units, and there is no other row
@@ -2692,7 +2695,8 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->d_n_pre_near,
+            operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -2727,7 +2731,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -2758,7 +2762,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
@@ -2771,8 +2775,8 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -2820,8 +2824,10 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
-    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    auto operand_1_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_r_pre_near,
+            operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_z_pre_near,
+            operand_2_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
@@ -2873,7 +2879,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
                     operand_2_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -2898,14 +2904,14 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t slot = here.slot;
             // back through z    gru.yaml:18
             const float d_h = sum[0] + t14;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         // what is held are the weights of a warp's only units, and there is no other row

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <type_traits>
 
 #include "grugen_panel.cuh"
 #include "grugen_product.cuh"
@@ -52,11 +53,81 @@ __device__ __forceinline__ void grugen_hold(
     }
 }
 
-// As above, with matrices in registers. What is asked for of the operands is there before it is
-// multiplied: SIDE fours of each row at a time.
+// `work` with a constant for how often `number` is `unit`, if that is FIRST times or twice as often,
+// or four times .. LAST times at most; `otherwise` if it is none of these.
+template <int FIRST, int LAST, class Work, class Otherwise>
+__device__ __forceinline__ void
+grugen_with_multiple(int number, int unit, const Work &work, const Otherwise &otherwise)
+{
+    if (number == FIRST * unit) {
+        work(std::integral_constant<int, FIRST>());
+    } else if constexpr (2 * FIRST <= LAST) {
+        grugen_with_multiple<2 * FIRST, LAST>(number, unit, work, otherwise);
+    } else {
+        otherwise();
+    }
+}
+
+// One four of every row, multiplied with what is held for it.
+template <int FIRST, int MATRICES, class Element, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_add_products(
+    const grugen_four (&weight)[MATRICES],
+    const grugen_four_of<Element> (&x)[ROWS],
+    GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) {
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+            GRUGEN_REAL element[4];
+#pragma unroll
+            for (int e = 0; e < 4; ++e) { element[e] = grugen_real_of(x[row].of[e]); }
+            const grugen_four &w = weight[m];
+            GRUGEN_REAL &sum = sums[row][FIRST + m];
+            if constexpr (ROWS * MATRICES <= 2) {
+                // with so few sums a lane would wait for each of them four times
+                sum += (w.of[0] * element[0] + w.of[1] * element[1]) +
+                    (w.of[2] * element[2] + w.of[3] * element[3]);
+            } else {
+#pragma unroll
+                for (int e = 0; e < 4; ++e) { sum += w.of[e] * element[e]; }
+            }
+        }
+    }
+}
+
+// The products of lanes that have SHARE fours each: no branch stands between what is asked for and
+// what is multiplied, so that the next four of every row is on its way meanwhile.
 template <
-    int FIRST, int MATRICES, grugen_layout LAYOUT, int FOURS, class Element, int ROWS, int SUMS>
-__device__ __forceinline__ void grugen_multiply(
+    int FIRST, int SHARE, grugen_layout LAYOUT, int MATRICES, int FOURS, class Element, int ROWS,
+    int SUMS>
+__device__ __forceinline__ void grugen_multiply_share(
+    const grugen_tile &at,
+    const grugen_held<MATRICES, FOURS> &held,
+    const Element *const (&operand)[ROWS],
+    GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    grugen_four_of<Element> x[2][ROWS];
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) {
+        x[0][row] = grugen_load_four<LAYOUT>(operand[row], at.part);
+    }
+#pragma unroll
+    for (int i = 0; i < SHARE; ++i) {
+#pragma unroll
+        for (int row = 0; row < ROWS && i + 1 < SHARE; ++row) {
+            const int four = at.part + (i + 1) * at.split;
+            x[(i + 1) % 2][row] = grugen_load_four<LAYOUT>(operand[row], four);
+        }
+        grugen_add_products<FIRST>(held.weight[i], x[i % 2], sums);
+    }
+}
+
+// The same for any share. What is asked for of the operands is there before it is multiplied: SIDE
+// fours of each row at a time.
+template <
+    int FIRST, grugen_layout LAYOUT, int MATRICES, int FOURS, class Element, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_multiply_some(
     const grugen_tile &at,
     const grugen_held<MATRICES, FOURS> &held,
     int depth,
@@ -101,17 +172,30 @@ __device__ __forceinline__ void grugen_multiply(
         }
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) {
-#pragma unroll
-            for (int row = 0; row < ROWS; ++row) {
-#pragma unroll
-                for (int m = 0; m < MATRICES; ++m) {
-#pragma unroll
-                    for (int e = 0; e < 4; ++e) {
-                        sums[row][FIRST + m] +=
-                            held.weight[begin + i][m].of[e] * grugen_real_of(x[i][row].of[e]);
-                    }
-                }
-            }
+            grugen_add_products<FIRST>(held.weight[begin + i], x[i], sums);
         }
+    }
+}
+
+// As above, with matrices in registers.
+template <
+    int FIRST, int MATRICES, grugen_layout LAYOUT, int FOURS, class Element, int ROWS, int SUMS>
+__device__ __forceinline__ void grugen_multiply(
+    const grugen_tile &at,
+    const grugen_held<MATRICES, FOURS> &held,
+    int depth,
+    const Element *const (&operand)[ROWS],
+    GRUGEN_REAL (&sums)[ROWS][SUMS])
+{
+    // with fewer rows, all fours are asked for at once as it is; longer ones need more registers
+    if constexpr (LAYOUT >= GRUGEN_NEAR && ROWS > 2 && sizeof(GRUGEN_REAL) == 4) {
+        grugen_with_multiple<2, FOURS>(
+            (int)grugen_fours(depth), at.split,
+            [&](auto share) {
+                grugen_multiply_share<FIRST, decltype(share)::value, LAYOUT>(at, held, operand, sums);
+            },
+            [&] { grugen_multiply_some<FIRST, LAYOUT>(at, held, depth, operand, sums); });
+    } else {
+        grugen_multiply_some<FIRST, LAYOUT>(at, held, depth, operand, sums);
     }
 }

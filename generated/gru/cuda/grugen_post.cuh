@@ -7,6 +7,7 @@
 
 #include <cuda_runtime.h>
 #include <stdint.h>
+#include <type_traits>
 
 #include "grugen_product.cuh"
 #include "grugen_rows.cuh"
@@ -117,8 +118,10 @@ grugen_read_posts(const grugen_two_posts &posts, GRUGEN_REAL *elements)
 
 // Every row's vector on its way to `to`, in shared memory: who asks for several vectors before he waits
 // for the first has them all the sooner. A thread asks for SIDE pairs of posts at once. So that all
-// threads do the same, some ask for what is behind the last pair, and make nothing of it.
-template <int SIDE>
+// threads do the same, some ask for what is behind the last pair, and make nothing of it. Where all
+// pairs come, and are asked for at once, there is STRAIGHT code for them, too, if a thread has
+// registers for both ways.
+template <int SIDE, bool STRAIGHT>
 struct grugen_collecting {
     static constexpr int TOGETHER = 2 / GRUGEN_POSTS; // elements of two posts
 
@@ -134,6 +137,94 @@ struct grugen_collecting {
     __device__ __forceinline__ int pair_of(int start, int i) const
     {
         return start + i * GRUGEN_THREADS + (int)threadIdx.x;
+    }
+
+    // Whether a thread has EACH pairs: some may have none where others have one.
+    template <int EACH>
+    __device__ __forceinline__ bool has() const
+    {
+        return EACH > 1 || pair_of(0, 0) < count;
+    }
+
+    template <int EACH>
+    __device__ __forceinline__ void ask_for_all()
+    {
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            if (has<EACH>()) { found[i] = grugen_look_at(posts + 2 * pair_of(0, i)); }
+        }
+    }
+
+    template <int EACH>
+    __device__ __forceinline__ void take_all()
+    {
+        GRUGEN_MEETING_BEGINS
+        while (true) {
+            unsigned missing = 0;
+#pragma unroll
+            for (int i = 0; i < EACH; ++i) {
+                const unsigned others = (unsigned)(found[i].of[0] >> 32) ^ turn;
+                const unsigned too = (unsigned)(found[i].of[1] >> 32) ^ turn;
+                if (has<EACH>()) { missing |= others | too; }
+            }
+            if (missing == 0) { break; }
+#ifdef GRUGEN_EMULATOR
+            emulator::let_others_run(false, emulator::Site::here());
+#endif
+            ask_for_all<EACH>();
+        }
+        GRUGEN_MEETING_ENDS
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            if (has<EACH>()) { grugen_read_posts(found[i], to + TOGETHER * pair_of(0, i)); }
+        }
+    }
+
+    // `work` with a constant for how many pairs a thread has: one at most, or all threads have two,
+    // or four .. SIDE at most; `otherwise` if it is none of these.
+    template <int EACH, class Work, class Otherwise>
+    __device__ __forceinline__ void with_each(const Work &work, const Otherwise &otherwise) const
+    {
+        if (EACH > 1 ? count == EACH * GRUGEN_THREADS : count <= GRUGEN_THREADS) {
+            work(std::integral_constant<int, EACH>());
+        } else if constexpr (2 * EACH <= SIDE) {
+            with_each<2 * EACH>(work, otherwise);
+        } else {
+            otherwise();
+        }
+    }
+
+    // Where rows may not exist there are no registers left.
+    template <class Rows>
+    static constexpr bool is_straight = STRAIGHT && (Rows::are_whole || Rows::is_single);
+
+    // The first pairs.
+    template <class Rows>
+    __device__ __forceinline__ void begin(const Rows &)
+    {
+        if constexpr (is_straight<Rows>) {
+            if (simple) {
+                with_each<1>(
+                    [&](auto each) { ask_for_all<decltype(each)::value>(); }, [&] { ask(0); });
+                return;
+            }
+        }
+        ask(0);
+    }
+
+    // Wait for all that is missing.
+    template <class Rows>
+    __device__ __forceinline__ void take(const Rows &rows)
+    {
+        if constexpr (is_straight<Rows>) {
+            if (simple) {
+                with_each<1>(
+                    [&](auto each) { take_all<decltype(each)::value>(); },
+                    [&] { take_some(rows); });
+                return;
+            }
+        }
+        take_some(rows);
     }
 
     __device__ __forceinline__ void ask(int start)
@@ -164,9 +255,9 @@ struct grugen_collecting {
         }
     }
 
-    // Wait for all that is missing.
+    // The same where some have more pairs than others, or not all of them come.
     template <class Rows>
-    __device__ __forceinline__ void take(const Rows &rows)
+    __device__ __forceinline__ void take_some(const Rows &rows)
     {
         for (int start = 0; start < count; start += SIDE * GRUGEN_THREADS) {
             unsigned first, second;
@@ -204,26 +295,26 @@ struct grugen_collecting {
 
 // Ask for a vector of every row, which begins at `vectors` for the first of them: what was computed
 // BEFORE so many steps, 0 or 1.
-template <int BEFORE, int SIDE, class Rows>
-__device__ __forceinline__ grugen_collecting<SIDE> grugen_collect(
+template <int BEFORE, int SIDE, bool STRAIGHT, class Rows>
+__device__ __forceinline__ grugen_collecting<SIDE, STRAIGHT> grugen_collect(
     const grugen_posted &team, const Rows &rows, int depth, const GRUGEN_REAL *vectors, GRUGEN_REAL *to)
 {
-    grugen_collecting<SIDE> asked;
+    grugen_collecting<SIDE, STRAIGHT> asked;
     asked.posts = team.posts_of(vectors);
     asked.to = to;
     asked.turn = team.turn - BEFORE;
     asked.depth = depth;
     asked.twos = grugen_padded(depth) / asked.TOGETHER;
     asked.count = rows.count() * asked.twos;
-    asked.simple = depth % 4 == 0 && !rows.have_lengths();
-    asked.ask(0);
+    asked.simple = Rows::are_whole || (depth % 4 == 0 && !rows.have_lengths());
+    asked.begin(rows);
     return asked;
 }
 
 // Blocks that do not post have nothing to wait for.
 struct grugen_nothing_collected {};
 
-template <int BEFORE, int SIDE, class Rows>
+template <int BEFORE, int SIDE, bool STRAIGHT, class Rows>
 __device__ __forceinline__ grugen_nothing_collected
 grugen_collect(const grugen_team &, const Rows &, int, const GRUGEN_REAL *, GRUGEN_REAL *)
 {

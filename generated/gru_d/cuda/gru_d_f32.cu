@@ -466,7 +466,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->h_hat, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->h_hat, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -503,7 +503,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -532,7 +532,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[2] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
@@ -554,8 +554,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 r_tape[row * H + j] = r;
             }
 
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -602,7 +602,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->t21, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->t21, operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -638,7 +638,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -667,7 +667,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
@@ -682,8 +682,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1596,7 +1596,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->d_n_pre_near,
+            operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -1631,7 +1632,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1662,7 +1663,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
@@ -1675,8 +1676,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1724,8 +1725,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
-    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    auto operand_1_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_r_pre_near,
+            operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_z_pre_near,
+            operand_2_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
@@ -1777,7 +1780,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
                     operand_2_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -1805,7 +1808,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
@@ -1815,8 +1818,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3414,7 +3417,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
-    auto operand_1_asked = grugen_collect<0, 6>(team, rows, H, tile->d_n_pre_near, operand_1_at);
+    auto operand_1_asked = grugen_collect<0, 2, true>(team, rows, H, tile->d_n_pre_near,
+            operand_1_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
     }
@@ -3449,7 +3453,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
                     operand_1_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -3480,7 +3484,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
@@ -3493,8 +3497,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3544,8 +3548,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
     float *const operand_2_at = gathered + rows.count() * grugen_padded(H);
-    auto operand_1_asked = grugen_collect<0, 3>(team, rows, H, tile->d_r_pre_near, operand_1_at);
-    auto operand_2_asked = grugen_collect<0, 3>(team, rows, H, tile->d_z_pre_near, operand_2_at);
+    auto operand_1_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_r_pre_near,
+            operand_1_at);
+    auto operand_2_asked = grugen_collect<0, 3, true>(team, rows, H, tile->d_z_pre_near,
+            operand_2_at);
     if (!Team::posts && gathered != nullptr) {
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_1_of, operand_1_at);
         grugen_gather<GRUGEN_ALIGNED>(team, rows, H, operand_2_of, operand_2_at);
@@ -3597,7 +3603,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
                     operand_2_asked.take(rows);
                 }
 
-                if (gathered != nullptr) { team.meet(); }
+                if (Team::posts || gathered != nullptr) { team.meet(); }
             }
 
             if (!at.more()) { break; }
@@ -3625,7 +3631,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             if (!here.alive) { continue; }
             if (own > 0) { ask(here); }
             float sum[1] = {};
-            grugen_pick(sums, own, sum);
+            grugen_pick(at, sums, own, sum);
             const int64_t row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
@@ -3635,8 +3641,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
-            if constexpr (ROWS == 1) { break; }
+            // that spares it the count
+            if (grugen_has_one_row<ROWS>(at)) { break; }
         }
 
         if constexpr (Team::posts) {

@@ -158,9 +158,11 @@ struct grugen_cluster : grugen_team {
     __device__ void meet_all()
     {
         grugen_inbox *const inbox = inboxes + met % 2;
-        // all lanes have read and written before one of them tells. Of the emulator the sum is as
-        // good as this for that, so no test can show that a device needs it
-        __syncwarp();
+        // all threads of the block have read and written before one of them tells. What warps wrote
+        // to their own block is ordered by this alone for tools that watch shared memory: they do
+        // not follow an arrival from block to block. Of the emulator the sum and the wait are as
+        // good as this, so no test can show that a device needs it
+        __syncthreads();
         const unsigned bytes = __reduce_add_sync(0xffffffffu, sent);
         if (lane() < parts) { grugen_tell(inbox, lane() == part ? 0 : bytes, lane()); }
         GRUGEN_MEETING_BEGINS
