@@ -1,0 +1,41 @@
+"""Blocks that post, in float32, where each thread has as much to ask for and to multiply as others.
+
+What is known then is straight code of its own; other sizes go other ways.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from calls import random_call
+from emulated_cells import GRID, emulated
+from emulator.build import Order
+from yardstick import Yardstick
+
+from grugen.driver import compile_spec
+
+pytestmark = pytest.mark.compiles
+
+# units, sequences, processors, and how many sequences a block has then
+SIZES = [
+    pytest.param(128, 4, 2, 4, id="one-pair-for-each-thread"),
+    pytest.param(256, 4, 8, 4, id="two-pairs"),
+    pytest.param(512, 4, 32, 4, id="four-pairs"),
+    pytest.param(384, 4, 24, 4, id="three-pairs-in-turns"),
+    pytest.param(64, 2, 8, 1, id="none-for-most-threads"),
+    pytest.param(90, 1, 8, 1, id="vectors-that-end-within-four"),
+]
+
+
+@pytest.mark.parametrize(("hidden", "batch", "processors", "sequences"), SIZES)
+def test_whole_rows(hidden: int, batch: int, processors: int, sequences: int) -> None:
+    cell = compile_spec("gru")
+    library = emulated(cell, "float32")
+    library.device(processors, Order.RANDOM, hidden)
+    rng = np.random.default_rng(hidden)
+    call = random_call(cell.interface, rng, sizes={"D": 2, "H": hidden}, steps=3, batch=batch)
+    found = library.run(call, regime=GRID)
+    Yardstick(cell, call).check(found, "float32", f"{hidden}:")
+    assert len(library.listening.cuts) == 2
+    for cut in library.listening.cuts:
+        assert f"that post, {sequences} sequences a block, matrices in registers" in cut, cut
