@@ -99,6 +99,21 @@ outputs: {y: h', z: c'}
 """
 """All that has a gradient is read several times, by products ahead of the loop and in it, too."""
 
+SUMMED_STATE = """\
+spec: 1
+name: summed_state
+inputs: {x: [H]}
+constants: {a: [H]}
+states: {n: [], c: [H], d: [H]}
+equations: |
+  v  = d + x
+  n' = tanh(dot(where(n > c, a, c), v))
+  c' = n
+  d' = sigmoid(a) * d
+outputs: {y: v}
+"""
+"""Backward, the sum over the gradient of a state is all that is read whole: no product is."""
+
 CALLED_LIKE_OURS = """\
 spec: 1
 name: called_like_ours

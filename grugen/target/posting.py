@@ -42,12 +42,14 @@ def can_post(plan: KernelPlan, loop: Loop, reads: Mapping[str, Place], met: Step
     awaited += [frozenset()] * (len(accesses) - len(awaited))
     written = frozenset(array for access in accesses for array in access.written)
     states = frozenset(carry.buffer for carry in loop.carries)
-    if not all(arrays <= written | states for arrays in awaited):
+    # states change places with what is written
+    changing = (written | states) - {GATHERED}
+    if not all(arrays <= changing for arrays in awaited):
         return False
     if not all(map(_is_whole, (array for arrays in awaited for array in arrays))):
         return False
     for access, arrays in zip(accesses, awaited, strict=True):
-        if any(not is_number(array) for array in (access.whole - arrays) & written - {GATHERED}):
+        if any(not is_number(array) for array in (access.whole - arrays) & changing):
             return False
     if len(_sizes(loop, accesses, stages, met.shared)) != 1:
         return False

@@ -170,10 +170,12 @@ def test_wrong_numbers_are_found() -> None:
         Yardstick(cell, call).check(found, "float32", "moved")
 
 
+# the gradient of a parameter that several products read is the sum over all of them; a vector of
+# other blocks that nobody multiplies must be waited for
+@pytest.mark.parametrize("name", ["TIED", "SUMMED_STATE"])
 @pytest.mark.parametrize("element", ["float32", "float64"])
-def test_tied_params(element: str) -> None:
-    """The gradient of a parameter that several products read is the sum over all of them."""
-    cell = compiled(cells.TIED)
+def test_cells_of_tests(element: str, name: str) -> None:
+    cell = compiled(getattr(cells, name))
     library = emulated(cell, element)
     for seed, (regime, tape) in enumerate(product(REGIMES, ("gates", "states"))):
         rng = np.random.default_rng(seed)

@@ -46,6 +46,11 @@ def test_other_uses_of_a_whole_vector_are_none() -> None:
     assert False in answers(compiled(cells.EVERY_MEETING))
 
 
+def test_a_sum_over_a_state_is_no_product() -> None:
+    # what a step writes has changed places with the state that the next one reads
+    assert answers(compiled(cells.SUMMED_STATE)) == {False}
+
+
 def test_nobody_meets_where_nothing_is_exchanged() -> None:
     assert answers(compile_spec("indrnn")) <= {False}
 
