@@ -54,8 +54,9 @@ def with_distances(step: Function) -> Function:
 class SwitchWatch:
     """An engine that computes nothing but the smallest distance from a switch over all its calls.
 
-    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays;
-    but for abs, whose slope there is a convention that no difference quotient knows.
+    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays. Not
+    so for abs, whose slope there is a convention that no difference quotient knows, and for floor:
+    a whole number may be luck, as mod(layernorm(h), v) of equal elements is.
     """
 
     target = "numpy"
@@ -93,6 +94,6 @@ class SwitchWatch:
         for (role, key), found in results.items():
             if role is ResultRole.OUTPUT:
                 away = np.abs(found[valid])
-                away = away if key.endswith(Op.ABS) else away[away != 0]
+                away = away if key.endswith((Op.ABS, Op.FLOOR)) else away[away != 0]
                 self.smallest = float(np.fmin.reduce(away, axis=None, initial=self.smallest))
         return Plan(self.target, 1)
