@@ -270,8 +270,9 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                 h_tape[row * H + j] = h;
             }
 
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -398,8 +399,9 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1318,8 +1320,9 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1451,8 +1454,9 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const float d_h = sum[0] + t1;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         // what is held are the weights of a warp's only units, and there is no other row
@@ -2775,8 +2779,9 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -2910,8 +2915,9 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const float d_h = sum[0] + t14;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         // what is held are the weights of a warp's only units, and there is no other row

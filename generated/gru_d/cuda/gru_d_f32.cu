@@ -554,8 +554,9 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 r_tape[row * H + j] = r;
             }
 
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -682,8 +683,9 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1676,8 +1678,9 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -1818,8 +1821,9 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3497,8 +3501,9 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {
@@ -3641,8 +3646,9 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // that spares it the count
-            if (grugen_has_one_row<ROWS>(at)) { break; }
+            // a lane has one row at most, which spares it the count
+            if constexpr (ROWS == 1) { break; }
+            if (at.split >= ROWS) { break; }
         }
 
         if constexpr (Team::posts) {

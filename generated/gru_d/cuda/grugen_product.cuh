@@ -298,13 +298,6 @@ grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
     }
 }
 
-// Whether a lane has the sums of one row at most, which come first.
-template <int ROWS>
-__device__ __forceinline__ bool grugen_has_one_row(const grugen_tile &at)
-{
-    return ROWS == 1 || at.split >= ROWS;
-}
-
 // The sums of row `which` of those that a lane has, where no register can be chosen by a number.
 template <int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_pick(
@@ -313,7 +306,8 @@ __device__ __forceinline__ void grugen_pick(
     int which,
     GRUGEN_REAL (&sum)[SUMS])
 {
-    if (grugen_has_one_row<ROWS>(at)) {
+    // of lanes that share a depth each has one at most, which comes first
+    if (ROWS > 1 && at.split >= ROWS) {
 #pragma unroll
         for (int s = 0; s < SUMS; ++s) { sum[s] = sums[0][s]; }
         return;
