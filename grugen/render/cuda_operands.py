@@ -16,6 +16,9 @@ from grugen.target.plan import Buffer, Copy, Index, Place
 from grugen.target.stages import Stage
 from grugen.target.triples import Triple
 
+_FEW_NESTS, _FEW_VECTORS = 2, 3
+"""With more a loop has no registers left: `gru_d` spills at three nests, `lstm` at four vectors."""
+
 _MOST_TILED_SUMS = 20
 """With more sums for a unit, a block's tile would not fit its shared memory."""
 
@@ -157,21 +160,22 @@ def _collect(
     if not is_posted:
         found = f"{depth}, {name}_of, {name}_at"
         return "", f"grugen_gather<{_layout(text.spelling, place)}>(team, rows, {found});"
-    side, straight = _pairs_at_once(len(stage.operands), inside.nests)
-    ask = f"grugen_collect<{age}, {side}, {straight}>"
+    side, has_straight_code = _pairs_at_once(len(stage.operands), inside.nests)
+    ask = f"grugen_collect<{age}, {side}, {str(has_straight_code).lower()}>"
     return (
         f"auto {asked} = {ask}(team, rows, {depth}, {first}, {name}_at);",
         f"{asked}.take(rows);",
     )
 
 
-def _pairs_at_once(vectors: int, nests: int) -> tuple[int, str]:
-    """Pairs of elements that a thread asks for at the same time, and whether in straight code, too.
+def _pairs_at_once(vectors: int, nests: int) -> tuple[int, bool]:
+    """Pairs of each vector that a thread asks for at once, and whether there is straight code, too.
 
-    ptxas keeps them in registers then: each nest of a loop takes some for its addresses.
+    The most that spill no register of the shipped cells: each nest has addresses of its own.
     """
-    side = 4 if vectors == 1 and nests < 3 else 3 if vectors == 2 else 2
-    return side, str(vectors < 4).lower()
+    if vectors == 1:
+        return (4 if nests <= _FEW_NESTS else 2), True
+    return (3 if vectors == 2 else 2), vectors <= _FEW_VECTORS
 
 
 def _posted_with(place: Place, inside: InLoop) -> Triple | tuple[()]:

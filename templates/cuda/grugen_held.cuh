@@ -53,8 +53,8 @@ __device__ __forceinline__ void grugen_hold(
     }
 }
 
-// `work` with a constant for how often `number` is `unit`, if that is FIRST times or twice as often,
-// or four times .. LAST times at most; `otherwise` if it is none of these.
+// `work` with a constant for how often `number` is `unit`, if that is FIRST, or FIRST doubled some
+// times, up to LAST; `otherwise` if it is not.
 template <int FIRST, int LAST, class Work, class Otherwise>
 __device__ __forceinline__ void
 grugen_with_multiple(int number, int unit, const Work &work, const Otherwise &otherwise)
@@ -68,8 +68,9 @@ grugen_with_multiple(int number, int unit, const Work &work, const Otherwise &ot
     }
 }
 
-// One four of every row, multiplied with what is held for it.
-template <int FIRST, int MATRICES, class Element, int ROWS, int SUMS>
+// One four of every row, multiplied with what is held for it; in PAIRS it takes half as much again of
+// additions, but none waits for three others.
+template <int FIRST, bool PAIRS, int MATRICES, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_add_products(
     const grugen_four (&weight)[MATRICES],
     const grugen_four_of<Element> (&x)[ROWS],
@@ -79,18 +80,15 @@ __device__ __forceinline__ void grugen_add_products(
     for (int row = 0; row < ROWS; ++row) {
 #pragma unroll
         for (int m = 0; m < MATRICES; ++m) {
-            GRUGEN_REAL element[4];
-#pragma unroll
-            for (int e = 0; e < 4; ++e) { element[e] = grugen_real_of(x[row].of[e]); }
-            const grugen_four &w = weight[m];
             GRUGEN_REAL &sum = sums[row][FIRST + m];
-            if constexpr (ROWS * MATRICES <= 2) {
-                // with so few sums a lane would wait for each of them four times
-                sum += (w.of[0] * element[0] + w.of[1] * element[1]) +
-                    (w.of[2] * element[2] + w.of[3] * element[3]);
+            const auto product = [&](int e) {
+                return weight[m].of[e] * grugen_real_of(x[row].of[e]);
+            };
+            if constexpr (PAIRS) {
+                sum += (product(0) + product(1)) + (product(2) + product(3));
             } else {
 #pragma unroll
-                for (int e = 0; e < 4; ++e) { sum += w.of[e] * element[e]; }
+                for (int e = 0; e < 4; ++e) { sum += product(e); }
             }
         }
     }
@@ -119,7 +117,7 @@ __device__ __forceinline__ void grugen_multiply_share(
             const int four = at.part + (i + 1) * at.split;
             x[(i + 1) % 2][row] = grugen_load_four<LAYOUT>(operand[row], four);
         }
-        grugen_add_products<FIRST>(held.weight[i], x[i % 2], sums);
+        grugen_add_products<FIRST, false>(held.weight[i], x[i % 2], sums);
     }
 }
 
@@ -137,6 +135,9 @@ __device__ __forceinline__ void grugen_multiply_some(
     // so that registers are left for what else a step needs
     constexpr int SIDE = ROWS > 2 || sizeof(GRUGEN_REAL) > 4 ? 2 : 4;
     static_assert(FOURS % SIDE == 0);
+    // with few sums lanes wait for each of them; those of a block alone, which hold four fours, have
+    // been found to wait less than pairs take
+    constexpr bool PAIRS = ROWS * MATRICES <= 2 && FOURS > 4;
     const int fours = (int)grugen_fours(depth);
 #pragma unroll
     for (int begin = 0; begin < FOURS; begin += SIDE) {
@@ -172,12 +173,12 @@ __device__ __forceinline__ void grugen_multiply_some(
         }
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) {
-            grugen_add_products<FIRST>(held.weight[begin + i], x[i], sums);
+            grugen_add_products<FIRST, PAIRS>(held.weight[begin + i], x[i], sums);
         }
     }
 }
 
-// As above, with matrices in registers.
+// Add the products of matrices that are held with each row's vector to sums FIRST.. of the row.
 template <
     int FIRST, int MATRICES, grugen_layout LAYOUT, int FOURS, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_multiply(
@@ -187,7 +188,7 @@ __device__ __forceinline__ void grugen_multiply(
     const Element *const (&operand)[ROWS],
     GRUGEN_REAL (&sums)[ROWS][SUMS])
 {
-    // with fewer rows, all fours are asked for at once as it is; longer ones need more registers
+    // with fewer rows four fours are asked for at once anyway; longer elements need more registers
     if constexpr (LAYOUT >= GRUGEN_NEAR && ROWS > 2 && sizeof(GRUGEN_REAL) == 4) {
         grugen_with_multiple<2, FOURS>(
             (int)grugen_fours(depth), at.split,

@@ -1,14 +1,16 @@
-"""Blocks that post, in float32, where each thread has as much to ask for and to multiply as others.
+"""Loops in float32 where each thread has as much to ask for and to multiply as others.
 
 What is known then is straight code of its own; other sizes go other ways.
 """
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from calls import random_call
-from emulated_cells import GRID, emulated
+from emulated_cells import BLOCK, CLUSTER, GRID, WORDS, emulated
 from emulator.build import Order
 from yardstick import Yardstick
 
@@ -16,7 +18,7 @@ from grugen.driver import compile_spec
 
 pytestmark = pytest.mark.compiles
 
-# units, sequences, processors, and how many sequences a block has then
+# of blocks that post: units, sequences, processors, and how many sequences a block has then
 SIZES = [
     pytest.param(128, 4, 2, 4, id="one-pair-for-each-thread"),
     pytest.param(256, 4, 8, 4, id="two-pairs"),
@@ -39,3 +41,20 @@ def test_whole_rows(hidden: int, batch: int, processors: int, sequences: int) ->
     assert len(library.listening.cuts) == 2
     for cut in library.listening.cuts:
         assert f"that post, {sequences} sequences a block, matrices in registers" in cut, cut
+
+
+@pytest.mark.parametrize("regime", [BLOCK, CLUSTER])
+def test_rows_that_do_not_exist(regime: int) -> None:
+    """Tiles of four rows, the last of which has fewer."""
+    cell = compile_spec("gru")
+    library = emulated(cell, "float32")
+    library.device(2, Order.RANDOM, regime)
+    for hidden in (64, 32):
+        rng = np.random.default_rng(hidden)
+        sizes = {"D": 2, "H": hidden}
+        call = random_call(cell.interface, rng, sizes=sizes, steps=3, batch=10, everything=True)
+        found = library.run(call, regime=regime)
+        Yardstick(cell, call).check(found, "float32", f"{WORDS[regime]} {hidden}:")
+        assert len(library.listening.cuts) == 2
+        for cut in library.listening.cuts:
+            assert re.search(r"\b(5|10) sequences a block", cut), cut

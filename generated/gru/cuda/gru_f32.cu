@@ -270,7 +270,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
                 h_tape[row * H + j] = h;
             }
 
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -399,7 +399,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -1320,7 +1320,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t1_at[slot * grugen_padded(H) + j] = t1;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -1454,7 +1454,7 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
             const float d_h = sum[0] + t1;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -2779,7 +2779,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t14_at[slot * grugen_padded(H) + j] = t14;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -2915,7 +2915,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
             const float d_h = sum[0] + t14;
             // no other block waits for these
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }

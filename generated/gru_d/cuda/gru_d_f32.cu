@@ -554,7 +554,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
                 r_tape[row * H + j] = r;
             }
 
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -683,7 +683,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
                 n_tape[row * H + j] = n;
             }
 
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -1678,7 +1678,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t4_at[slot * grugen_padded(H) + j] = t4;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -1821,7 +1821,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -3501,7 +3501,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             // no other block waits for these
             d_r_pre_at[row * grugen_padded(H) + j] = d_r_pre;
             t37_at[slot * grugen_padded(H) + j] = t37;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }
@@ -3646,7 +3646,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             // no other block waits for these
             d_h_hat_at[row * grugen_padded(H) + j] = d_h_hat;
             d_h_at[slot * grugen_padded(H) + j] = d_h;
-            // a lane has one row at most, which spares it the count
+            // a lane that has one row at most need not count; of tiles of one row it is known
             if constexpr (ROWS == 1) { break; }
             if (at.split >= ROWS) { break; }
         }

@@ -163,9 +163,9 @@ struct grugen_collecting {
             unsigned missing = 0;
 #pragma unroll
             for (int i = 0; i < EACH; ++i) {
-                const unsigned others = (unsigned)(found[i].of[0] >> 32) ^ turn;
-                const unsigned too = (unsigned)(found[i].of[1] >> 32) ^ turn;
-                if (has<EACH>()) { missing |= others | too; }
+                if (!has<EACH>()) { continue; }
+                missing |= (unsigned)(found[i].of[0] >> 32) ^ turn;
+                missing |= (unsigned)(found[i].of[1] >> 32) ^ turn;
             }
             if (missing == 0) { break; }
 #ifdef GRUGEN_EMULATOR
@@ -180,8 +180,8 @@ struct grugen_collecting {
         }
     }
 
-    // `work` with a constant for how many pairs a thread has: one at most, or all threads have two,
-    // or four .. SIDE at most; `otherwise` if it is none of these.
+    // `work` with a constant for how many pairs a thread has: one at most, or what one doubled some
+    // times makes, up to SIDE, if all threads have as many; `otherwise` if it is none of these.
     template <int EACH, class Work, class Otherwise>
     __device__ __forceinline__ void with_each(const Work &work, const Otherwise &otherwise) const
     {

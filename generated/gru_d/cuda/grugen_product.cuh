@@ -306,7 +306,7 @@ __device__ __forceinline__ void grugen_pick(
     int which,
     GRUGEN_REAL (&sum)[SUMS])
 {
-    // of lanes that share a depth each has one at most, which comes first
+    // where at least as many lanes share a depth, each has one at most, which comes first
     if (ROWS > 1 && at.split >= ROWS) {
 #pragma unroll
         for (int s = 0; s < SUMS; ++s) { sum[s] = sums[0][s]; }
