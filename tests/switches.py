@@ -54,9 +54,9 @@ def with_distances(step: Function) -> Function:
 class SwitchWatch:
     """An engine that computes nothing but the smallest distance from a switch over all its calls.
 
-    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays. Not
-    so for abs, whose slope there is a convention that no difference quotient knows, and for floor:
-    a whole number may be luck, as mod(layernorm(h), v) of equal elements is.
+    A value that is exactly on a switch is there by construction, as relu(relu(v)) is, and stays.
+    Not so for abs, whose slope there is a convention that no difference quotient knows, and for
+    floor: a whole number may be luck, as mod(layernorm(h), v) of equal elements is.
     """
 
     target = "numpy"
