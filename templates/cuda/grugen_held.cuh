@@ -68,8 +68,8 @@ grugen_with_multiple(int number, int unit, const Work &work, const Otherwise &ot
     }
 }
 
-// One four of every row, multiplied with what is held for it; in PAIRS it takes half as much again of
-// additions, but none waits for three others.
+// One four of every row, multiplied with what is held for it; in PAIRS a sum takes six operations in
+// the place of four, but none of them waits for three others.
 template <int FIRST, bool PAIRS, int MATRICES, class Element, int ROWS, int SUMS>
 __device__ __forceinline__ void grugen_add_products(
     const grugen_four (&weight)[MATRICES],
