@@ -106,6 +106,7 @@ class LoopWriter:
         matrices = sum(len(segment.lets) for _, _, segment in panels)
         held = held_fours(spelling.element, matrices)
         holds = bool(held) or tensor is not None
+        has_room = looks_ahead(spelling.element, matrices)
         return CudaPhaseView(
             name=f"{self.symbol}_{loop.phase.name}",
             nests=tuple(
@@ -142,8 +143,10 @@ class LoopWriter:
             held=tuple(self.held(panel, tensor) for panel in panels),
             gathered=self.block(self.gathered(nests, tensor)),
             hold_lines=tuple(self.hold(nests, loop)),
+            held_bits=" | ".join(f"grugen_bits(panels.{spelling.panel(p)})" for _, _, p in panels),
             can_hold=self.block(can_hold(spelling, panels, held, tensor)),
-            looks_ahead=looks_ahead(spelling.element, matrices),
+            looks_ahead=has_room,
+            keeps_lanes=f"decltype(rows)::is_single && HELD > 0 && !Team::posts && ({has_room})",
             variants=tuple(variants(held, tensor, posts=posts)),
             plan_sizes=self.nests.sizes(*(nest.plan for nest in nests), *self.keep(nests, loop)),
             model=self.block(self.model(loop, met, nests, tensor, posts=posts)),

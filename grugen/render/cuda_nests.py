@@ -16,6 +16,7 @@ from grugen.render.cuda_operands import (
     tiled_products,
 )
 from grugen.render.cuda_views import CudaNestView, CudaOperandView
+from grugen.render.kept_text import find_first, unit_text
 from grugen.render.nest_text import PhaseText
 from grugen.render.phase_text import title_of
 from grugen.render.places import Spelling, factor, index_of
@@ -51,6 +52,17 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
 
 _MOST_DOUBLE_SUMS = 3
 """For each unit; with more of them a thread needs more registers than half of a processor's."""
+
+
+_OF_ROWS = "typename Rows::number"
+
+
+def _of(rows: Iterable[str], number: str) -> tuple[str, ...]:
+    """Declarations of what picks a row, with the type of a row's `number` if it is another one."""
+    return tuple(
+        line.replace("int64_t", number) if number and line == _ROWS["row"] else line
+        for line in rows
+    )
 
 
 def blocks_at_once(element: ElementType, sums: int) -> int:
@@ -120,7 +132,7 @@ class NestWriter:
             if inside and inside.tensor:
                 tensor = tuple(tensor_lines(text, stage, operands, inside))
                 shares = inside.tensor.memory(stage)
-        rows = text.rows(body.places)
+        rows = _of(text.rows(body.places), _OF_ROWS if inside else "")
         shown = self.spelling.dim(size) if size is not None else ""
         plan, plan_type = self.plan_of(stage, shown)
         panels = tuple(
@@ -133,8 +145,11 @@ class NestWriter:
         hints = body.hints if stage else ()
         constants = self.constants(text, (*code, *hints))
         code = (*constants, *code)
+        name = f"{self.symbol}_{number}_{phase.name}"
+        unit = unit_text(body.steady)
+        kept = [*unit.members, *body.ahead] if stage and body.asks and inside else []
         return CudaNestView(
-            name=f"{self.symbol}_{number}_{phase.name}",
+            name=name,
             title=title,
             sizes=self.sizes(*code),
             all_sizes=self.sizes(*code, shown, *panels),
@@ -157,12 +172,22 @@ class NestWriter:
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
             blocks=blocks_at_once(self.spelling.element, len(stage.sums) if stage else 0),
             early=tuple(body.early),
-            early_rows=text.rows(body.early_places),
+            early_rows=_of(text.rows(body.early_places), _OF_ROWS),
             asks=tuple(body.asks),
-            ahead=tuple(body.ahead),
+            takes=tuple(body.takes),
+            take_rows=_of(text.rows(body.take_places), _OF_ROWS),
+            ahead=() if stage else tuple(body.ahead),
             ahead_name=f"ahead_{number}",
+            kept=tuple(kept),
+            kept_name=f"kept_{number}",
+            unit=tuple(unit.declared),
+            unit_constants=self.mentioned(text, unit.finds),
+            finds_unit=tuple(unit.finds),
+            takes_unit=tuple(unit.takes),
+            reads_unit=tuple(unit.reads),
+            find_first=find_first(name, number),
             found_constants=self.mentioned(text, body.finds),
-            found_rows=text.rows(body.ahead_places),
+            found_rows=_of(text.rows(body.ahead_places), "grugen_row_number" if stage else ""),
             finds=tuple(body.finds),
             looks_ahead=bool(size and not stage and (body.ahead or body.hints)),
             hint_constants=self.mentioned(text, body.hints),

@@ -50,6 +50,9 @@ class ThreadText(VectorText):
     shared: frozenset[Array] = frozenset()
     """Arrays of which other blocks read what this one writes."""
     asks: list[str] = field(default_factory=list)
+    takes: list[str] = field(default_factory=list)
+    """The same where what is known before the step has been asked for in the step before."""
+    take_places: list[Place] = field(default_factory=list)
     early_places: list[Place] = field(default_factory=list)
     written: frozenset[Array] = frozenset()
     ahead: list[str] = field(default_factory=list)
@@ -180,6 +183,14 @@ class ThreadText(VectorText):
         kind, text = self.converted(value, place, element)
         self.early.append(f"{kind} {name} = {'false' if kind == 'bool' else 0};")
         self.asks.append(f"{name} = {text};")
+        if not self.is_known(place.array):
+            self.take_places.append(place)
+            self.takes.append(f"{name} = {text};")
+            return Term(Atom(name), True)
+        self.ahead_places.append(place)
+        self.ahead.append(f"{self.phase.spelling.c_type(place.array)} {name};")
+        self.finds.append(f"kept->{name} = {element};")
+        self.takes.append(f"{name} = {self.converted(value, place, f'kept->{name}')[1]};")
         return Term(Atom(name), True)
 
     def request(self, value: str, places: list[Place]) -> tuple[Place, str]:
