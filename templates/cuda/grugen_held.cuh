@@ -171,7 +171,8 @@ __device__ __forceinline__ void grugen_multiply_some(
     // with few sums lanes wait for each of them; those of a block alone, which hold four fours, have
     // been found to wait less than pairs take
     constexpr bool PAIRS = ROWS * MATRICES <= 2 && FOURS > 4;
-    const int fours = (int)grugen_fours(depth);
+    // the steps of a single row are too short for 64 bits
+    const int fours = ROWS == 1 ? (depth + 3) / 4 : (int)grugen_fours(depth);
 #pragma unroll
     for (int begin = 0; begin < FOURS; begin += SIDE) {
         // the same for all lanes; what is held is never less than some fours deep

@@ -19,7 +19,7 @@ struct grugen_here {
 struct grugen_row_number {
     int number;
 
-    __device__ grugen_row_number(int number) : number(number) {}
+    __device__ grugen_row_number(int row) : number(row) {}
     __device__ operator int64_t() const { return number; }
 };
 
@@ -105,6 +105,12 @@ struct grugen_one_sequence {
     __device__ grugen_here ahead(int, int steps) const
     {
         return {row + steps * apart, first, 0, s + steps < length};
+    }
+
+    // The row of the next step, or of this one if it is the last.
+    __device__ grugen_here following() const
+    {
+        return {s + 1 < length ? row + apart : row, first, 0, true};
     }
 
     __device__ void next()
