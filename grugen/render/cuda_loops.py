@@ -251,18 +251,25 @@ class LoopWriter:
 def _looking_ahead(nests: Sequence[CudaNestView]) -> Iterator[CudaNestView]:
     """The nests of a step, and when they look ahead: at once, or while others are waited for.
 
-    Blocks that post have time then; who waits for his own block only has it behind the meeting.
+    Blocks that post have time then, those with tensor cores when they have asked for the posts; who
+    waits for his own block only has it behind the meeting.
     """
     calls: list[str] = []
+    meanwhile: list[str] = []
     for number, nest in enumerate(nests):
         if _waits(nest):
-            yield replace(nest, beforehand=tuple(calls))
-            calls = []
+            yield replace(nest, beforehand=tuple(calls), meanwhile=tuple(meanwhile))
+            calls, meanwhile = [], []
         elif nest.looks_ahead:
             ahead = f", &{nest.ahead_name}" if nest.ahead else ""
             call = f"{nest.name}_look_ahead(call, work, rows, team{nest.planned}{ahead});"
-            if any(_waits(later) for later in nests[number + 1 :]):
+            waiting = next((later for later in nests[number + 1 :] if _waits(later)), None)
+            if waiting is not None:
                 calls += ["if constexpr (!Team::posts) {", call, "}"]
+            if waiting is not None and waiting.tensor:
+                meanwhile.append(call)
+                yield nest
+            elif waiting is not None:
                 yield replace(nest, afterwards=("if constexpr (Team::posts) {", call, "}"))
             else:
                 yield replace(nest, afterwards=(call,))

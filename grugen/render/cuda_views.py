@@ -103,6 +103,7 @@ class CudaNestView:
     looks_ahead: bool = False
     hint_constants: tuple[str, ...] = ()
     beforehand: tuple[str, ...] = ()
+    meanwhile: tuple[str, ...] = ()
     afterwards: tuple[str, ...] = ()
     hint_rows: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()

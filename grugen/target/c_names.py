@@ -32,8 +32,8 @@ OUR_WORDS = frozenset(
     call tile work first last next q row slot b j k keep_tape at sum sums span lanes
     here team rows item over member plan ask panels gathered vector length s given memory begun
     own own_row row_of_lane begin eight shares shares_at Rows Team Panels ROWS HELD WHOLE Shape
-    found ahead Ahead is_found slice parts shared dim3 uint2 memcpy memset floorf powf pow
-    threadIdx blockIdx blockDim gridDim warpSize
+    found ahead Ahead is_found kept Kept is_kept meanwhile Meanwhile slice parts shared
+    dim3 uint2 memcpy memset floorf powf pow threadIdx blockIdx blockDim gridDim warpSize
     """.split()
 )
 """What generated functions call things around the values of a cell."""

@@ -145,8 +145,44 @@ static cudaError_t gru_f32_forward_1_ahead_start(
             call->T * call->B, H, device, stream, *call, *work);
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_f32_forward_2_step_h_kept {
+    float b_z;
+    float b_r;
+    float W_z_x;
+    float W_r_x;
+};
+
+static __device__ __forceinline__ void gru_f32_forward_2_step_h_find_unit(
+        [[maybe_unused]] const gru_f32_forward_call *const call,
+        [[maybe_unused]] const gru_f32_forward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_forward_2_step_h_kept *const kept)
+{
+    const float *const b_z_given = call->param.b_z;
+    const float *const b_r_given = call->param.b_r;
+    kept->b_z = __ldg(b_z_given + j);
+    kept->b_r = __ldg(b_r_given + j);
+}
+
+static __device__ __forceinline__ void gru_f32_forward_2_step_h_find_row(
+        [[maybe_unused]] const gru_f32_forward_call *const call,
+        [[maybe_unused]] const gru_f32_forward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_forward_2_step_h_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const W_z_x_at = work->W_z_x;
+    float *const W_r_x_at = work->W_r_x;
+    const grugen_row_number row = here.row;
+    kept->W_z_x = W_z_x_at[row * grugen_padded(H) + j];
+    kept->W_r_x = W_r_x_at[row * grugen_padded(H) + j];
+}
+
 // U_z @ h, U_r @ h    gru.yaml:18, gru.yaml:19
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         [[maybe_unused]] const gru_f32_forward_call *const call,
         [[maybe_unused]] const gru_f32_forward_work *const work,
@@ -154,7 +190,8 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -174,7 +211,10 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         return tile->h + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -201,8 +241,17 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
-        const float b_z = __ldg(b_z_given + j);
-        const float b_r = __ldg(b_r_given + j);
+        constexpr bool is_kept = std::is_same_v<Kept, gru_f32_forward_2_step_h_kept>;
+        float b_z = 0;
+        float b_r = 0;
+        if constexpr (is_kept) {
+            b_z = kept->b_z;
+            b_r = kept->b_r;
+        } else {
+            b_z = __ldg(b_z_given + j);
+            b_r = __ldg(b_r_given + j);
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -226,7 +275,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         float W_r_x = 0;
         float h = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             W_z_x = W_z_x_at[row * grugen_padded(H) + j];
             W_r_x = W_r_x_at[row * grugen_padded(H) + j];
@@ -234,7 +283,17 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                W_z_x = kept->W_z_x;
+                W_r_x = kept->W_r_x;
+                h = h_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_f32_forward_2_step_h_find_row(call, work, rows.following(), j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h, H, operand_1, sums);
@@ -245,7 +304,7 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
             if (own > 0) { ask(here); }
             float sum[2] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x + U_z @ h + b_z)    gru.yaml:18
             const float U_z_h = sum[0];
@@ -290,8 +349,38 @@ static __device__ __forceinline__ void gru_f32_forward_2_step_h(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_f32_forward_3_step_h_kept {
+    float b_n;
+    float W_n_x;
+};
+
+static __device__ __forceinline__ void gru_f32_forward_3_step_h_find_unit(
+        [[maybe_unused]] const gru_f32_forward_call *const call,
+        [[maybe_unused]] const gru_f32_forward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_forward_3_step_h_kept *const kept)
+{
+    const float *const b_n_given = call->param.b_n;
+    kept->b_n = __ldg(b_n_given + j);
+}
+
+static __device__ __forceinline__ void gru_f32_forward_3_step_h_find_row(
+        [[maybe_unused]] const gru_f32_forward_call *const call,
+        [[maybe_unused]] const gru_f32_forward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_forward_3_step_h_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const W_n_x_at = work->W_n_x;
+    const grugen_row_number row = here.row;
+    kept->W_n_x = W_n_x_at[row * grugen_padded(H) + j];
+}
+
 // U_n @ t5    gru.yaml:20
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         [[maybe_unused]] const gru_f32_forward_call *const call,
         [[maybe_unused]] const gru_f32_forward_work *const work,
@@ -299,7 +388,8 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -315,7 +405,10 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         return tile->t5 + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -342,7 +435,14 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
-        const float b_n = __ldg(b_n_given + j);
+        constexpr bool is_kept = std::is_same_v<Kept, gru_f32_forward_3_step_h_kept>;
+        float b_n = 0;
+        if constexpr (is_kept) {
+            b_n = kept->b_n;
+        } else {
+            b_n = __ldg(b_n_given + j);
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -366,7 +466,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         float z = 0;
         float t10 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             W_n_x = W_n_x_at[row * grugen_padded(H) + j];
             z = z_at[slot * grugen_padded(H) + j];
@@ -374,7 +474,17 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                W_n_x = kept->W_n_x;
+                z = z_at[slot * grugen_padded(H) + j];
+                t10 = t10_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_f32_forward_3_step_h_find_row(call, work, rows.following(), j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
@@ -385,7 +495,7 @@ static __device__ __forceinline__ void gru_f32_forward_3_step_h(
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x + U_n @ (r * h) + b_n)    gru.yaml:20
             const float U_n_product = sum[0];
@@ -541,6 +651,12 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
             HELD);
     const grugen_tile plan_3 = grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4),
             HELD);
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_f32_forward_2_step_h_kept,
+            grugen_nothing>::type kept_2 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_f32_forward_3_step_h_kept,
+            grugen_nothing>::type kept_3 = {};
     if (HELD > 0) {
         gru_f32_forward_step_h_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -565,19 +681,38 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_f32_forward_step
     if constexpr (HELD > 0) {
         grugen_hold(plan_2, tile.panel_U_z_h, H, &panels.panel_U_z_h);
         grugen_hold(plan_3, tile.panel_U_n_product, H, &panels.panel_U_n_product);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_z_h) |
+                grugen_bits(panels.panel_U_n_product)); }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_f32_forward_2_step_h_find_unit(call, work, plan_2.some_unit(), &kept_2);
+        const grugen_here first = rows.ahead(plan_2.row, 0);
+        if (first.alive) { gru_f32_forward_2_step_h_find_row(call, work, first, plan_2.some_unit(),
+                &kept_2); }
+    }
+
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_f32_forward_3_step_h_find_unit(call, work, plan_3.some_unit(), &kept_3);
+        const grugen_here first = rows.ahead(plan_3.row, 0);
+        if (first.alive) { gru_f32_forward_3_step_h_find_row(call, work, first, plan_3.some_unit(),
+                &kept_3); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_forward_step_h_finish(call, &tile, rows, team); }
         gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
-                plan_2);
+                plan_2, &kept_2);
         team.meet_others();
         gru_f32_forward_3_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
-                plan_3);
+                plan_3, &kept_3);
         team.meet_others();
         grugen_swap(&tile.h, &tile.h_next);
     }
@@ -621,7 +756,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_2_st
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_2_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
-            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_step_h_kernel(
@@ -638,7 +774,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_f32_forward_3_st
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_forward_3_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
-            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 // Bytes of shared memory for rows that blocks bring together.
@@ -1172,7 +1309,7 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
-        const int64_t row = here.row;
+        const typename Rows::number row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
             gru_f32_backward_1_step_d_h_carried_ahead found = {};
@@ -1212,8 +1349,38 @@ static __device__ __forceinline__ void gru_f32_backward_1_step_d_h_carried(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_f32_backward_2_step_d_h_carried_kept {
+    float h;
+    float r;
+};
+
+static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_f32_backward_call *const call,
+        [[maybe_unused]] const gru_f32_backward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_backward_2_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_f32_backward_call *const call,
+        [[maybe_unused]] const gru_f32_backward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_backward_2_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    const float *const h_given = call->tape_read.h;
+    const float *const r_given = call->tape_read.r;
+    const grugen_row_number row = here.row;
+    kept->h = __ldg(h_given + row * H + j);
+    kept->r = __ldg(r_given + row * H + j);
+}
+
 // U_n^T @ d_n_pre    gru.yaml:20
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_call *const call,
         [[maybe_unused]] const gru_f32_backward_work *const work,
@@ -1221,7 +1388,8 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const float *const h_given = call->tape_read.h;
@@ -1236,7 +1404,10 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1264,6 +1435,11 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept, gru_f32_backward_2_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -1288,7 +1464,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         float t32_2 = 0;
         float t16 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             h = __ldg(h_given + row * H + j);
             r = __ldg(r_given + row * H + j);
@@ -1297,7 +1473,18 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                h = kept->h;
+                r = kept->r;
+                t32_2 = t32_2_at[slot * grugen_padded(H) + j];
+                t16 = t16_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_f32_backward_2_step_d_h_carried_find_row(call, work, rows.following(), j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
@@ -1308,7 +1495,7 @@ static __device__ __forceinline__ void gru_f32_backward_2_step_d_h_carried(
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
             const float U_n_T_d_n_pre = sum[0];
@@ -1363,7 +1550,10 @@ static __device__ __forceinline__ void gru_f32_backward_3_step_d_h_carried(
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1601,6 +1791,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_f32_backward_2_step_d_h_carried_kept,
+            grugen_nothing>::type kept_2 = {};
     if (HELD > 0) {
         gru_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -1629,12 +1822,24 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_hold(plan_2, tile.panel_U_n_T_d_n_pre, H, &panels.panel_U_n_T_d_n_pre);
         grugen_hold(plan_3, tile.panel_U_r_T_d_r_pre, H, &panels.panel_U_r_T_d_r_pre);
         grugen_hold(plan_3, tile.panel_U_z_T_d_z_pre, H, &panels.panel_U_z_T_d_z_pre);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_n_T_d_n_pre) |
+                grugen_bits(panels.panel_U_r_T_d_r_pre) | grugen_bits(panels.panel_U_z_T_d_z_pre));
+                }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_f32_backward_2_step_d_h_carried_find_unit(call, work, plan_2.some_unit(), &kept_2);
+        const grugen_here first = rows.ahead(plan_2.row, 0);
+        if (first.alive) { gru_f32_backward_2_step_d_h_carried_find_row(call, work, first,
+                plan_2.some_unit(), &kept_2); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
@@ -1649,7 +1854,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
                     &ahead_1);
         }
         gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
-                team, plan_2);
+                team, plan_2, &kept_2);
         team.meet_others();
         gru_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows,
                 team, plan_3);
@@ -1717,7 +1922,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
-            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -2634,7 +2840,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
-        const int64_t row = here.row;
+        const typename Rows::number row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
             gru_f32_backward_states_3_step_d_h_carried_ahead found = {};
@@ -2671,8 +2877,41 @@ static __device__ __forceinline__ void gru_f32_backward_states_3_step_d_h_carrie
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_f32_backward_states_4_step_d_h_carried_kept {
+    float h;
+    float r;
+    float t32;
+};
+
+static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_f32_backward_states_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_backward_states_4_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_f32_backward_states_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_f32_backward_states_4_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    const float *const h_given = call->tape_read.h;
+    float *const r_at = work->r;
+    float *const t32_at = work->t32;
+    const grugen_row_number row = here.row;
+    kept->h = __ldg(h_given + row * H + j);
+    kept->r = r_at[row * grugen_padded(H) + j];
+    kept->t32 = t32_at[row * grugen_padded(H) + j];
+}
+
 // U_n^T @ d_n_pre    gru.yaml:20
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carried(
         [[maybe_unused]] const gru_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_f32_backward_states_work *const work,
@@ -2680,7 +2919,8 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const float *const h_given = call->tape_read.h;
@@ -2695,7 +2935,10 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -2723,6 +2966,12 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept,
+                gru_f32_backward_states_4_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -2747,7 +2996,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         float t32 = 0;
         float t16 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             h = __ldg(h_given + row * H + j);
             r = r_at[row * grugen_padded(H) + j];
@@ -2756,7 +3005,19 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                h = kept->h;
+                r = kept->r;
+                t32 = kept->t32;
+                t16 = t16_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_f32_backward_states_4_step_d_h_carried_find_row(call, work, rows.following(),
+                        j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
@@ -2767,7 +3028,7 @@ static __device__ __forceinline__ void gru_f32_backward_states_4_step_d_h_carrie
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru.yaml:20
             const float U_n_T_d_n_pre = sum[0];
@@ -2824,7 +3085,10 @@ static __device__ __forceinline__ void gru_f32_backward_states_5_step_d_h_carrie
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -3061,6 +3325,9 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_f32_backward_states_3_step_d_h_carried_ahead, grugen_nothing>::type ahead_3 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_f32_backward_states_4_step_d_h_carried_kept,
+            grugen_nothing>::type kept_4 = {};
     if (HELD > 0) {
         gru_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -3089,12 +3356,25 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_hold(plan_4, tile.panel_U_n_T_d_n_pre, H, &panels.panel_U_n_T_d_n_pre);
         grugen_hold(plan_5, tile.panel_U_r_T_d_r_pre, H, &panels.panel_U_r_T_d_r_pre);
         grugen_hold(plan_5, tile.panel_U_z_T_d_z_pre, H, &panels.panel_U_z_T_d_z_pre);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_n_T_d_n_pre) |
+                grugen_bits(panels.panel_U_r_T_d_r_pre) | grugen_bits(panels.panel_U_z_T_d_z_pre));
+                }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_f32_backward_states_4_step_d_h_carried_find_unit(call, work, plan_4.some_unit(),
+                &kept_4);
+        const grugen_here first = rows.ahead(plan_4.row, 0);
+        if (first.alive) { gru_f32_backward_states_4_step_d_h_carried_find_row(call, work, first,
+                plan_4.some_unit(), &kept_4); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
@@ -3109,7 +3389,7 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
                     &ahead_3);
         }
         gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
-                panels, rows, team, plan_4);
+                panels, rows, team, plan_4, &kept_4);
         team.meet_others();
         gru_f32_backward_states_5_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
                 panels, rows, team, plan_5);
@@ -3177,7 +3457,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_f32_backward_states_4_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
-            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,

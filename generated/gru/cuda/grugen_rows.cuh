@@ -14,6 +14,26 @@ struct grugen_here {
     bool alive;
 };
 
+// The number of a row, which times the elements of one has 64 bits. Of 64 bits from the beginning a
+// compiler that has taken the conversion of one factor out of a loop multiplies all.
+struct grugen_row_number {
+    int number;
+
+    __device__ grugen_row_number(int row) : number(row) {}
+    __device__ operator int64_t() const { return number; }
+};
+
+__device__ __forceinline__ int64_t operator*(grugen_row_number row, int elements)
+{
+#ifdef GRUGEN_EMULATOR
+    return (int64_t)row.number * elements;
+#else
+    int64_t product;
+    asm("mul.wide.s32 %0, %1, %2;" : "=l"(product) : "r"(row.number), "r"(elements));
+    return product;
+#endif
+}
+
 __host__ __device__ inline int64_t grugen_length(const int64_t *lengths, int64_t T, int64_t b)
 {
     return lengths == nullptr ? T : lengths[b];
@@ -23,6 +43,7 @@ __host__ __device__ inline int64_t grugen_length(const int64_t *lengths, int64_t
 struct grugen_call_rows {
     static constexpr bool are_whole = false;
     static constexpr bool is_single = false;
+    using number = int64_t;
 
     int T, B;
     const int64_t *lengths;
@@ -43,6 +64,7 @@ struct grugen_call_rows {
 struct grugen_sequence_rows {
     static constexpr bool are_whole = false;
     static constexpr bool is_single = false;
+    using number = int64_t;
 
     int B;
 
@@ -54,39 +76,47 @@ struct grugen_sequence_rows {
 struct grugen_single_row {
     static constexpr bool are_whole = false;
     static constexpr bool is_single = false;
+    using number = int64_t;
 
     __device__ int count() const { return 1; }
     __device__ grugen_here locate(int item) const { return {0, 0, 0, item < 1}; }
 };
 
-// Step `s` of a single sequence, which is alive as long as its block has steps to do.
+// Step `s` of a single sequence, which is alive as long as its block has steps to do. Its `row` is
+// `apart` from that of the next step.
 struct grugen_one_sequence {
     static constexpr bool are_whole = false;
     static constexpr bool is_single = true;
+    using number = grugen_row_number;
 
     int T, B;
     int first, size;
     int s;
     bool reverse;
     int length;
+    int row, apart;
 
     __device__ int count() const { return 1; }
 
     // nobody asks for another one
-    __device__ grugen_here locate(int) const
-    {
-        const int t = reverse ? length - 1 - s : s;
-        return {t * B + first, first, 0, true};
-    }
+    __device__ grugen_here locate(int) const { return {row, first, 0, true}; }
 
     // The same row some steps later.
-    __device__ grugen_here ahead(int item, int steps) const
+    __device__ grugen_here ahead(int, int steps) const
     {
-        grugen_one_sequence later = *this;
-        later.s += steps;
-        grugen_here here = later.locate(item);
-        here.alive = later.s < length;
-        return here;
+        return {row + steps * apart, first, 0, s + steps < length};
+    }
+
+    // The row of the next step, or of this one if it is the last.
+    __device__ grugen_here following() const
+    {
+        return {s + 1 < length ? row + apart : row, first, 0, true};
+    }
+
+    __device__ void next()
+    {
+        ++s;
+        row += apart;
     }
 
     // Whether some of a block's rows may end before others.
@@ -101,6 +131,7 @@ struct grugen_one_sequence {
 struct grugen_step_rows {
     static constexpr bool are_whole = false;
     static constexpr bool is_single = false;
+    using number = int64_t;
 
     int T, B;
     const int64_t *lengths;
@@ -118,6 +149,8 @@ struct grugen_step_rows {
         const int t = reverse ? length - 1 - s : s;
         return {t * B + b, b, item, s < length};
     }
+
+    __device__ void next() { ++s; }
 
     // The same row some steps later.
     __device__ grugen_here ahead(int item, int steps) const
@@ -142,6 +175,7 @@ struct grugen_step_rows {
 struct grugen_whole_rows {
     static constexpr bool are_whole = true;
     static constexpr bool is_single = false;
+    using number = int64_t;
 
     int T, B;
     int first, size;
@@ -155,6 +189,8 @@ struct grugen_whole_rows {
         const int t = reverse ? T - 1 - s : s;
         return {t * B + first + item, first + item, item, true};
     }
+
+    __device__ void next() { ++s; }
 
     // The same row some steps later.
     __device__ grugen_here ahead(int item, int steps) const

@@ -411,7 +411,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
-        const int64_t row = here.row;
+        const typename Rows::number row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
             gru_d_f32_forward_5_step_h_ahead found = {};
@@ -434,8 +434,44 @@ static __device__ __forceinline__ void gru_d_f32_forward_5_step_h(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_forward_6_step_h_kept {
+    float b_z;
+    float b_r;
+    float t25;
+    float t30;
+};
+
+static __device__ __forceinline__ void gru_d_f32_forward_6_step_h_find_unit(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_forward_6_step_h_kept *const kept)
+{
+    const float *const b_z_given = call->param.b_z;
+    const float *const b_r_given = call->param.b_r;
+    kept->b_z = __ldg(b_z_given + j);
+    kept->b_r = __ldg(b_r_given + j);
+}
+
+static __device__ __forceinline__ void gru_d_f32_forward_6_step_h_find_row(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_forward_6_step_h_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const t25_at = work->t25;
+    float *const t30_at = work->t30;
+    const grugen_row_number row = here.row;
+    kept->t25 = t25_at[row * grugen_padded(H) + j];
+    kept->t30 = t30_at[row * grugen_padded(H) + j];
+}
+
 // U_z @ h_hat, U_r @ h_hat    gru_d.yaml:35, gru_d.yaml:36
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
         [[maybe_unused]] const gru_d_f32_forward_work *const work,
@@ -443,7 +479,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -462,7 +499,10 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         return tile->h_hat + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -489,8 +529,17 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
-        const float b_z = __ldg(b_z_given + j);
-        const float b_r = __ldg(b_r_given + j);
+        constexpr bool is_kept = std::is_same_v<Kept, gru_d_f32_forward_6_step_h_kept>;
+        float b_z = 0;
+        float b_r = 0;
+        if constexpr (is_kept) {
+            b_z = kept->b_z;
+            b_r = kept->b_r;
+        } else {
+            b_z = __ldg(b_z_given + j);
+            b_r = __ldg(b_r_given + j);
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -514,7 +563,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         float t30 = 0;
         float h_hat = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             t25 = t25_at[row * grugen_padded(H) + j];
             t30 = t30_at[row * grugen_padded(H) + j];
@@ -522,7 +571,17 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                t25 = kept->t25;
+                t30 = kept->t30;
+                h_hat = h_hat_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_forward_6_step_h_find_row(call, work, rows.following(), j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][2] = {};
         grugen_multiply<0, 2, operand_1_is>(at, panels.panel_U_z_h_hat, H, operand_1, sums);
@@ -533,7 +592,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
             if (own > 0) { ask(here); }
             float sum[2] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // z  = sigmoid(W_z @ x_hat + U_z @ h_hat + V_z @ m + b_z)    gru_d.yaml:35
             const float U_z_h_hat = sum[0];
@@ -574,8 +633,38 @@ static __device__ __forceinline__ void gru_d_f32_forward_6_step_h(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_forward_7_step_h_kept {
+    float b_n;
+    float t32;
+};
+
+static __device__ __forceinline__ void gru_d_f32_forward_7_step_h_find_unit(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_forward_7_step_h_kept *const kept)
+{
+    const float *const b_n_given = call->param.b_n;
+    kept->b_n = __ldg(b_n_given + j);
+}
+
+static __device__ __forceinline__ void gru_d_f32_forward_7_step_h_find_row(
+        [[maybe_unused]] const gru_d_f32_forward_call *const call,
+        [[maybe_unused]] const gru_d_f32_forward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_forward_7_step_h_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const t32_at = work->t32;
+    const grugen_row_number row = here.row;
+    kept->t32 = t32_at[row * grugen_padded(H) + j];
+}
+
 // U_n @ t21    gru_d.yaml:37
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         [[maybe_unused]] const gru_d_f32_forward_call *const call,
         [[maybe_unused]] const gru_d_f32_forward_work *const work,
@@ -583,7 +672,8 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     const int keep_tape = call->keep_tape;
@@ -599,7 +689,10 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         return tile->t21 + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -626,7 +719,14 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
-        const float b_n = __ldg(b_n_given + j);
+        constexpr bool is_kept = std::is_same_v<Kept, gru_d_f32_forward_7_step_h_kept>;
+        float b_n = 0;
+        if constexpr (is_kept) {
+            b_n = kept->b_n;
+        } else {
+            b_n = __ldg(b_n_given + j);
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -650,7 +750,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         float z = 0;
         float t27 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             t32 = t32_at[row * grugen_padded(H) + j];
             z = z_at[slot * grugen_padded(H) + j];
@@ -658,7 +758,17 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                t32 = kept->t32;
+                z = z_at[slot * grugen_padded(H) + j];
+                t27 = t27_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_forward_7_step_h_find_row(call, work, rows.following(), j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_product, H, operand_1, sums);
@@ -669,7 +779,7 @@ static __device__ __forceinline__ void gru_d_f32_forward_7_step_h(
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // n  = tanh(W_n @ x_hat + U_n @ (r * h_hat) + V_n @ m + b_n)    gru_d.yaml:37
             const float U_n_product = sum[0];
@@ -830,6 +940,12 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
             HELD);
     typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_d_f32_forward_5_step_h_ahead, grugen_nothing>::type ahead_5 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_forward_6_step_h_kept,
+            grugen_nothing>::type kept_6 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_forward_7_step_h_kept,
+            grugen_nothing>::type kept_7 = {};
     if (HELD > 0) {
         gru_d_f32_forward_step_h_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -854,12 +970,31 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
     if constexpr (HELD > 0) {
         grugen_hold(plan_6, tile.panel_U_z_h_hat, H, &panels.panel_U_z_h_hat);
         grugen_hold(plan_7, tile.panel_U_n_product, H, &panels.panel_U_n_product);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_z_h_hat) |
+                grugen_bits(panels.panel_U_n_product)); }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_forward_6_step_h_find_unit(call, work, plan_6.some_unit(), &kept_6);
+        const grugen_here first = rows.ahead(plan_6.row, 0);
+        if (first.alive) { gru_d_f32_forward_6_step_h_find_row(call, work, first,
+                plan_6.some_unit(), &kept_6); }
+    }
+
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_forward_7_step_h_find_unit(call, work, plan_7.some_unit(), &kept_7);
+        const grugen_here first = rows.ahead(plan_7.row, 0);
+        if (first.alive) { gru_d_f32_forward_7_step_h_find_row(call, work, first,
+                plan_7.some_unit(), &kept_7); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_forward_step_h_finish(call, &tile, rows, team); }
         gru_d_f32_forward_5_step_h(call, work, &tile, rows, team, plan_5, ahead_5);
@@ -871,10 +1006,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 1) gru_d_f32_forward_st
             gru_d_f32_forward_5_step_h_look_ahead(call, work, rows, team, plan_5, &ahead_5);
         }
         gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
-                plan_6);
+                plan_6, &kept_6);
         team.meet_others();
         gru_d_f32_forward_7_step_h<grugen_fewer(ROWS, 4)>(call, work, &tile, panels, rows, team,
-                plan_7);
+                plan_7, &kept_7);
         team.meet();
         grugen_swap(&tile.h, &tile.h_next);
     }
@@ -934,7 +1069,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_6_
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_forward_6_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
-            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_step_h_kernel(
@@ -951,7 +1087,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS, 2) gru_d_f32_forward_7_
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_forward_7_step_h<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows, team,
-            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 // Bytes of shared memory for rows that blocks bring together.
@@ -1526,7 +1663,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
-        const int64_t row = here.row;
+        const typename Rows::number row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
             gru_d_f32_backward_1_step_d_h_carried_ahead found = {};
@@ -1570,8 +1707,35 @@ static __device__ __forceinline__ void gru_d_f32_backward_1_step_d_h_carried(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_backward_2_step_d_h_carried_kept {
+    float r;
+};
+
+static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_2_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_2_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    const float *const r_given = call->tape_read.r;
+    const grugen_row_number row = here.row;
+    kept->r = __ldg(r_given + row * H + j);
+}
+
 // U_n^T @ d_n_pre    gru_d.yaml:37
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_work *const work,
@@ -1579,7 +1743,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     float *const h_hat_2_at = tile->h_hat_2;
@@ -1594,7 +1759,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1622,6 +1790,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept, gru_d_f32_backward_2_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -1646,7 +1819,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         float t53_2 = 0;
         float t35 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             h_hat_2 = h_hat_2_at[slot * grugen_padded(H) + j];
             r = __ldg(r_given + row * H + j);
@@ -1655,7 +1828,19 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                h_hat_2 = h_hat_2_at[slot * grugen_padded(H) + j];
+                r = kept->r;
+                t53_2 = t53_2_at[slot * grugen_padded(H) + j];
+                t35 = t35_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_backward_2_step_d_h_carried_find_row(call, work, rows.following(), j,
+                        kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
@@ -1666,7 +1851,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
             const float U_n_T_d_n_pre = sum[0];
@@ -1698,8 +1883,35 @@ static __device__ __forceinline__ void gru_d_f32_backward_2_step_d_h_carried(
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_backward_3_step_d_h_carried_kept {
+    float gamma_h;
+};
+
+static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_3_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_d_f32_backward_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_3_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    const float *const gamma_h_given = call->tape_read.gamma_h;
+    const grugen_row_number row = here.row;
+    kept->gamma_h = __ldg(gamma_h_given + row * H + j);
+}
+
 // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_work *const work,
@@ -1707,7 +1919,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     float *const t4_at = tile->t4;
@@ -1723,7 +1936,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -1770,6 +1986,11 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept, gru_d_f32_backward_3_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -1793,14 +2014,24 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
         float t4 = 0;
         float gamma_h = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             t4 = t4_at[slot * grugen_padded(H) + j];
             gamma_h = __ldg(gamma_h_given + row * H + j);
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                t4 = t4_at[slot * grugen_padded(H) + j];
+                gamma_h = kept->gamma_h;
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_backward_3_step_d_h_carried_find_row(call, work, rows.following(), j,
+                        kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
@@ -1812,7 +2043,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_3_step_d_h_carried(
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
             const float d_h_hat = sum[0] + t4;
@@ -1980,6 +2211,12 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_d_f32_backward_1_step_d_h_carried_ahead, grugen_nothing>::type ahead_1 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_backward_2_step_d_h_carried_kept,
+            grugen_nothing>::type kept_2 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_backward_3_step_d_h_carried_kept,
+            grugen_nothing>::type kept_3 = {};
     if (HELD > 0) {
         gru_d_f32_backward_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -2008,12 +2245,32 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_hold(plan_2, tile.panel_U_n_T_d_n_pre, H, &panels.panel_U_n_T_d_n_pre);
         grugen_hold(plan_3, tile.panel_U_r_T_d_r_pre, H, &panels.panel_U_r_T_d_r_pre);
         grugen_hold(plan_3, tile.panel_U_z_T_d_z_pre, H, &panels.panel_U_z_T_d_z_pre);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_n_T_d_n_pre) |
+                grugen_bits(panels.panel_U_r_T_d_r_pre) | grugen_bits(panels.panel_U_z_T_d_z_pre));
+                }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_backward_2_step_d_h_carried_find_unit(call, work, plan_2.some_unit(), &kept_2);
+        const grugen_here first = rows.ahead(plan_2.row, 0);
+        if (first.alive) { gru_d_f32_backward_2_step_d_h_carried_find_row(call, work, first,
+                plan_2.some_unit(), &kept_2); }
+    }
+
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_backward_3_step_d_h_carried_find_unit(call, work, plan_3.some_unit(), &kept_3);
+        const grugen_here first = rows.ahead(plan_3.row, 0);
+        if (first.alive) { gru_d_f32_backward_3_step_d_h_carried_find_row(call, work, first,
+                plan_3.some_unit(), &kept_3); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_backward_step_d_h_carried_finish(call, &tile, rows,
                 team); }
@@ -2028,10 +2285,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
                     &ahead_1);
         }
         gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
-                rows, team, plan_2);
+                rows, team, plan_2, &kept_2);
         team.meet_others();
         gru_d_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile, panels,
-                rows, team, plan_3);
+                rows, team, plan_3, &kept_3);
         team.meet();
         grugen_swap(&tile.d_h_carried, &tile.d_h);
         grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
@@ -2096,7 +2353,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_2_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
-            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -2114,7 +2372,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_3_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile, rows,
-            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 // Bytes of shared memory for rows that blocks bring together.
@@ -3355,7 +3614,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
     for (int item = plan.row; item < rows.count(); item += plan.rows) {
         const grugen_here here = rows.locate(item);
         if (!here.alive) { continue; }
-        const int64_t row = here.row;
+        const typename Rows::number row = here.row;
         const int64_t slot = here.slot;
         for (int j = plan.unit; j < plan.last; j += plan.units) {
             gru_d_f32_backward_states_5_step_d_h_carried_ahead found = {};
@@ -3393,8 +3652,41 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_5_step_d_h_carr
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_backward_states_6_step_d_h_carried_kept {
+    float h_hat;
+    float r;
+    float t53;
+};
+
+static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_states_6_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_states_6_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const h_hat_at = work->h_hat;
+    float *const r_at = work->r;
+    float *const t53_at = work->t53;
+    const grugen_row_number row = here.row;
+    kept->h_hat = h_hat_at[row * grugen_padded(H) + j];
+    kept->r = r_at[row * grugen_padded(H) + j];
+    kept->t53 = t53_at[row * grugen_padded(H) + j];
+}
+
 // U_n^T @ d_n_pre    gru_d.yaml:37
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
@@ -3402,7 +3694,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     float *const h_hat_at = work->h_hat;
@@ -3417,7 +3710,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         return tile->d_n_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -3445,6 +3741,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept,
+                gru_d_f32_backward_states_6_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -3469,7 +3771,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         float t53 = 0;
         float t35 = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             h_hat = h_hat_at[row * grugen_padded(H) + j];
             r = r_at[row * grugen_padded(H) + j];
@@ -3478,7 +3780,19 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                h_hat = kept->h_hat;
+                r = kept->r;
+                t53 = kept->t53;
+                t35 = t35_at[slot * grugen_padded(H) + j];
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_backward_states_6_step_d_h_carried_find_row(call, work, rows.following(),
+                        j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_n_T_d_n_pre, H, operand_1, sums);
@@ -3489,7 +3803,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through n    gru_d.yaml:37
             const float U_n_T_d_n_pre = sum[0];
@@ -3523,8 +3837,35 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_6_step_d_h_carr
     }
 }
 
+// What a lane keeps from step to step that has the same unit of the same sequence in all of them:
+// what is the unit's, and what the next step finds in memory for its row.
+struct gru_d_f32_backward_states_7_step_d_h_carried_kept {
+    float gamma_h;
+};
+
+static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carried_find_unit(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_states_7_step_d_h_carried_kept *const kept)
+{
+}
+
+static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carried_find_row(
+        [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
+        [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
+        [[maybe_unused]] const grugen_here &here,
+        [[maybe_unused]] const int j,
+        [[maybe_unused]] gru_d_f32_backward_states_7_step_d_h_carried_kept *const kept)
+{
+    const int H = (int)call->dims.H;
+    float *const gamma_h_at = work->gamma_h;
+    const grugen_row_number row = here.row;
+    kept->gamma_h = gamma_h_at[row * grugen_padded(H) + j];
+}
+
 // U_r^T @ d_r_pre, U_z^T @ d_z_pre    gru_d.yaml:36, gru_d.yaml:35
-template <int ROWS, class Panels, class Rows, class Team>
+template <int ROWS, class Panels, class Rows, class Team, class Kept>
 static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carried(
         [[maybe_unused]] const gru_d_f32_backward_states_call *const call,
         [[maybe_unused]] const gru_d_f32_backward_states_work *const work,
@@ -3532,7 +3873,8 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         const Panels &panels,
         const Rows &rows,
         [[maybe_unused]] const Team &team,
-        const grugen_tile &plan)
+        const grugen_tile &plan,
+        [[maybe_unused]] Kept *const kept)
 {
     const int H = (int)call->dims.H;
     float *const t37_at = tile->t37;
@@ -3548,7 +3890,10 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         return tile->d_z_pre_near + slot * grugen_padded(H);
     };
     // a block without units posts nothing, so nobody would wait until it has read what it needs not
-    if (Team::posts && plan.first == plan.last) { return; }
+    if (Team::posts && plan.first == plan.last) {
+        return;
+    }
+
     // blocks that share rows bring them together first, if there is memory for them
     float *const gathered = Team::gathers ? static_cast<float *>(tile->gathered) : nullptr;
     float *const operand_1_at = gathered;
@@ -3595,6 +3940,12 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
 
         // lanes beyond the last unit do what the last one does, and keep it to themselves
         const int j = at.some_unit();
+        constexpr bool is_kept = std::is_same_v<Kept,
+                gru_d_f32_backward_states_7_step_d_h_carried_kept>;
+        if constexpr (is_kept) {
+        } else {
+        }
+
         const grugen_here own_row = rows.locate(at.row + at.member);
         const auto row_of_lane = [&](int own) {
             // where all rows exist it takes less to look again than to remember
@@ -3618,14 +3969,24 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
         float t37 = 0;
         float gamma_h = 0;
         const auto ask = [&]([[maybe_unused]] const grugen_here &here) {
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             t37 = t37_at[slot * grugen_padded(H) + j];
             gamma_h = gamma_h_at[row * grugen_padded(H) + j];
         };
         {
             const grugen_here here = row_of_lane(0);
-            if (here.alive) { ask(here); }
+            if constexpr (is_kept) {
+                // what was there in the step before has been asked for then
+                const int64_t slot = here.slot;
+                t37 = t37_at[slot * grugen_padded(H) + j];
+                gamma_h = kept->gamma_h;
+                // without a branch: behind one, addresses would be fetched anew in each step
+                gru_d_f32_backward_states_7_step_d_h_carried_find_row(call, work, rows.following(),
+                        j, kept);
+            } else if (here.alive) {
+                ask(here);
+            }
         }
         float sums[ROWS][1] = {};
         grugen_multiply<0, 1, operand_1_is>(at, panels.panel_U_r_T_d_r_pre, H, operand_1, sums);
@@ -3637,7 +3998,7 @@ static __device__ __forceinline__ void gru_d_f32_backward_states_7_step_d_h_carr
             if (own > 0) { ask(here); }
             float sum[1] = {};
             grugen_pick(at, sums, own, sum);
-            const int64_t row = here.row;
+            const typename Rows::number row = here.row;
             const int64_t slot = here.slot;
             // back through z    gru_d.yaml:35
             const float d_h_hat = sum[0] + t37;
@@ -3801,6 +4162,12 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             HELD);
     typename grugen_choice<((ROWS == 1 && HELD < 16) || 12 * HELD < 128),
             gru_d_f32_backward_states_5_step_d_h_carried_ahead, grugen_nothing>::type ahead_5 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_backward_states_6_step_d_h_carried_kept,
+            grugen_nothing>::type kept_6 = {};
+    typename grugen_choice<(decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 &&
+            HELD < 16) || 12 * HELD < 128)), gru_d_f32_backward_states_7_step_d_h_carried_kept,
+            grugen_nothing>::type kept_7 = {};
     if (HELD > 0) {
         gru_d_f32_backward_states_step_d_h_carried_find_panels(call, work, &tile);
     } else if (Team::keeps || tiling.keeps) {
@@ -3829,12 +4196,34 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
         grugen_hold(plan_6, tile.panel_U_n_T_d_n_pre, H, &panels.panel_U_n_T_d_n_pre);
         grugen_hold(plan_7, tile.panel_U_r_T_d_r_pre, H, &panels.panel_U_r_T_d_r_pre);
         grugen_hold(plan_7, tile.panel_U_z_T_d_z_pre, H, &panels.panel_U_z_T_d_z_pre);
+        if constexpr (!Team::posts || decltype(rows)::is_single) {
+                grugen_await(grugen_bits(panels.panel_U_n_T_d_n_pre) |
+                grugen_bits(panels.panel_U_r_T_d_r_pre) | grugen_bits(panels.panel_U_z_T_d_z_pre));
+                }
     } else {
         panels = tile;
     }
 
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_backward_states_6_step_d_h_carried_find_unit(call, work, plan_6.some_unit(),
+                &kept_6);
+        const grugen_here first = rows.ahead(plan_6.row, 0);
+        if (first.alive) { gru_d_f32_backward_states_6_step_d_h_carried_find_row(call, work, first,
+                plan_6.some_unit(), &kept_6); }
+    }
+
+    if constexpr (decltype(rows)::is_single && HELD > 0 && !Team::posts && ((ROWS == 1 && HELD <
+            16) || 12 * HELD < 128)) {
+        gru_d_f32_backward_states_7_step_d_h_carried_find_unit(call, work, plan_7.some_unit(),
+                &kept_7);
+        const grugen_here first = rows.ahead(plan_7.row, 0);
+        if (first.alive) { gru_d_f32_backward_states_7_step_d_h_carried_find_row(call, work, first,
+                plan_7.some_unit(), &kept_7); }
+    }
+
     const int longest = grugen_longest(rows);
-    for (; rows.s < longest; ++rows.s) {
+    for (; rows.s < longest; rows.next()) {
         team.enter(rows.s);
         if (rows.have_lengths()) { gru_d_f32_backward_states_step_d_h_carried_finish(call, &tile,
                 rows, team); }
@@ -3850,10 +4239,10 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
                     &ahead_5);
         }
         gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
-                panels, rows, team, plan_6);
+                panels, rows, team, plan_6, &kept_6);
         team.meet_others();
         gru_d_f32_backward_states_7_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, work, &tile,
-                panels, rows, team, plan_7);
+                panels, rows, team, plan_7, &kept_7);
         team.meet();
         grugen_swap(&tile.d_h_carried, &tile.d_h);
         grugen_swap(&tile.d_z_pre_near, &tile.d_z_pre_near_other);
@@ -3918,7 +4307,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_states_6_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
-            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 static __global__ void __launch_bounds__(GRUGEN_THREADS,
@@ -3936,7 +4326,8 @@ static __global__ void __launch_bounds__(GRUGEN_THREADS,
             *begun + s, given.reverse != 0};
     const grugen_launched team = grugen_whole_launch();
     gru_d_f32_backward_states_7_step_d_h_carried<grugen_fewer(ROWS, 4)>(call, &memory, &tile, tile,
-            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)));
+            rows, team, grugen_first_tile(team, rows.count(), H, H, grugen_fewer(ROWS, 4)),
+            static_cast<grugen_nothing *>(nullptr));
 }
 
 // Bytes of shared memory for rows that blocks bring together.

@@ -53,6 +53,39 @@ __device__ __forceinline__ void grugen_hold(
     }
 }
 
+// The bits of a register are known when it has been filled.
+__device__ inline unsigned grugen_bits(float x) { return __float_as_uint(x); }
+__device__ inline unsigned grugen_bits(double x)
+{
+    const unsigned long long bits = (unsigned long long)__double_as_longlong(x);
+    return (unsigned)bits | (unsigned)(bits >> 32);
+}
+
+template <int MATRICES, int FOURS>
+__device__ __forceinline__ unsigned grugen_bits(const grugen_held<MATRICES, FOURS> &held)
+{
+    unsigned bits = 0;
+#pragma unroll
+    for (int i = 0; i < FOURS; ++i) {
+#pragma unroll
+        for (int m = 0; m < MATRICES; ++m) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) { bits |= grugen_bits(held.weight[i][m].of[e]); }
+        }
+    }
+    return bits;
+}
+
+// Wait until all that is held has come. A processor counts what a warp has asked for in six groups,
+// and the warp can only wait for all of a group. For what is still on its way where a loop begins the
+// compiler has it wait in every step, where it is used first: for what the step itself has just asked
+// for as well, if that is counted in the same group.
+__device__ __forceinline__ void grugen_await(unsigned bits)
+{
+    // what a barrier is handed must be known; it is about time alone, so no test can show it is needed
+    (void)__syncthreads_or((int)bits);
+}
+
 // `work` with a constant for how often `number` is `unit`, if that is FIRST, or FIRST doubled some
 // times, up to LAST; `otherwise` if it is not.
 template <int FIRST, int LAST, class Work, class Otherwise>
@@ -138,7 +171,8 @@ __device__ __forceinline__ void grugen_multiply_some(
     // with few sums lanes wait for each of them; those of a block alone, which hold four fours, have
     // been found to wait less than pairs take
     constexpr bool PAIRS = ROWS * MATRICES <= 2 && FOURS > 4;
-    const int fours = (int)grugen_fours(depth);
+    // the steps of a single row are too short for 64 bits
+    const int fours = ROWS == 1 ? (depth + 3) / 4 : (int)grugen_fours(depth);
 #pragma unroll
     for (int begin = 0; begin < FOURS; begin += SIDE) {
         // the same for all lanes; what is held is never less than some fours deep

@@ -274,6 +274,24 @@ __device__ __forceinline__ void grugen_halve(int apart, GRUGEN_REAL (&sums)[ROWS
     }
 }
 
+// The sums of a single row of which `split` lanes have parts, LANES or more: each gets the whole. All
+// steps are in one piece of code for each number of lanes.
+template <int LANES, int SUMS>
+__device__ __forceinline__ void grugen_combine_row(int split, GRUGEN_REAL (&sums)[SUMS])
+{
+    if (split == LANES) {
+#pragma unroll
+        for (int lanes = 2; lanes <= LANES; lanes *= 2) {
+#pragma unroll
+            for (int sum = 0; sum < SUMS; ++sum) {
+                sums[sum] += __shfl_xor_sync(0xffffffffu, sums[sum], GRUGEN_WARP / lanes);
+            }
+        }
+    } else if constexpr (LANES < GRUGEN_WARP) {
+        grugen_combine_row<2 * LANES>(split, sums);
+    }
+}
+
 // Bring together what the lanes that share a depth have summed up: each gets the whole of its own
 // rows of the tile, which come first then.
 template <int ROWS, int SUMS>
@@ -287,13 +305,17 @@ grugen_combine(const grugen_tile &at, GRUGEN_REAL (&sums)[ROWS][SUMS])
     if constexpr (ROWS > 1) {
         if (at.split > ROWS / 2) { grugen_halve<1>(GRUGEN_WARP / ROWS, sums); }
     }
-    // lanes beyond have the same row
+    if constexpr (ROWS == 1) {
+        grugen_combine_row<2>(at.split, sums[0]);
+    } else {
+        // lanes beyond have the same row
 #pragma unroll
-    for (int lanes = 2 * ROWS; lanes <= GRUGEN_WARP; lanes *= 2) {
-        if (lanes > at.split) { break; }
+        for (int lanes = 2 * ROWS; lanes <= GRUGEN_WARP; lanes *= 2) {
+            if (lanes > at.split) { break; }
 #pragma unroll
-        for (int sum = 0; sum < SUMS; ++sum) {
-            sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], GRUGEN_WARP / lanes);
+            for (int sum = 0; sum < SUMS; ++sum) {
+                sums[0][sum] += __shfl_xor_sync(0xffffffffu, sums[0][sum], GRUGEN_WARP / lanes);
+            }
         }
     }
 }

@@ -292,7 +292,9 @@ static inline bool grugen_is_whole(
 __device__ inline grugen_one_sequence grugen_single(const grugen_step_rows &rows)
 {
     const int length = (int)grugen_length(rows.lengths, rows.T, rows.first);
-    return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length};
+    const int row = (rows.reverse ? length - 1 : 0) * rows.B + rows.first;
+    const int apart = rows.reverse ? -rows.B : rows.B;
+    return {rows.T, rows.B, rows.first, 1, 0, rows.reverse, length, row, apart};
 }
 
 template <class Team, int ROWS, bool WHOLE>
