@@ -66,7 +66,7 @@ static inline int64_t grugen_larger(int64_t a, int64_t b)
 }
 
 // How a product is cut. A tile is some narrow units times some vectors of wide ones; which operand
-// is the wide one is chosen so that little of the last vectors is wasted.
+// is the wide one is chosen so that little of the last vectors is wasted, and little is packed.
 typedef struct grugen_outer_cut {
     int turned; // the lefts are the wide side
     int64_t right; // units of the right, without the ones
@@ -83,8 +83,9 @@ static inline grugen_outer_cut
 grugen_cut_outer(int64_t count, int64_t left_units, int64_t right, int64_t ones)
 {
     const int64_t right_units = right + ones;
-    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
-    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    // of one row: to pack a narrow unit takes as long as to multiply it with one more vector
+    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES + 1);
+    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES + 1);
     grugen_outer_cut cut;
     // a turned total is transposed when it is added: that must pay
     cut.turned = along * 32 < across * 31;
