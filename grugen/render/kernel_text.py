@@ -244,6 +244,8 @@ class _KernelText:
         """One row of a value copied from place to place."""
         size = factor(self.spelling.dim(width_of(target.array)))
         rows = f"{self.spelling.row(target)}, {self.spelling.row(source)}"
+        if not self.baseline:
+            return f"grugen_copy_v({rows}, {size});"
         return f"memcpy({rows}, (size_t){size} * sizeof({self.real}));"
 
     def past_the_end(self) -> Iterator[str]:
