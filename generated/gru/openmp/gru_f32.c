@@ -380,8 +380,8 @@ static inline __attribute__((always_inline)) void gru_f32_forward_step_h(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // h of the next step
-            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                    (size_t)H * sizeof(float));
+            grugen_copy_v(tile->h + slot * grugen_padded(H),
+                    tile->h_next + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -393,8 +393,7 @@ static void gru_f32_forward_start_tile(const gru_f32_forward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->h + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
+        grugen_copy_v(tile->h + slot * grugen_padded(H), call->initial.h + b * H, H);
     }
 }
 
@@ -404,7 +403,7 @@ static void gru_f32_forward_finish_tile(const gru_f32_forward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        grugen_copy_v(call->final.h + b * H, tile->h + slot * grugen_padded(H), H);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.y + row * H, 0, (size_t)H * sizeof(float));
@@ -891,8 +890,8 @@ static void gru_f32_backward_step_d_h_carried(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -963,8 +962,7 @@ static void gru_f32_backward_start_tile(const gru_f32_backward_tile *const tile)
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
+        grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H, H);
     }
 }
 
@@ -975,8 +973,7 @@ static void gru_f32_backward_finish_tile(const gru_f32_backward_tile *const tile
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+        grugen_copy_v(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H), H);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
@@ -1665,8 +1662,8 @@ static void gru_f32_backward_states_step_d_h_carried(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -1716,8 +1713,7 @@ static void gru_f32_backward_states_start_tile(const gru_f32_backward_states_til
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
+        grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H, H);
     }
 }
 
@@ -1728,8 +1724,7 @@ static void gru_f32_backward_states_finish_tile(const gru_f32_backward_states_ti
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
+        grugen_copy_v(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H), H);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));

@@ -66,7 +66,7 @@ static inline int64_t grugen_larger(int64_t a, int64_t b)
 }
 
 // How a product is cut. A tile is some narrow units times some vectors of wide ones; which operand
-// is the wide one is chosen so that little of the last vectors is wasted.
+// is the wide one is chosen so that little of the last vectors is wasted, and little is packed.
 typedef struct grugen_outer_cut {
     int turned; // the lefts are the wide side
     int64_t right; // units of the right, without the ones
@@ -83,8 +83,9 @@ static inline grugen_outer_cut
 grugen_cut_outer(int64_t count, int64_t left_units, int64_t right, int64_t ones)
 {
     const int64_t right_units = right + ones;
-    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
-    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES);
+    // of one row: to pack a narrow unit takes as long as to multiply it with one more vector
+    const int64_t across = left_units * ((right_units + GRUGEN_LANES - 1) / GRUGEN_LANES + 1);
+    const int64_t along = right_units * ((left_units + GRUGEN_LANES - 1) / GRUGEN_LANES + 1);
     grugen_outer_cut cut;
     // a turned total is transposed when it is added: that must pay
     cut.turned = along * 32 < across * 31;
@@ -137,44 +138,64 @@ typedef struct grugen_outer_rows {
     const int64_t *which[2], *packed;
 } grugen_outer_rows;
 
-// `width` columns from `column` on, of `count` rows of a block from `from_row` on, into a panel.
-static inline __attribute__((always_inline)) void grugen_outer_copy(
-    const grugen_outer_rows *block, int64_t from_row, int64_t count, grugen_outer_side operand,
-    int64_t column, const int width, GRUGEN_REAL *panel, int64_t stride)
-{
-    const grugen_outer *const side = operand.matrices;
-    const int64_t number = operand.number;
-    int64_t m = 0;
-    while (m < number && column >= side[m].units) { column -= side[m++].units; }
-    if (m < number && column + width <= side[m].units) {
-        const GRUGEN_REAL *const from = side[m].left + column;
-        const int64_t apart = side[m].left_stride;
-        const int64_t *const rows = block->which[side[m].list] + from_row;
-        for (int64_t k = 0; k < count; ++k) {
-            __builtin_prefetch(from + rows[k + GRUGEN_OUTER_COPIED] * apart);
-            memcpy(panel + k * stride, from + rows[k] * apart,
-                   (size_t)width * sizeof(GRUGEN_REAL));
-        }
-        return;
-    }
-    // across the border of two matrices, or past the last one
-    for (int64_t j = 0; j < width; ++j, ++column) {
-        while (m < number && column >= side[m].units) { column -= side[m++].units; }
-        const int64_t *const rows = block->which[m < number ? side[m].list : 0] + from_row;
-        for (int64_t k = 0; k < count; ++k) {
-            panel[k * stride + j] =
-                m < number ? side[m].left[rows[k] * side[m].left_stride + column] : 0;
-        }
-    }
-}
-
-// A wide panel: row k of it starts at from + rows[k] * stride. It lies where it was packed, or where
-// it is.
+// Columns of some rows: row k of them starts at from + rows[k] * stride. They lie where they were
+// packed, or where they are.
 typedef struct grugen_outer_panel {
     const GRUGEN_REAL *from;
     int64_t stride;
     const int64_t *rows; // and GRUGEN_OUTER_AHEAD more
 } grugen_outer_panel;
+
+// Where `width` columns from `column` on are; `from` is NULL if they cross the border of two
+// matrices, or go past the last one.
+static inline grugen_outer_panel grugen_outer_find(
+    const grugen_outer_rows *block, grugen_outer_side operand, int64_t column, int64_t width)
+{
+    const grugen_outer *found = operand.matrices, *const end = found + operand.number;
+    while (found < end && column >= found->units) { column -= (found++)->units; }
+    if (found == end || column + width > found->units) {
+        return (grugen_outer_panel){NULL, 0, NULL};
+    }
+    return (grugen_outer_panel){
+        found->left + column, found->left_stride, block->which[found->list]};
+}
+
+// `width` columns of `count` rows from `from_row` on, into a panel.
+static inline __attribute__((always_inline)) void grugen_outer_copy(
+    const grugen_outer_panel columns, int64_t from_row, int64_t count, const int width,
+    GRUGEN_REAL *panel, int64_t stride)
+{
+    const int64_t *const rows = columns.rows + from_row;
+    for (int64_t k = 0; k < count; ++k) {
+        __builtin_prefetch(columns.from + rows[k + GRUGEN_OUTER_COPIED] * columns.stride);
+        memcpy(panel + k * stride, columns.from + rows[k] * columns.stride,
+               (size_t)width * sizeof(GRUGEN_REAL));
+    }
+}
+
+// The same where it is several matrices' columns, from `column` on: one matrix after the other, and
+// zeros past the last one.
+static __attribute__((noinline, unused)) void grugen_outer_copy_across(
+    const grugen_outer_rows *block, int64_t from_row, int64_t count, grugen_outer_side operand,
+    int64_t column, int64_t width, GRUGEN_REAL *panel, int64_t stride)
+{
+    const grugen_outer *found = operand.matrices, *const end = found + operand.number;
+    for (int64_t j = 0; j < width;) {
+        while (found < end && column >= found->units) { column -= (found++)->units; }
+        const int64_t there = found < end ? found->units - column : width;
+        const int lanes = grugen_lanes(there < width - j ? there : width - j);
+        for (int64_t k = 0; k < count; ++k) {
+            grugen_vector some = {0};
+            if (found < end) {
+                const int64_t row = block->which[found->list][from_row + k];
+                some = grugen_load_v(found->left + row * found->left_stride + column, lanes);
+            }
+            grugen_store_v(panel + k * stride + j, some, lanes);
+        }
+        j += lanes;
+        column += lanes;
+    }
+}
 
 // sums[r][j] = sum over k of narrow[k][r] * wide[k][j]; `units` and `vectors` are constants
 // wherever this is inlined.

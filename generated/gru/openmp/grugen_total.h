@@ -81,38 +81,47 @@ grugen_outer_in_place(
     return panel;
 }
 
-// The wide panels p0..p1 of a block, packed where that makes them better to read.
+// The wide panels p0..p1 of a block, packed where that makes them better to read: a vector after the
+// other, `to_pack` of them.
 static inline void grugen_outer_take_wide(
     const grugen_outer_job *job, grugen_outer_rows block, int64_t p0, int64_t p1,
     grugen_outer_panel *panels)
 {
     const int64_t v0 = grugen_first_vector(job->cut, p0);
-    int64_t to_pack[GRUGEN_OUTER_PANELS], count = 0;
+    struct {
+        int64_t vector; // of the operand
+        int64_t width; // of its panel
+        GRUGEN_REAL *to;
+        grugen_outer_panel from;
+    } to_pack[GRUGEN_OUTER_PANELS * GRUGEN_VECTORS];
+    int64_t count = 0;
     for (int64_t p = p0; p < p1; ++p) {
         const int64_t first = grugen_first_vector(job->cut, p);
         const int64_t last = grugen_first_vector(job->cut, p + 1);
         const int64_t width = (last - first) * GRUGEN_LANES;
         grugen_outer_panel *const panel = panels + (p - p0);
         *panel = grugen_outer_in_place(&block, job->wide_side, first * GRUGEN_LANES, width);
-        if (panel->from == NULL) {
-            GRUGEN_REAL *const packed = job->wide + (first - v0) * GRUGEN_LANES * block.depth;
-            *panel = (grugen_outer_panel){packed, width, block.packed};
-            to_pack[count++] = p;
+        if (panel->from != NULL) { continue; }
+        GRUGEN_REAL *const packed = job->wide + (first - v0) * GRUGEN_LANES * block.depth;
+        *panel = (grugen_outer_panel){packed, width, block.packed};
+        for (int64_t v = first; v < last; ++v) {
+            to_pack[count].vector = v;
+            to_pack[count].width = width;
+            to_pack[count].to = packed + (v - first) * GRUGEN_LANES;
+            to_pack[count++].from =
+                grugen_outer_find(&block, job->wide_side, v * GRUGEN_LANES, GRUGEN_LANES);
         }
     }
     for (int64_t k = 0; k < block.depth && count > 0; k += GRUGEN_OUTER_COPIED) {
-        const int64_t rest = block.depth - k;
-        const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
+        const int64_t some = grugen_least(block.depth - k, GRUGEN_OUTER_COPIED);
         for (int64_t i = 0; i < count; ++i) {
-            const int64_t p = to_pack[i];
-            const int64_t first = grugen_first_vector(job->cut, p);
-            const int64_t last = grugen_first_vector(job->cut, p + 1);
-            const int64_t width = (last - first) * GRUGEN_LANES;
-            GRUGEN_REAL *const panel =
-                job->wide + (first - v0) * GRUGEN_LANES * block.depth + k * width;
-            for (int64_t v = first; v < last; ++v) {
-                grugen_outer_copy(&block, k, some, job->wide_side, v * GRUGEN_LANES,
-                                  GRUGEN_LANES, panel + (v - first) * GRUGEN_LANES, width);
+            const int64_t width = to_pack[i].width;
+            GRUGEN_REAL *const to = to_pack[i].to + k * width;
+            if (to_pack[i].from.from != NULL) {
+                grugen_outer_copy(to_pack[i].from, k, some, GRUGEN_LANES, to, width);
+            } else {
+                grugen_outer_copy_across(&block, k, some, job->wide_side,
+                                         to_pack[i].vector * GRUGEN_LANES, GRUGEN_LANES, to, width);
             }
         }
     }
@@ -121,14 +130,22 @@ static inline void grugen_outer_take_wide(
 static inline void grugen_outer_pack_narrow(
     const grugen_outer_job *job, grugen_outer_rows block, int64_t t0, int64_t t1)
 {
+    int64_t unit[GRUGEN_OUTER_TILES];
+    grugen_outer_panel from[GRUGEN_OUTER_TILES];
+    for (int64_t t = t0; t < t1; ++t) {
+        unit[t - t0] = grugen_first_unit(job->cut, t);
+        from[t - t0] = grugen_outer_find(&block, job->narrow_side, unit[t - t0], GRUGEN_ROWS);
+    }
     for (int64_t k = 0; k < block.depth; k += GRUGEN_OUTER_COPIED) {
-        const int64_t rest = block.depth - k;
-        const int64_t some = rest < GRUGEN_OUTER_COPIED ? rest : GRUGEN_OUTER_COPIED;
-        for (int64_t t = t0; t < t1; ++t) {
-            grugen_outer_copy(&block, k, some, job->narrow_side,
-                              grugen_first_unit(job->cut, t), GRUGEN_ROWS,
-                              job->narrow + ((t - t0) * block.depth + k) * GRUGEN_ROWS,
-                              GRUGEN_ROWS);
+        const int64_t some = grugen_least(block.depth - k, GRUGEN_OUTER_COPIED);
+        for (int64_t i = 0; i < t1 - t0; ++i) {
+            GRUGEN_REAL *const to = job->narrow + (i * block.depth + k) * GRUGEN_ROWS;
+            if (from[i].from != NULL) {
+                grugen_outer_copy(from[i], k, some, GRUGEN_ROWS, to, GRUGEN_ROWS);
+            } else {
+                grugen_outer_copy_across(&block, k, some, job->narrow_side, unit[i], GRUGEN_ROWS,
+                                         to, GRUGEN_ROWS);
+            }
         }
     }
 }

@@ -149,6 +149,15 @@ GRUGEN_INLINE void grugen_store_v(GRUGEN_REAL *p, grugen_vector value, int lanes
 #endif
 }
 
+// A row as it is: it is short, and a call of memcpy takes longer.
+GRUGEN_INLINE void grugen_copy_v(GRUGEN_REAL *to, const GRUGEN_REAL *from, int64_t width)
+{
+    for (int64_t j = 0; j < width; j += GRUGEN_LANES) {
+        const int lanes = grugen_lanes(width - j);
+        grugen_store_v(to + j, grugen_load_v(from + j, lanes), lanes);
+    }
+}
+
 // The sum of all lanes, by halves.
 GRUGEN_INLINE GRUGEN_REAL grugen_lanes_sum(grugen_vector value)
 {

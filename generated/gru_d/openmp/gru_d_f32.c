@@ -567,8 +567,8 @@ static inline __attribute__((always_inline)) void gru_d_f32_forward_step_h(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // h of the next step
-            memcpy(tile->h + slot * grugen_padded(H), tile->h_next + slot * grugen_padded(H),
-                    (size_t)H * sizeof(float));
+            grugen_copy_v(tile->h + slot * grugen_padded(H),
+                    tile->h_next + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -581,10 +581,8 @@ static void gru_d_f32_forward_start_tile(const gru_d_f32_forward_tile *const til
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->x_last + slot * grugen_padded(D), call->initial.x_last + b * D,
-                (size_t)D * sizeof(float));
-        memcpy(tile->h + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
+        grugen_copy_v(tile->x_last + slot * grugen_padded(D), call->initial.x_last + b * D, D);
+        grugen_copy_v(tile->h + slot * grugen_padded(H), call->initial.h + b * H, H);
     }
 }
 
@@ -595,9 +593,8 @@ static void gru_d_f32_forward_finish_tile(const gru_d_f32_forward_tile *const ti
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.x_last + b * D, tile->x_last + slot * grugen_padded(D),
-                (size_t)D * sizeof(float));
-        memcpy(call->final.h + b * H, tile->h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+        grugen_copy_v(call->final.x_last + b * D, tile->x_last + slot * grugen_padded(D), D);
+        grugen_copy_v(call->final.h + b * H, tile->h + slot * grugen_padded(H), H);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.y + row * H, 0, (size_t)H * sizeof(float));
@@ -1140,8 +1137,8 @@ static void gru_d_f32_backward_step_d_h_carried(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -1350,10 +1347,9 @@ static void gru_d_f32_backward_start_tile(const gru_d_f32_backward_tile *const t
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
-        memcpy(tile->d_x_last_carried + slot * grugen_padded(D), call->initial.x_last + b * D,
-                (size_t)D * sizeof(float));
+        grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H, H);
+        grugen_copy_v(tile->d_x_last_carried + slot * grugen_padded(D),
+                call->initial.x_last + b * D, D);
     }
 }
 
@@ -1364,10 +1360,9 @@ static void gru_d_f32_backward_finish_tile(const gru_d_f32_backward_tile *const 
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
-        memcpy(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
-                (size_t)D * sizeof(float));
+        grugen_copy_v(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H), H);
+        grugen_copy_v(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
+                D);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));
@@ -2243,8 +2238,8 @@ static void gru_d_f32_backward_states_step_d_h_carried(
         for (int64_t q = first; q < last; ++q) {
             const int64_t slot = tile->slot[q];
             // d_h_carried of the next step
-            memcpy(tile->d_h_carried + slot * grugen_padded(H),
-                    tile->d_h + slot * grugen_padded(H), (size_t)H * sizeof(float));
+            grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H),
+                    tile->d_h + slot * grugen_padded(H), H);
         }
     }
     grugen_meet(&tile->team);
@@ -2435,10 +2430,9 @@ static void gru_d_f32_backward_states_start_tile(const gru_d_f32_backward_states
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H,
-                (size_t)H * sizeof(float));
-        memcpy(tile->d_x_last_carried + slot * grugen_padded(D), call->initial.x_last + b * D,
-                (size_t)D * sizeof(float));
+        grugen_copy_v(tile->d_h_carried + slot * grugen_padded(H), call->initial.h + b * H, H);
+        grugen_copy_v(tile->d_x_last_carried + slot * grugen_padded(D),
+                call->initial.x_last + b * D, D);
     }
 }
 
@@ -2449,10 +2443,9 @@ static void gru_d_f32_backward_states_finish_tile(const gru_d_f32_backward_state
     const int64_t H = call->dims.H;
     for (int64_t slot = 0; slot < tile->count; ++slot) {
         const int64_t b = tile->order[slot];
-        memcpy(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H),
-                (size_t)H * sizeof(float));
-        memcpy(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
-                (size_t)D * sizeof(float));
+        grugen_copy_v(call->final.h + b * H, tile->d_h_carried + slot * grugen_padded(H), H);
+        grugen_copy_v(call->final.x_last + b * D, tile->d_x_last_carried + slot * grugen_padded(D),
+                D);
         for (int64_t t = grugen_length(call->lengths, call->T, b); t < call->T; ++t) {
             const int64_t row = t * call->B + b;
             memset(call->output.x + row * D, 0, (size_t)D * sizeof(float));

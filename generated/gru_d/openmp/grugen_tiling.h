@@ -25,6 +25,8 @@ enum {
     GRUGEN_TEAM_BYTES = 192 * 1024,
     // a team that meets only where a time block begins and ends needs no more than so much work
     GRUGEN_BLOCKS_BYTES = 512 * 1024,
+    // sequences of a tile if each thread has a multiple of them: two whole register tiles
+    GRUGEN_EVEN_SEQUENCES = 16,
     // sequences whose rows are listed step by step, before those of the next ones
     GRUGEN_LISTED = 16,
 };
@@ -61,6 +63,10 @@ grugen_cut(
     const int64_t tiles = (share + GRUGEN_TILE_SEQUENCES - 1) / GRUGEN_TILE_SEQUENCES;
     tiling.team = 1;
     tiling.sequences = tiles < 1 ? 1 : (share + tiles - 1) / tiles;
+    // with a shorter last tile threads would not finish together
+    if (share % tiling.sequences != 0 && share % GRUGEN_EVEN_SEQUENCES == 0) {
+        tiling.sequences = GRUGEN_EVEN_SEQUENCES;
+    }
     const int worth = meets ? weights >= GRUGEN_TEAM_BYTES : memory >= GRUGEN_BLOCKS_BYTES;
     if (threads > 1 && B < threads && B > 0 && worth) {
         tiling.team = threads;
