@@ -36,6 +36,18 @@ _ROWS = {
 }
 
 
+_NUMBER = "typename Rows::number"
+"""The type of a row's number where rows may be those of a single sequence."""
+_NUMBER_ALONE = "grugen_row_number"
+"""Where they are."""
+
+
+def _counted(rows: Iterable[str], number: str) -> tuple[str, ...]:
+    """Declarations of what picks a row, with another type of the row's `number`."""
+    other = _ROWS["row"].replace("int64_t", number)
+    return tuple(other if line == _ROWS["row"] else line for line in rows)
+
+
 def largest(sizes: Iterable[str]) -> str:
     """The expression of the largest of some sizes; 0 if there are none."""
     text = ""
@@ -52,17 +64,6 @@ def _keep_tape(code: Iterable[str]) -> tuple[str, ...]:
 
 _MOST_DOUBLE_SUMS = 3
 """For each unit; with more of them a thread needs more registers than half of a processor's."""
-
-
-_OF_ROWS = "typename Rows::number"
-
-
-def _of(rows: Iterable[str], number: str) -> tuple[str, ...]:
-    """Declarations of what picks a row, with the type of a row's `number` if it is another one."""
-    return tuple(
-        line.replace("int64_t", number) if number and line == _ROWS["row"] else line
-        for line in rows
-    )
 
 
 def blocks_at_once(element: ElementType, sums: int) -> int:
@@ -132,7 +133,9 @@ class NestWriter:
             if inside and inside.tensor:
                 tensor = tuple(tensor_lines(text, stage, operands, inside))
                 shares = inside.tensor.memory(stage)
-        rows = _of(text.rows(body.places), _OF_ROWS if inside else "")
+        rows = text.rows(body.places)
+        if inside is not None:
+            rows = _counted(rows, _NUMBER)
         shown = self.spelling.dim(size) if size is not None else ""
         plan, plan_type = self.plan_of(stage, shown)
         panels = tuple(
@@ -146,7 +149,7 @@ class NestWriter:
         constants = self.constants(text, (*code, *hints))
         code = (*constants, *code)
         name = f"{self.symbol}_{number}_{phase.name}"
-        unit = unit_text(body.steady)
+        unit, found_rows = unit_text(body.steady), text.rows(body.ahead_places)
         kept = [*unit.members, *body.ahead] if stage and body.asks and inside else []
         return CudaNestView(
             name=name,
@@ -172,10 +175,10 @@ class NestWriter:
             most_rows=str(cuda_tile_rows(len(stage.sums))) if stage else "",
             blocks=blocks_at_once(self.spelling.element, len(stage.sums) if stage else 0),
             early=tuple(body.early),
-            early_rows=_of(text.rows(body.early_places), _OF_ROWS),
+            early_rows=_counted(text.rows(body.early_places), _NUMBER),
             asks=tuple(body.asks),
             takes=tuple(body.takes),
-            take_rows=_of(text.rows(body.take_places), _OF_ROWS),
+            take_rows=_counted(text.rows(body.take_places), _NUMBER),
             ahead=() if stage else tuple(body.ahead),
             ahead_name=f"ahead_{number}",
             kept=tuple(kept),
@@ -185,9 +188,9 @@ class NestWriter:
             finds_unit=tuple(unit.finds),
             takes_unit=tuple(unit.takes),
             reads_unit=tuple(unit.reads),
-            find_first=find_first(name, number),
+            find_first=find_first(name, number) if kept else (),
             found_constants=self.mentioned(text, body.finds),
-            found_rows=_of(text.rows(body.ahead_places), "grugen_row_number" if stage else ""),
+            found_rows=_counted(found_rows, _NUMBER_ALONE) if stage else found_rows,
             finds=tuple(body.finds),
             looks_ahead=bool(size and not stage and (body.ahead or body.hints)),
             hint_constants=self.mentioned(text, body.hints),

@@ -49,15 +49,18 @@ class CudaNestView:
     numbers of a row otherwise. `rows` declares what picks a row, `steady` what is the same for
     all rows. What a stage finds in memory is declared `early`, and it `asks` for it. Another nest
     of a loop `finds` what the loop does not write one step before; `ahead` has the members of the
-    struct that keeps it. `hints` have a later step's elements, of `hint_rows`, brought near. Who
-    `looks_ahead` does so `afterwards`, or `beforehand` of a stage that waits for others. In a loop
-    whose blocks post, one that `collects` waits for vectors of other blocks, or it has `tensor`
-    cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
-    `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all
-    steps by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet`
-    who must wait for each other before it in a loop. One that has `products` is for tiles of
-    many rows, of a `shape` for so many sums, and `tile_sizes` declares what its `size` is made
-    of. As a launch of its own it has so many `blocks` at once on a processor.
+    struct that keeps it. A lane of a stage that has the same unit of the same sequence in all steps
+    has a struct with the members `kept`: it `takes_unit`, what others `reads_unit` in every step,
+    and `takes` what it asked for in the step before; `find_first` is what it does before the loop.
+    `hints` have a later step's elements, of `hint_rows`, brought near. Who `looks_ahead` does so
+    `afterwards`, or `beforehand` of a stage that waits for others, or that does it `meanwhile`. In
+    a loop whose blocks post, one that `collects` waits for vectors of other blocks, or it has
+    `tensor` cores multiply them, whose warps put their sums at `shares`; they may `ask_first`. The
+    `plan` spreads it over threads: the `plan_argument` of a call, or `planned` once for all steps
+    by `plan_line`. `panels` says where its packed matrices are for who keeps none, `meet` who must
+    wait for each other before it in a loop. One that has `products` is for tiles of many rows, of a
+    `shape` for so many sums, and `tile_sizes` declares what its `size` is made of. As a launch of
+    its own it has so many `blocks` at once on a processor.
     """
 
     name: str
@@ -156,8 +159,9 @@ class CudaPhaseView:
     `in_place` is a single nest over the elements of its states, with `states` in registers and
     `finals` to hand them out. One that `holds` has `variants` with matrices in registers, as far as
     a block `can_hold` them: what a lane has is a template, `held_by` such parameters, of which a
-    kernel is the `holder`, with `room` for vectors that tensor cores multiply. A kernel
-    `looks_ahead` under a condition of its template.
+    kernel is the `holder`, with `room` for vectors that tensor cores multiply, and `held_bits` are
+    known when all of it has come. A kernel `looks_ahead`, and `keeps_lanes`' own, under conditions
+    of its template.
     """
 
     name: str

@@ -25,7 +25,7 @@ class UnitText:
 
 
 def unit_text(steady: Iterable[str]) -> UnitText:
-    """The same of a nest's declarations of what is the same for all rows."""
+    """The same of a nest's declarations `const TYPE NAME = VALUE;` of what is so."""
     text = UnitText()
     for line in steady:
         found = _DECLARED.fullmatch(line)
