@@ -6,6 +6,7 @@ What is known then is straight code of its own; other sizes go other ways.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,28 @@ def test_whole_rows(hidden: int, batch: int, processors: int, sequences: int) ->
     assert len(library.listening.cuts) == 2
     for cut in library.listening.cuts:
         assert f"that post, {sequences} sequences a block, matrices in registers" in cut, cut
+
+
+@pytest.mark.parametrize("name", ["gru", "gru_reset_after", "gru_d"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_block_with_one_sequence(name: str, *, reverse: bool) -> None:
+    """Its lanes ask for a step's row in the step before, as long as there is one."""
+    cell = compile_spec(name)
+    library = emulated(cell, "float32")
+    library.device(8, Order.RANDOM, reverse)
+    ends = set()
+    for seed, steps in enumerate((1, 4, 5, 6)):
+        rng = np.random.default_rng(seed)
+        call = random_call(
+            cell.interface, rng, sizes={"D": 3, "H": 32}, steps=steps, batch=5, everything=True
+        )
+        call = replace(call, reverse=reverse)
+        ends.add(call.lengths is None)
+        found = library.run(call, regime=BLOCK)
+        Yardstick(cell, call).check(found, "float32", f"{steps} steps:")
+        for cut in library.listening.cuts:
+            assert "1 sequences a block, matrices in registers" in cut, cut
+    assert ends == {False, True}
 
 
 @pytest.mark.parametrize("regime", [BLOCK, CLUSTER])

@@ -28,6 +28,46 @@ def test_a_step_asks_for_the_tape_of_the_next_one() -> None:
     assert {"z", "n", "r", "h", "d_y", "U_n_h"} <= found
 
 
+def kept(text: str, direction: str) -> set[str]:
+    """What a lane keeps from step to step that has the same row in all of them."""
+    structs = re.findall(rf"struct \w+_{direction}_\d+_\w*_kept {{\n(.*?)}};", text, re.DOTALL)
+    return {line.split()[-1].rstrip(";") for struct in structs for line in struct.splitlines()}
+
+
+def test_a_lane_keeps_what_is_the_same_and_what_the_next_step_reads() -> None:
+    """Not the state: that is not there before."""
+    found = kept(text_of("gru_reset_after"), "forward")
+    assert {"c_n", "W_r_x", "W_z_x"} <= found
+    assert not {"h", "U_r_h", "U_z_h"} & found
+
+
+def test_what_an_earlier_stage_of_the_step_computes_is_not_kept() -> None:
+    """In `gru` the second stage reads z of the first."""
+    assert not {"r", "z", "h"} & kept(text_of("gru"), "forward")
+
+
+@pytest.mark.parametrize("name", ["gru", "gru_reset_after", "gru_d", "lstm"])
+def test_what_is_held_has_come_before_the_first_step(name: str) -> None:
+    """All packed matrices of a loop, where its lanes have a single row or their block alone."""
+    text = text_of(name)
+    loops = re.findall(r"\n    if constexpr \(HELD > 0\) {\n(.*?)\n    } else", text, re.DOTALL)
+    loops = [loop for loop in loops if "grugen_hold(" in loop]
+    assert loops
+    for loop in loops:
+        awaited = loop[loop.index("grugen_await(") :]
+        for panel in re.findall(r"&panels\.(\w+)\)", loop):
+            assert re.search(rf"grugen_bits\(panels\.{panel}\)", awaited), panel
+
+
+def test_tensor_cores_ask_for_posts_before_they_look_ahead() -> None:
+    """Both at once is what a warp can wait for."""
+    text = text_of("gru_reset_after", "bfloat16")
+    assert re.search(r"operand_1_asked\.ask\(0\);\n.*\n.*meanwhile\(\); }", text)
+    assert re.search(r"const auto meanwhile = \[&\] {\n.*_look_ahead\(call, work, rows, team", text)
+    # blocks without units, and warps without tiles, look ahead, too
+    assert text.count("meanwhile();") == 3 * len(re.findall(r"const auto meanwhile = ", text))
+
+
 def test_what_a_step_computes_is_not_there_before() -> None:
     """The gradient that a step carries to the next."""
     assert "d_h_carried" not in members(text_of("gru_reset_after"), "backward")
