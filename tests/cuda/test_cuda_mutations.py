@@ -137,6 +137,7 @@ def test_nothing_is_wrong_to_begin_with(mutated: Mutated) -> None:
     assert any(site.file.endswith(".cu") for site in mutated.sites)
     assert {site.call.split("(")[0] for site in mutated.sites if site.file.endswith(".cuh")} == {
         "__syncthreads",
+        "__syncthreads_or",
         "__syncwarp",
         "__pipeline_wait_prior",
         "emulator::add_release",

@@ -109,7 +109,8 @@ struct grugen_block : grugen_team {
     static constexpr bool keeps = true;
     // Go on when all threads of the block are here; what each wrote before, all see after.
     __device__ void meet() const { __syncthreads(); }
-    // The same for all blocks that share sequences: at the beginning, and within steps.
+    // The same for all blocks that share sequences: at the beginning, and within steps. Where lanes
+    // hold matrices they wait for those behind it, by a barrier as well: of such no test can show it
     __device__ void meet_all() const { __syncthreads(); }
     __device__ void meet_others() const { __syncthreads(); }
     // Memory is cleared, and nobody has read or written more of it.
